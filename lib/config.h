@@ -1,0 +1,76 @@
+/*
+ * config: every setting of every program, read once from the environment.
+ *
+ * One table (config.c) holds each setting's name, type, range, default and help;
+ * `wapoolctl config` prints it, and a test holds docs/configuration.md and the sample
+ * environment file to it. Only this file of lib/ reads the environment.
+ *
+ * Thread-safety: config_load before threads; afterwards the struct is read-only.
+ */
+#ifndef WAPOOL_CONFIG_H
+#define WAPOOL_CONFIG_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "lib/err.h"
+
+/* Texts are never NULL: "" means not set. Durations are in the unit of the name. */
+struct config {
+	char *database_url;
+	char *waha_url;
+	char *waha_api_key;
+	int waha_max_sessions;
+	char *public_url;
+	char *webhook_secret;
+	char *jwt_secret;
+	char *jwks_file;
+	char *jwks_url;
+	char *jwt_issuer;
+	char *jwt_audience;
+	int jwt_ttl_s;
+	char *secret_key_file;
+	int pool_target;
+	int pool_low;
+	int pool_step;
+	int pool_max;
+	int provision_parallel;
+	int connect_deadline_ms;
+	int gateway_timeout_ms;
+	int gateway_start_grace_s;
+	int unpaired_ttl_s;
+	int health_interval_s;
+	int threads;
+	int db_pool;
+	int db_timeout_ms;
+	int request_deadline_ms;
+	int message_retention_h;
+	int event_retention_d;
+	int idempotency_ttl_h;
+	char *log_level;
+	char *ca_file;
+};
+
+/*
+ * Fills *c from the environment. On the first bad value: false, and *e says which
+ * setting, what it was given (unless secret) and what is allowed; *c is then empty.
+ * Free with config_free.
+ */
+bool config_load(struct config *c, struct err *e);
+
+/* Frees the texts. NULL is allowed. */
+void config_free(struct config *c);
+
+/* What one row of the table tells a person. */
+struct config_help {
+	const char *name;
+	const char *alias; /* another name that is read when the first is unset, or NULL */
+	const char *fallback; /* the default as text */
+	const char *help;
+	bool secret;
+};
+
+/* Row i of the table; false past its end. */
+bool config_help(size_t i, struct config_help *out);
+
+#endif

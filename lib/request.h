@@ -1,0 +1,75 @@
+/*
+ * request: one HTTP request as a CGI/1.1 (RFC 3875) environment plus its body,
+ * the same for FastCGI and plain CGI.
+ *
+ * Thread-safety: a request belongs to the thread that answers it.
+ */
+#ifndef WAPOOL_REQUEST_H
+#define WAPOOL_REQUEST_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "lib/buf.h"
+#include "lib/clock.h"
+#include "lib/err.h"
+#include "lib/message.h"
+
+#define REQUEST_ARGS 2   /* {placeholders} a route's path may have */
+#define REQUEST_ARG_MAX 80 /* bytes of one, without the NUL */
+
+struct request {
+	char *const *env;   /* "NAME=value" strings, NULL-terminated; borrowed */
+	const char *method; /* never NULL; "" if the server sent none */
+	const char *path;   /* DOCUMENT_URI (decoded, without query), never NULL */
+	const char *query;  /* raw query string, never NULL */
+	char id[40];        /* REQUEST_ID if it is 8 to 39 of [0-9A-Za-z-], else made here */
+	enum lang lang;     /* by Accept-Language: LANG_PT unless English is preferred */
+	struct buf body;    /* whole, at most the route's max_body */
+	char args[REQUEST_ARGS][REQUEST_ARG_MAX + 1]; /* the path's {placeholders} */
+	deadline_t deadline; /* when the answer must be ready */
+};
+
+/* Fills the struct from env; body is empty. env must outlive it. Never fails: what is
+ * missing is "". Free with request_free. */
+void request_init(struct request *rq, char *const *env);
+void request_free(struct request *rq);
+
+/* The CGI variable (e.g. "REMOTE_ADDR", "HTTP_X_WEBHOOK_HMAC"), NULL if it is not there. */
+const char *request_env(const struct request *rq, const char *name);
+
+/* The request header by its HTTP name in any case ("Idempotency-Key"), or NULL. */
+const char *request_header(const struct request *rq, const char *name);
+
+/*
+ * True if path matches pattern, e.g. "/webhook/{server_id}"; placeholders match one
+ * non-empty segment of at most REQUEST_ARG_MAX bytes and are copied to rq->args in order.
+ */
+bool request_match(struct request *rq, const char *pattern);
+
+/* The decoded value of a query parameter into out (size bytes, NUL-terminated). False if
+ * absent, badly encoded, holding a NUL, or longer than out. */
+bool request_query(const struct request *rq, const char *name, char *out, size_t size);
+
+/*
+ * The body as a JSON object: a new reference that the caller releases. Strict: RFC 8259,
+ * valid UTF-8, no NUL in strings, no duplicate members, depth at most 16, an object at the top.
+ * An empty body gives an empty object if empty_ok. On failure NULL with e->code ERR_INPUT and
+ * e->text a sentence for the caller (English; says where), never echoing input beyond 40 bytes.
+ * A Content-Type that is present but not application/json (parameters allowed) is refused with
+ * e->code ERR_INPUT and e->status 415.
+ */
+json_t *request_json(const struct request *rq, bool empty_ok, struct err *e)
+	__attribute__((warn_unused_result));
+
+/* How a client likes its answer: true if Accept prefers `type` ("image/svg+xml") to `other`;
+ * q-values and wildcards as RFC 9110 section 12.5.1; equal or absent prefers `other`. */
+bool request_prefers(const struct request *rq, const char *type, const char *other);
+
+/* The strict parser behind request_json, for any bytes (webhooks, gateways' answers).
+ * Accepts any JSON value at the top. */
+json_t *json_parse_strict(const char *bytes, size_t n, struct err *e)
+	__attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,39 @@
+/*
+ * responder: the loop that turns a table of routes into a FastCGI responder, or, when
+ * started by a web server as plain CGI, into one that answers a single request. The only
+ * file that includes fcgiapp.h. Rules and their reasons: docs/architecture.md, "Responders".
+ */
+#ifndef WAPOOL_RESPONDER_H
+#define WAPOOL_RESPONDER_H
+
+#include <stddef.h>
+
+#include "lib/app.h"
+#include "lib/request.h"
+#include "lib/response.h"
+
+/* Answers one request. app is shared by all threads; rq and rs are this thread's. */
+typedef void route_run(struct app *app, struct request *rq, struct response *rs);
+
+struct route {
+	const char *method; /* "GET" answers HEAD too */
+	const char *path;   /* "/webhook/{server_id}" */
+	size_t max_body;    /* bytes; one more gives 413. 0: a body is ignored but read */
+	route_run *run;
+};
+
+struct responder {
+	const char *name; /* as in logs: "connect" */
+	int threads;      /* unless THREADS is set */
+	unsigned needs;   /* APP_* of lib/app.h: what must be open before the first request */
+	const struct route *routes; /* ends with a route whose path is NULL */
+};
+
+/*
+ * Runs until SIGTERM, SIGINT or SIGUSR1 (FastCGI: requests in progress are answered) or until the one
+ * request is answered (CGI). Returns the exit status: 0, or 1 with a line in the log if it
+ * could not start. With an argument: --help or --version print and return 0.
+ */
+int responder_main(const struct responder *r, int argc, char **argv);
+
+#endif

@@ -1,0 +1,18 @@
+/*
+ * utf8: strict UTF-8 (RFC 3629): no overlong forms, no surrogates, nothing above
+ * U+10FFFF. Pure functions, safe from any thread.
+ */
+#ifndef WAPOOL_UTF8_H
+#define WAPOOL_UTF8_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* The length (1 to 4) of the valid character that s begins with, of which n bytes
+ * may be read; 0 if there is none. */
+size_t utf8_char(const char *s, size_t n);
+
+/* True if all n bytes are valid UTF-8. A NUL is valid UTF-8 (U+0000). */
+bool utf8_valid(const char *s, size_t n);
+
+#endif

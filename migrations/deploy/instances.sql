@@ -1,0 +1,234 @@
+-- Deploy wapool:instances to pg
+BEGIN;
+
+-- One WhatsApp session on one gateway server. The canonical table; seeds 001's and
+-- 003's tables are faces of it.
+CREATE TABLE instances (
+	id                  uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+	name                varchar(255) NOT NULL CHECK (name <> ''),
+	server_id           uuid NOT NULL REFERENCES waha_servers (id),
+	origin              text NOT NULL DEFAULT 'pool' CHECK (origin IN ('pool', 'admin', 'user')),
+	lifecycle           text NOT NULL DEFAULT 'provisioning' CHECK (lifecycle IN
+	                    ('provisioning', 'standby', 'assigned', 'recycling', 'retired')),
+	lifecycle_at        timestamptz NOT NULL DEFAULT clock_timestamp(),
+	is_pooled           boolean NOT NULL DEFAULT false,
+	assigned_to_user_id uuid REFERENCES users (id) ON DELETE SET NULL,
+	device_id           uuid REFERENCES devices (id) ON DELETE SET NULL,
+	assigned_at         timestamptz,
+	epoch               bigint NOT NULL DEFAULT 0,
+	generation          bigint NOT NULL DEFAULT 0,
+	status              varchar(50) NOT NULL DEFAULT 'STOPPED',
+	status_at           timestamptz,
+	status_seen_at      timestamptz,
+	pairing_asked_at    timestamptz,
+	paired_at           timestamptz,
+	phone_number        varchar(64),
+	profile_name        varchar(255),
+	last_connected_at   timestamptz,
+	missing_since       timestamptz,
+	work_token          uuid,
+	work_lease_until    timestamptz,
+	work_next_at        timestamptz NOT NULL DEFAULT clock_timestamp(),
+	work_attempts       integer NOT NULL DEFAULT 0,
+	last_error          text,
+	created_at          timestamptz NOT NULL DEFAULT now(),
+	updated_at          timestamptz NOT NULL DEFAULT now(),
+	CONSTRAINT instances_server_id_name_key UNIQUE (server_id, name),
+	CONSTRAINT instances_owned_iff_assigned CHECK
+		((lifecycle = 'assigned') = (assigned_to_user_id IS NOT NULL AND device_id IS NOT NULL)
+		AND (assigned_to_user_id IS NULL) = (device_id IS NULL))
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 100);
+
+COMMENT ON COLUMN instances.is_pooled IS
+	'seed 000: part of the pool that users see, that is free (standby) or in use (assigned); kept by the trigger';
+COMMENT ON COLUMN instances.epoch IS 'grows at each assignment: the fencing token of everything done for an owner';
+COMMENT ON COLUMN instances.generation IS
+	'grows each time the session is made at the gateway; its webhooks carry it back, so a former session''s are told apart';
+COMMENT ON COLUMN instances.status IS 'the gateway''s own word: STOPPED, STARTING, SCAN_QR_CODE, WORKING, FAILED, or a new one';
+COMMENT ON COLUMN instances.status_at IS 'the gateway''s time of that status: older events change nothing';
+COMMENT ON COLUMN instances.status_seen_at IS 'our time of learning it';
+COMMENT ON COLUMN instances.pairing_asked_at IS 'the last time its owner asked for a QR or a code';
+COMMENT ON COLUMN instances.paired_at IS 'a phone was connected in this assignment, and nobody has asked for a new QR since';
+COMMENT ON COLUMN instances.work_token IS 'the helper''s claim on a row that is being made or emptied';
+
+-- The second guard of "a user has one instance per device" (the first is the device's row lock).
+CREATE UNIQUE INDEX instances_one_per_device ON instances (device_id) WHERE device_id IS NOT NULL;
+-- Claims: the longest-waiting free instance of a server.
+CREATE INDEX instances_standby ON instances (server_id, lifecycle_at) WHERE lifecycle = 'standby';
+-- The helper's work, oldest first.
+CREATE INDEX instances_work ON instances (work_next_at) WHERE lifecycle IN ('provisioning', 'recycling');
+CREATE INDEX instances_name_idx ON instances (name);
+CREATE INDEX instances_user_idx ON instances (assigned_to_user_id) WHERE assigned_to_user_id IS NOT NULL;
+-- Assigned instances that may need a release: never paired, or their phone is gone.
+CREATE INDEX instances_unpaired ON instances (assigned_at) WHERE lifecycle = 'assigned' AND paired_at IS NULL;
+CREATE INDEX instances_lost ON instances (status_seen_at) WHERE lifecycle = 'assigned'
+	AND paired_at IS NOT NULL AND status IN ('FAILED', 'SCAN_QR_CODE');
+
+-- What happened to an instance, when, why, by whom, and how long the state before lasted.
+CREATE TABLE instance_events (
+	id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	instance_id uuid NOT NULL REFERENCES instances (id) ON DELETE CASCADE,
+	at          timestamptz NOT NULL DEFAULT clock_timestamp(),
+	kind        text NOT NULL,
+	from_state  text,
+	to_state    text,
+	reason      text,
+	actor       text,
+	epoch       bigint,
+	user_id     uuid,
+	duration_ms bigint
+);
+CREATE INDEX instance_events_instance_idx ON instance_events (instance_id, id);
+CREATE INDEX instance_events_at_idx ON instance_events USING brin (at);
+
+-- The reason that the trail shows for this transaction's next transitions.
+CREATE FUNCTION because(p_reason text) RETURNS void
+LANGUAGE sql AS $$ SELECT set_config('wapool.reason', p_reason, true) $$;
+
+-- The table of moves. Everything else is impossible, whoever asks.
+CREATE FUNCTION instance_may_move(p_from text, p_to text) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+	SELECT (p_from, p_to) IN (
+		('provisioning', 'standby'), ('provisioning', 'retired'),
+		('standby', 'assigned'), ('standby', 'recycling'), ('standby', 'retired'),
+		('assigned', 'recycling'),
+		('recycling', 'standby'), ('recycling', 'retired'))
+$$;
+
+-- The one function that owns every transition: it reads the wish out of the row, leaves the
+-- old state, enters the new one and refuses what is impossible.
+CREATE FUNCTION instances_transition() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+	-- Written by hand (seed 000): an owner taken away is a release, one given is a claim.
+	IF OLD.lifecycle = 'assigned' AND NEW.lifecycle = 'assigned'
+		AND (NEW.assigned_to_user_id IS NULL OR NEW.device_id IS NULL) THEN
+		NEW.lifecycle := 'recycling';
+	ELSIF OLD.lifecycle = 'standby' AND NEW.lifecycle = 'standby'
+		AND NEW.assigned_to_user_id IS NOT NULL THEN
+		NEW.lifecycle := 'assigned';
+		NEW.device_id := coalesce(NEW.device_id, device_of(NEW.assigned_to_user_id, NULL));
+	END IF;
+
+	IF NEW.lifecycle = OLD.lifecycle THEN
+		IF (NEW.assigned_to_user_id, NEW.device_id)
+			IS DISTINCT FROM (OLD.assigned_to_user_id, OLD.device_id) THEN
+			RAISE EXCEPTION 'instance % is %: its owner cannot change in place', OLD.name, OLD.lifecycle
+				USING ERRCODE = 'check_violation';
+		END IF;
+		NEW.updated_at := now();
+		RETURN NEW;
+	END IF;
+	IF NOT instance_may_move(OLD.lifecycle, NEW.lifecycle) THEN
+		RAISE EXCEPTION 'instance % cannot move from % to %', OLD.name, OLD.lifecycle, NEW.lifecycle
+			USING ERRCODE = 'check_violation';
+	END IF;
+
+	IF OLD.lifecycle = 'assigned' THEN
+		NEW.assigned_to_user_id := NULL;
+		NEW.device_id := NULL;
+		NEW.assigned_at := NULL;
+		NEW.pairing_asked_at := NULL;
+		NEW.paired_at := NULL;
+		NEW.phone_number := NULL;
+		NEW.profile_name := NULL;
+	END IF;
+
+	CASE NEW.lifecycle
+	WHEN 'assigned' THEN
+		NEW.epoch := OLD.epoch + 1;
+		NEW.assigned_at := clock_timestamp();
+	WHEN 'standby' THEN
+		NEW.status := 'STOPPED';
+		NEW.status_at := NULL;
+		NEW.missing_since := NULL;
+		NEW.last_error := NULL;
+	ELSE
+		NULL;
+	END CASE;
+	NEW.work_token := NULL;
+	NEW.work_lease_until := NULL;
+	NEW.work_attempts := 0;
+	NEW.work_next_at := clock_timestamp();
+	NEW.lifecycle_at := clock_timestamp();
+	NEW.is_pooled := NEW.origin = 'pool' AND NEW.lifecycle IN ('standby', 'assigned');
+	NEW.updated_at := now();
+	RETURN NEW;
+END $$;
+CREATE TRIGGER transition BEFORE UPDATE ON instances
+FOR EACH ROW EXECUTE FUNCTION instances_transition();
+
+-- A new row begins at the beginning: what is made elsewhere is only adopted by the helper.
+CREATE FUNCTION instances_begin() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+	IF NEW.lifecycle = 'assigned' AND NEW.assigned_to_user_id IS NOT NULL THEN
+		NEW.device_id := coalesce(NEW.device_id, device_of(NEW.assigned_to_user_id, NULL));
+		NEW.assigned_at := coalesce(NEW.assigned_at, clock_timestamp());
+		NEW.epoch := greatest(NEW.epoch, 1);
+	END IF;
+	NEW.is_pooled := NEW.origin = 'pool' AND NEW.lifecycle IN ('standby', 'assigned');
+	RETURN NEW;
+END $$;
+CREATE TRIGGER begin_life BEFORE INSERT ON instances
+FOR EACH ROW EXECUTE FUNCTION instances_begin();
+
+CREATE FUNCTION instances_audit() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+	IF TG_OP = 'INSERT' THEN
+		INSERT INTO instance_events (instance_id, kind, to_state, reason, actor, epoch, user_id)
+		VALUES (NEW.id, 'transition', NEW.lifecycle, nullif(current_setting('wapool.reason', true), ''),
+			current_setting('application_name'), NEW.epoch, NEW.assigned_to_user_id);
+	ELSIF NEW.lifecycle <> OLD.lifecycle THEN
+		INSERT INTO instance_events (instance_id, kind, from_state, to_state, reason, actor, epoch,
+			user_id, duration_ms)
+		VALUES (NEW.id, 'transition', OLD.lifecycle, NEW.lifecycle,
+			coalesce(nullif(current_setting('wapool.reason', true), ''), 'by hand'),
+			current_setting('application_name'), NEW.epoch,
+			coalesce(NEW.assigned_to_user_id, OLD.assigned_to_user_id),
+			(extract(epoch FROM NEW.lifecycle_at - OLD.lifecycle_at) * 1000)::bigint);
+	END IF;
+	RETURN NULL;
+END $$;
+CREATE TRIGGER audit_insert AFTER INSERT ON instances
+FOR EACH ROW EXECUTE FUNCTION instances_audit();
+CREATE TRIGGER audit_update AFTER UPDATE ON instances
+FOR EACH ROW WHEN (OLD.lifecycle IS DISTINCT FROM NEW.lifecycle) EXECUTE FUNCTION instances_audit();
+
+-- sessions_ativas = the server's instances that are not retired; never above max_sessions.
+CREATE FUNCTION server_count(p_server uuid, p_by integer) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+	UPDATE waha_servers SET sessions_ativas = sessions_ativas + p_by
+	WHERE id = p_server AND (p_by < 0 OR sessions_ativas + p_by <= max_sessions);
+	IF NOT FOUND THEN
+		RAISE EXCEPTION 'server % is full', p_server
+			USING ERRCODE = 'check_violation', CONSTRAINT = 'waha_servers_max_sessions';
+	END IF;
+END $$;
+
+CREATE FUNCTION instances_count() RETURNS trigger
+LANGUAGE plpgsql AS $$
+DECLARE
+	v_was uuid := CASE WHEN TG_OP <> 'INSERT' AND OLD.lifecycle <> 'retired' THEN OLD.server_id END;
+	v_is  uuid := CASE WHEN TG_OP <> 'DELETE' AND NEW.lifecycle <> 'retired' THEN NEW.server_id END;
+BEGIN
+	IF v_was IS DISTINCT FROM v_is THEN
+		IF v_was IS NOT NULL THEN
+			PERFORM server_count(v_was, -1);
+		END IF;
+		IF v_is IS NOT NULL THEN
+			PERFORM server_count(v_is, 1);
+		END IF;
+	END IF;
+	RETURN NULL;
+END $$;
+CREATE TRIGGER count_insert AFTER INSERT OR DELETE ON instances
+FOR EACH ROW EXECUTE FUNCTION instances_count();
+CREATE TRIGGER count_update AFTER UPDATE ON instances
+FOR EACH ROW WHEN (OLD.server_id IS DISTINCT FROM NEW.server_id
+	OR (OLD.lifecycle = 'retired') IS DISTINCT FROM (NEW.lifecycle = 'retired'))
+EXECUTE FUNCTION instances_count();
+
+COMMIT;

@@ -1,0 +1,286 @@
+-- Deploy wapool:pool to pg
+BEGIN;
+
+CREATE SEQUENCE pool_name_seq;
+
+-- Servers that may serve this user's new work, best first: his own, then the platform's; those
+-- that answer, then those last seen down (never eject the last); priority, then load.
+CREATE FUNCTION servers_for(p_user uuid) RETURNS TABLE (server_id uuid, room integer)
+LANGUAGE sql STABLE AS $$
+	SELECT s.id, s.max_sessions - s.sessions_ativas
+	FROM waha_servers s
+	WHERE s.ativo AND (s.user_id IS NULL OR s.user_id = p_user)
+	ORDER BY (s.user_id IS NULL), (s.health = 'down'), s.prioridade DESC,
+		s.sessions_ativas::float8 / greatest(s.max_sessions, 1), s.id
+$$;
+
+-- What a claim hands out. outcome: 'own' (the device had one), 'claimed', 'empty' (none is
+-- free), 'no-device' (not one of the user's). low: fewer than p_low stand by now.
+CREATE TYPE claim AS (
+	outcome     text,
+	instance_id uuid,
+	name        varchar,
+	server_id   uuid,
+	device_id   uuid,
+	epoch       bigint,
+	generation  bigint,
+	status      varchar,
+	phone       varchar,
+	paired      boolean,
+	low         boolean
+);
+
+CREATE FUNCTION pool_is_low(p_low integer) RETURNS boolean
+LANGUAGE sql STABLE AS $$
+	SELECT count(*) < p_low FROM (
+		SELECT FROM instances WHERE lifecycle = 'standby' AND origin = 'pool' LIMIT p_low) AS free
+$$;
+
+-- One free instance of that server to that device, or nothing. The materialised CTE matters:
+-- with a plain sub-select a claim was seen to find nothing while rows were free.
+CREATE FUNCTION pool_take(p_server uuid, p_user uuid, p_device uuid) RETURNS SETOF instances
+LANGUAGE sql AS $$
+	WITH c AS MATERIALIZED (
+		SELECT id FROM instances
+		WHERE server_id = p_server AND lifecycle = 'standby' AND origin <> 'admin'
+		ORDER BY lifecycle_at
+		LIMIT 1
+		FOR NO KEY UPDATE SKIP LOCKED)
+	UPDATE instances i
+	SET lifecycle = 'assigned', assigned_to_user_id = p_user, device_id = p_device,
+		pairing_asked_at = clock_timestamp()
+	FROM c
+	WHERE i.id = c.id AND i.lifecycle = 'standby'
+	RETURNING i.*
+$$;
+
+CREATE FUNCTION claim_of(p_outcome text, i instances, p_low integer) RETURNS claim
+LANGUAGE sql STABLE AS $$
+	SELECT (p_outcome, i.id, i.name, i.server_id, i.device_id, i.epoch, i.generation, i.status,
+		i.phone_number, i.paired_at IS NOT NULL, pool_is_low(p_low))::claim
+$$;
+
+-- The device's instance: the one it has, or a free one. Two clicks at once queue on the device's
+-- row, so the second finds what the first got; the unique index stands behind that.
+CREATE FUNCTION pool_claim(p_user uuid, p_email text, p_device uuid, p_low integer) RETURNS claim
+LANGUAGE plpgsql AS $$
+DECLARE
+	v_device uuid;
+	v_server uuid;
+	v_row    instances;
+BEGIN
+	PERFORM ensure_user(p_user, p_email);
+	v_device := device_of(p_user, p_device);
+	IF v_device IS NULL THEN
+		RETURN ROW('no-device', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, false, false)::claim;
+	END IF;
+	PERFORM FROM devices WHERE id = v_device FOR NO KEY UPDATE;
+
+	UPDATE instances SET pairing_asked_at = clock_timestamp()
+	WHERE device_id = v_device RETURNING * INTO v_row;
+	IF FOUND THEN
+		RETURN claim_of('own', v_row, 0);
+	END IF;
+
+	PERFORM because('claimed');
+	FOR v_server IN SELECT server_id FROM servers_for(p_user) LOOP
+		SELECT * INTO v_row FROM pool_take(v_server, p_user, v_device);
+		IF FOUND THEN
+			RETURN claim_of('claimed', v_row, p_low);
+		END IF;
+	END LOOP;
+	RETURN ROW('empty', NULL, NULL, NULL, v_device, NULL, NULL, NULL, NULL, false, true)::claim;
+END $$;
+
+-- Gives up an instance that never paired and cannot, and claims a fresh one for the same device.
+-- If the epoch is over, or a phone is connected by now, it only tells what the device has.
+CREATE FUNCTION pool_swap(p_instance uuid, p_epoch bigint, p_reason text, p_low integer) RETURNS claim
+LANGUAGE plpgsql AS $$
+DECLARE
+	v_user   uuid;
+	v_device uuid;
+BEGIN
+	SELECT assigned_to_user_id, device_id INTO v_user, v_device
+	FROM instances WHERE id = p_instance AND epoch = p_epoch AND lifecycle = 'assigned';
+	IF NOT FOUND THEN
+		RETURN ROW('no-device', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, false, false)::claim;
+	END IF;
+	PERFORM FROM devices WHERE id = v_device FOR NO KEY UPDATE;
+	PERFORM because('swapped: ' || p_reason);
+	UPDATE instances SET lifecycle = 'recycling', last_error = p_reason
+	WHERE id = p_instance AND epoch = p_epoch AND lifecycle = 'assigned' AND paired_at IS NULL;
+	RETURN pool_claim(v_user, NULL, v_device, p_low);
+END $$;
+
+-- Gives the device's instance back. 'released', 'none' (it had none) or 'no-device'.
+CREATE FUNCTION pool_release(p_user uuid, p_device uuid, p_reason text) RETURNS text
+LANGUAGE plpgsql AS $$
+BEGIN
+	IF p_device IS NOT NULL
+		AND NOT EXISTS (SELECT FROM devices WHERE id = p_device AND user_id = p_user) THEN
+		RETURN 'no-device';
+	END IF;
+	PERFORM because(p_reason);
+	UPDATE instances i SET lifecycle = 'recycling'
+	FROM devices d
+	WHERE d.user_id = p_user AND (d.id = p_device OR p_device IS NULL AND d.is_default)
+		AND i.device_id = d.id AND i.lifecycle = 'assigned';
+	RETURN CASE WHEN FOUND THEN 'released' ELSE 'none' END;
+END $$;
+
+-- Releases one assignment by its epoch: nothing if it is over already.
+CREATE FUNCTION pool_release_epoch(p_instance uuid, p_epoch bigint, p_reason text) RETURNS boolean
+LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM because(p_reason);
+	UPDATE instances SET lifecycle = 'recycling'
+	WHERE id = p_instance AND epoch = p_epoch AND lifecycle = 'assigned';
+	RETURN FOUND;
+END $$;
+
+-- Orders new instances: rows in 'provisioning', which helpers then make at the gateways. Below
+-- p_low free ones, p_step more, and enough to reach p_target; with p_top_up also up to p_target when
+-- more than p_low are free. What is being made counts, so that helpers do not order twice; the lock
+-- makes them one at a time. Returns how many were ordered.
+CREATE FUNCTION pool_refill(p_target integer, p_low integer, p_step integer, p_max integer,
+	p_top_up boolean) RETURNS integer
+LANGUAGE plpgsql AS $$
+DECLARE
+	v_free   integer;
+	v_coming integer;
+	v_all    integer;
+	v_want   integer := 0;
+	v_server uuid;
+	v_made   integer := 0;
+BEGIN
+	IF NOT pg_try_advisory_xact_lock(hashtext('wapool.refill')) THEN
+		RETURN 0;
+	END IF;
+	SELECT count(*) FILTER (WHERE lifecycle = 'standby'),
+		count(*) FILTER (WHERE lifecycle = 'provisioning'), count(*)
+	INTO v_free, v_coming, v_all
+	FROM instances WHERE origin = 'pool' AND lifecycle <> 'retired';
+
+	IF v_free + v_coming < p_low THEN
+		v_want := greatest(p_step, p_target - v_free - v_coming);
+	ELSIF p_top_up THEN
+		v_want := p_target - v_free - v_coming;
+	END IF;
+	v_want := least(v_want, p_max - v_all);
+
+	PERFORM because('refill');
+	WHILE v_made < v_want LOOP
+		SELECT s.server_id INTO v_server FROM servers_for(NULL) s WHERE s.room > 0 LIMIT 1;
+		EXIT WHEN NOT FOUND;
+		INSERT INTO instances (name, server_id)
+		VALUES (format('pool-%s-%s', extract(epoch FROM now())::bigint, nextval('pool_name_seq')), v_server);
+		v_made := v_made + 1;
+	END LOOP;
+	RETURN v_made;
+END $$;
+
+-- Leases one row of work to a helper: it is his until the lease ends or he says what became of it.
+-- Taking it starts a new generation of the session, so the former one's webhooks are told apart.
+CREATE FUNCTION work_claim(p_lease interval) RETURNS SETOF instances
+LANGUAGE sql AS $$
+	WITH c AS MATERIALIZED (
+		SELECT id FROM instances
+		WHERE lifecycle IN ('provisioning', 'recycling') AND work_next_at <= clock_timestamp()
+			AND (work_lease_until IS NULL OR work_lease_until < clock_timestamp())
+		ORDER BY work_next_at
+		LIMIT 1
+		FOR NO KEY UPDATE SKIP LOCKED)
+	UPDATE instances i
+	SET work_token = gen_random_uuid(), work_lease_until = clock_timestamp() + p_lease,
+		work_attempts = i.work_attempts + 1, generation = i.generation + 1
+	FROM c
+	WHERE i.id = c.id
+	RETURNING i.*
+$$;
+
+-- The session is made and empty: it stands by. False if the lease went to somebody else.
+CREATE FUNCTION work_done(p_instance uuid, p_token uuid) RETURNS boolean
+LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM because('ready');
+	UPDATE instances SET lifecycle = 'standby'
+	WHERE id = p_instance AND work_token = p_token AND lifecycle IN ('provisioning', 'recycling');
+	RETURN FOUND;
+END $$;
+
+-- It did not work: again after p_wait. What is only being made moves to another server with
+-- room, if there is one; what must be emptied stays where its session is.
+CREATE FUNCTION work_failed(p_instance uuid, p_token uuid, p_error text, p_wait interval,
+	p_move boolean) RETURNS boolean
+LANGUAGE plpgsql AS $$
+DECLARE
+	v_other uuid;
+BEGIN
+	IF p_move THEN
+		SELECT s.server_id INTO v_other
+		FROM instances i CROSS JOIN servers_for(NULL) s
+		WHERE i.id = p_instance AND i.lifecycle = 'provisioning' AND i.origin = 'pool'
+			AND s.server_id <> i.server_id AND s.room > 0
+		LIMIT 1;
+	END IF;
+	UPDATE instances SET work_token = NULL, work_lease_until = NULL, last_error = p_error,
+		work_next_at = clock_timestamp() + CASE WHEN v_other IS NULL THEN p_wait ELSE interval '0' END,
+		server_id = coalesce(v_other, server_id)
+	WHERE id = p_instance AND work_token = p_token AND lifecycle IN ('provisioning', 'recycling');
+	RETURN FOUND;
+END $$;
+
+-- Writes down the level: what the gateway answered about a session when asked at p_asked_at.
+-- An event learnt since then is newer and stays. Fenced by generation. True if it was written.
+CREATE FUNCTION instance_observe(p_instance uuid, p_generation bigint, p_asked_at timestamptz,
+	p_status text, p_phone text, p_profile text) RETURNS boolean
+LANGUAGE plpgsql AS $$
+BEGIN
+	UPDATE instances SET status = p_status, status_seen_at = clock_timestamp(), missing_since = NULL,
+		phone_number = CASE WHEN p_status = 'WORKING' THEN coalesce(p_phone, phone_number) ELSE phone_number END,
+		profile_name = CASE WHEN p_status = 'WORKING' THEN coalesce(p_profile, profile_name) ELSE profile_name END,
+		paired_at = CASE WHEN p_status = 'WORKING' THEN coalesce(paired_at, clock_timestamp()) ELSE paired_at END,
+		last_connected_at = CASE WHEN p_status = 'WORKING' THEN clock_timestamp() ELSE last_connected_at END
+	WHERE id = p_instance AND generation = p_generation AND lifecycle = 'assigned'
+		AND (status_seen_at IS NULL OR status_seen_at < p_asked_at)
+		AND (status <> p_status OR missing_since IS NOT NULL OR p_status = 'WORKING' AND paired_at IS NULL);
+	RETURN FOUND;
+END $$;
+
+-- The owner asks for a new QR or code: what was paired is forgotten.
+CREATE FUNCTION instance_ask_pairing(p_instance uuid, p_epoch bigint) RETURNS boolean
+LANGUAGE sql AS $$
+	UPDATE instances SET paired_at = NULL, phone_number = NULL, profile_name = NULL
+	WHERE id = p_instance AND epoch = p_epoch AND lifecycle = 'assigned' AND paired_at IS NOT NULL
+	RETURNING true
+$$;
+
+-- Assignments that nobody paired in time, released. Returns how many.
+CREATE FUNCTION release_unpaired(p_ttl interval) RETURNS integer
+LANGUAGE plpgsql AS $$
+DECLARE
+	v_n integer;
+BEGIN
+	PERFORM because('never paired');
+	WITH c AS MATERIALIZED (
+		SELECT id FROM instances
+		WHERE lifecycle = 'assigned' AND origin <> 'admin' AND paired_at IS NULL
+			AND assigned_at < clock_timestamp() - p_ttl
+			AND coalesce(pairing_asked_at, assigned_at) < clock_timestamp() - p_ttl
+		LIMIT 100
+		FOR NO KEY UPDATE SKIP LOCKED)
+	UPDATE instances i SET lifecycle = 'recycling' FROM c WHERE i.id = c.id;
+	GET DIAGNOSTICS v_n = ROW_COUNT;
+	RETURN v_n;
+END $$;
+
+-- The pool at a glance.
+CREATE VIEW pool_status AS
+SELECT count(*) FILTER (WHERE lifecycle = 'standby') AS free,
+	count(*) FILTER (WHERE lifecycle = 'assigned') AS assigned,
+	count(*) FILTER (WHERE lifecycle = 'provisioning') AS provisioning,
+	count(*) FILTER (WHERE lifecycle = 'recycling') AS recycling,
+	count(*) FILTER (WHERE lifecycle = 'retired') AS retired
+FROM instances WHERE origin = 'pool';
+
+COMMIT;

@@ -1,0 +1,63 @@
+-- Deploy wapool:users to pg
+BEGIN;
+
+-- A person. Made by wapoolctl, or at the first claim of somebody whose token comes
+-- from another issuer (Supabase): then the password is NULL and login refuses him.
+CREATE TABLE users (
+	id            uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+	email         text,
+	password_hash text,
+	role          text NOT NULL DEFAULT 'user' CHECK (role IN ('user', 'admin')),
+	disabled_at   timestamptz,
+	created_at    timestamptz NOT NULL DEFAULT now(),
+	updated_at    timestamptz NOT NULL DEFAULT now()
+);
+CREATE UNIQUE INDEX users_email_key ON users (lower(email));
+COMMENT ON COLUMN users.password_hash IS 'argon2id in PHC form; NULL: no login here';
+
+-- A WhatsApp of a user: the handle that lasts while instances under it come and go.
+CREATE TABLE devices (
+	id         uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+	user_id    uuid NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+	nome       text,
+	is_default boolean NOT NULL DEFAULT false,
+	created_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX devices_user_id_idx ON devices (user_id);
+CREATE UNIQUE INDEX devices_one_default ON devices (user_id) WHERE is_default;
+
+-- The user's row, made if a token names somebody new. An e-mail that another user
+-- holds already is left out: a token's e-mail is a label, its sub the identity.
+CREATE FUNCTION ensure_user(p_user uuid, p_email text) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+	IF EXISTS (SELECT FROM users WHERE id = p_user) THEN
+		RETURN;
+	END IF;
+	INSERT INTO users (id, email) VALUES (p_user, nullif(p_email, ''))
+	ON CONFLICT DO NOTHING;
+	INSERT INTO users (id) VALUES (p_user)
+	ON CONFLICT DO NOTHING;
+END $$;
+
+-- The user's device of that id, or with NULL his default one, made if need be.
+-- NULL if the id is not one of his.
+CREATE FUNCTION device_of(p_user uuid, p_device uuid) RETURNS uuid
+LANGUAGE plpgsql AS $$
+DECLARE
+	v_id uuid;
+BEGIN
+	IF p_device IS NOT NULL THEN
+		SELECT id INTO v_id FROM devices WHERE id = p_device AND user_id = p_user;
+		RETURN v_id;
+	END IF;
+	SELECT id INTO v_id FROM devices WHERE user_id = p_user AND is_default;
+	IF v_id IS NULL THEN
+		INSERT INTO devices (user_id, is_default) VALUES (p_user, true)
+		ON CONFLICT DO NOTHING;
+		SELECT id INTO v_id FROM devices WHERE user_id = p_user AND is_default;
+	END IF;
+	RETURN v_id;
+END $$;
+
+COMMIT;

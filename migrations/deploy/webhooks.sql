@@ -1,0 +1,98 @@
+-- Deploy wapool:webhooks to pg
+BEGIN;
+
+-- Every event that a gateway sent and that was answered 2xx, once. dedupe is the gateway's
+-- (event, id), else its request id, else the body's hash.
+CREATE TABLE webhook_events (
+	id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	server_id   uuid NOT NULL REFERENCES waha_servers (id) ON DELETE CASCADE,
+	dedupe      text NOT NULL,
+	event       text NOT NULL,
+	event_id    text,
+	request_id  text,
+	session     text,
+	instance_id uuid REFERENCES instances (id) ON DELETE SET NULL,
+	epoch       bigint,
+	gateway_at  timestamptz,
+	received_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+	outcome     text NOT NULL,
+	payload     json,
+	CONSTRAINT webhook_events_once UNIQUE (server_id, dedupe)
+) WITH (autovacuum_vacuum_insert_scale_factor = 0.05);
+CREATE INDEX webhook_events_instance_idx ON webhook_events (instance_id, id);
+CREATE INDEX webhook_events_received_idx ON webhook_events USING brin (received_at);
+COMMENT ON COLUMN webhook_events.outcome IS
+	'what it did: applied, stale (an older status than the known one), former (an earlier session of that name), unassigned, unknown-session, kept (nothing to apply)';
+COMMENT ON COLUMN webhook_events.payload IS 'the body as it came; emptied after MESSAGE_RETENTION';
+
+-- A status that an event brought, onto the instance. Order is the gateway's clock, not arrival:
+-- an older event changes nothing. p_release: the event says the owner is gone for good.
+CREATE FUNCTION instance_apply(i instances, p_generation bigint, p_status text, p_at timestamptz,
+	p_phone text, p_profile text, p_release boolean) RETURNS text
+LANGUAGE plpgsql AS $$
+BEGIN
+	IF p_generation IS NOT NULL AND p_generation <> i.generation THEN
+		RETURN 'former';
+	ELSIF i.lifecycle <> 'assigned' THEN
+		RETURN 'unassigned';
+	ELSIF i.status_at IS NOT NULL AND p_at < i.status_at THEN
+		RETURN 'stale';
+	ELSIF p_generation IS NULL AND p_at < i.assigned_at - interval '1 minute' THEN
+		RETURN 'former'; -- no generation to compare: clocks may differ by a minute
+	END IF;
+	IF p_release THEN
+		PERFORM because('gateway: ' || p_status);
+	END IF;
+	UPDATE instances SET status = p_status, status_at = p_at, status_seen_at = clock_timestamp(),
+		missing_since = NULL,
+		phone_number = CASE WHEN p_status = 'WORKING' THEN coalesce(p_phone, phone_number) ELSE phone_number END,
+		profile_name = CASE WHEN p_status = 'WORKING' THEN coalesce(p_profile, profile_name) ELSE profile_name END,
+		paired_at = CASE WHEN p_status = 'WORKING' THEN coalesce(paired_at, p_at) ELSE paired_at END,
+		last_connected_at = CASE WHEN p_status = 'WORKING' THEN p_at ELSE last_connected_at END,
+		lifecycle = CASE WHEN p_release THEN 'recycling' ELSE lifecycle END
+	WHERE id = i.id;
+	RETURN 'applied';
+END $$;
+
+-- Stores an event and applies it, in one statement. 'duplicate' if it was stored before, else
+-- the outcome (see the column).
+CREATE FUNCTION webhook_store(p_server uuid, p_dedupe text, p_event text, p_event_id text,
+	p_request_id text, p_session text, p_at timestamptz, p_generation bigint, p_status text,
+	p_status_at timestamptz, p_phone text, p_profile text, p_release boolean, p_payload json)
+RETURNS text
+LANGUAGE plpgsql AS $$
+DECLARE
+	v_row     instances;
+	v_id      bigint;
+	v_outcome text := 'kept';
+BEGIN
+	INSERT INTO webhook_events (server_id, dedupe, event, event_id, request_id, session, gateway_at,
+		outcome, payload)
+	VALUES (p_server, p_dedupe, p_event, p_event_id, p_request_id, p_session, p_at, 'kept', p_payload)
+	ON CONFLICT ON CONSTRAINT webhook_events_once DO NOTHING
+	RETURNING id INTO v_id;
+	IF v_id IS NULL THEN
+		RETURN 'duplicate';
+	END IF;
+
+	IF p_status IS NULL THEN
+		SELECT * INTO v_row FROM instances WHERE server_id = p_server AND name = p_session;
+	ELSE
+		SELECT * INTO v_row FROM instances WHERE server_id = p_server AND name = p_session
+		FOR NO KEY UPDATE;
+	END IF;
+	IF v_row.id IS NULL THEN
+		v_outcome := 'unknown-session';
+	ELSIF p_status IS NOT NULL THEN
+		v_outcome := instance_apply(v_row, p_generation, p_status, coalesce(p_status_at, p_at, clock_timestamp()),
+			p_phone, p_profile, p_release);
+	ELSIF p_generation IS NOT NULL AND p_generation <> v_row.generation THEN
+		v_outcome := 'former';
+	END IF;
+	UPDATE webhook_events SET outcome = v_outcome, instance_id = v_row.id,
+		epoch = CASE WHEN v_outcome <> 'former' THEN v_row.epoch END
+	WHERE id = v_id AND (outcome <> v_outcome OR v_row.id IS NOT NULL);
+	RETURN v_outcome;
+END $$;
+
+COMMIT;

@@ -1,0 +1,21 @@
+-- Revert wapool:pool from pg
+BEGIN;
+DROP VIEW pool_status;
+DROP FUNCTION release_unpaired(interval);
+DROP FUNCTION instance_ask_pairing(uuid, bigint);
+DROP FUNCTION instance_observe(uuid, bigint, timestamptz, text, text, text);
+DROP FUNCTION work_failed(uuid, uuid, text, interval, boolean);
+DROP FUNCTION work_done(uuid, uuid);
+DROP FUNCTION work_claim(interval);
+DROP FUNCTION pool_refill(integer, integer, integer, integer, boolean);
+DROP FUNCTION pool_release_epoch(uuid, bigint, text);
+DROP FUNCTION pool_release(uuid, uuid, text);
+DROP FUNCTION pool_swap(uuid, bigint, text, integer);
+DROP FUNCTION pool_claim(uuid, text, uuid, integer);
+DROP FUNCTION claim_of(text, instances, integer);
+DROP FUNCTION pool_take(uuid, uuid, uuid);
+DROP FUNCTION pool_is_low(integer);
+DROP TYPE claim;
+DROP FUNCTION servers_for(uuid);
+DROP SEQUENCE pool_name_seq;
+COMMIT;

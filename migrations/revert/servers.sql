@@ -1,0 +1,6 @@
+-- Revert wapool:servers from pg
+BEGIN;
+DROP TABLE waha_servers;
+DROP FUNCTION waha_servers_keep_count();
+DROP FUNCTION waha_servers_start_count();
+COMMIT;

@@ -1,0 +1,13 @@
+-- Verify wapool:pool on pg
+BEGIN;
+SELECT free, assigned, provisioning, recycling, retired FROM pool_status;
+SELECT has_function_privilege('pool_claim(uuid, text, uuid, integer)', 'execute');
+SELECT has_function_privilege('pool_swap(uuid, bigint, text, integer)', 'execute');
+SELECT has_function_privilege('pool_release(uuid, uuid, text)', 'execute');
+SELECT has_function_privilege('pool_release_epoch(uuid, bigint, text)', 'execute');
+SELECT has_function_privilege('pool_refill(integer, integer, integer, integer, boolean)', 'execute');
+SELECT has_function_privilege('work_claim(interval)', 'execute');
+SELECT has_function_privilege('work_done(uuid, uuid)', 'execute');
+SELECT has_function_privilege('work_failed(uuid, uuid, text, interval, boolean)', 'execute');
+SELECT has_function_privilege('release_unpaired(interval)', 'execute');
+ROLLBACK;
