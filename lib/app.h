@@ -6,6 +6,9 @@
 #ifndef WAPOOL_APP_H
 #define WAPOOL_APP_H
 
+#include <stdatomic.h>
+#include <stdint.h>
+
 #include "lib/config.h"
 #include "lib/err.h"
 
@@ -28,6 +31,8 @@ struct app {
 	struct jwt_keys *jwt;
 	struct seal_key *seal;
 	struct http *http;
+	atomic_int_least64_t jwks_tried; /* clock_ms() of the last fetch of JWKS_URL */
+	atomic_int_least64_t jwks_due;   /* and of the next one */
 };
 
 /* Loads the configuration, sets up the log under `program`, initialises the libraries that

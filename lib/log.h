@@ -17,15 +17,25 @@
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 
-/* One named value of a log line. Made by the three macros below. */
+/* One named value of a log line: made by LOG_STR or LOG_INT, or the list's end. */
 struct log_field {
 	const char *name;
 	const char *text; /* NULL: the value is `number` */
 	int64_t number;
 };
 
-#define LOG_STR(n, v) ((struct log_field){.name = (n), .text = (v) ? (v) : ""})
-#define LOG_INT(n, v) ((struct log_field){.name = (n), .number = (int64_t)(v)})
+static inline struct log_field
+LOG_STR(const char *name, const char *text)
+{
+	return (struct log_field){.name = name, .text = text != NULL ? text : ""};
+}
+
+static inline struct log_field
+LOG_INT(const char *name, int64_t number)
+{
+	return (struct log_field){.name = name, .number = number};
+}
+
 #define LOG_END ((struct log_field){.name = NULL})
 
 /* The program's name as it stands in every line, and the lowest level written.

@@ -47,6 +47,7 @@ enum problem {
 	PROBLEM_GATEWAY_SLOW,      /* 504 gateway-slow, retry 5 s: no QR before the deadline */
 	PROBLEM_UNAVAILABLE,       /* 503 unavailable, retry 2 s: our database is not reachable */
 	PROBLEM_INTERNAL,          /* 500 internal */
+	PROBLEM_CONFLICT,          /* 409 conflict: right in itself, wrong in this state */
 	PROBLEM__MAX
 };
 

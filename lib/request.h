@@ -22,13 +22,15 @@
 struct request {
 	char *const *env;   /* "NAME=value" strings, NULL-terminated; borrowed */
 	const char *method; /* never NULL; "" if the server sent none */
-	const char *path;   /* DOCUMENT_URI (decoded, without query), never NULL */
+	const char *path;   /* DOCUMENT_URI (decoded, without query), never NULL; where the
+	                     * server sets none: SCRIPT_NAME followed by PATH_INFO */
 	const char *query;  /* raw query string, never NULL */
 	char id[40];        /* REQUEST_ID if it is 8 to 39 of [0-9A-Za-z-], else made here */
 	enum lang lang;     /* by Accept-Language: LANG_PT unless English is preferred */
 	struct buf body;    /* whole, at most the route's max_body */
 	char args[REQUEST_ARGS][REQUEST_ARG_MAX + 1]; /* the path's {placeholders} */
 	deadline_t deadline; /* when the answer must be ready */
+	char joined[256];    /* private: holds path where it had to be made */
 };
 
 /* Fills the struct from env; body is empty. env must outlive it. Never fails: what is
@@ -44,12 +46,16 @@ const char *request_header(const struct request *rq, const char *name);
 
 /*
  * True if path matches pattern, e.g. "/webhook/{server_id}"; placeholders match one
- * non-empty segment of at most REQUEST_ARG_MAX bytes and are copied to rq->args in order.
+ * non-empty segment of at most REQUEST_ARG_MAX bytes of valid UTF-8 and are copied to
+ * rq->args in order.
  */
 bool request_match(struct request *rq, const char *pattern);
 
+/* True if the query has a parameter of that name, whatever its value. */
+bool request_query_has(const struct request *rq, const char *name);
+
 /* The decoded value of a query parameter into out (size bytes, NUL-terminated). False if
- * absent, badly encoded, holding a NUL, or longer than out. */
+ * absent, badly encoded, not UTF-8, holding a NUL, or longer than out; out is then "". */
 bool request_query(const struct request *rq, const char *name, char *out, size_t size);
 
 /*
@@ -57,8 +63,8 @@ bool request_query(const struct request *rq, const char *name, char *out, size_t
  * valid UTF-8, no NUL in strings, no duplicate members, depth at most 16, an object at the top.
  * An empty body gives an empty object if empty_ok. On failure NULL with e->code ERR_INPUT and
  * e->text a sentence for the caller (English; says where), never echoing input beyond 40 bytes.
- * A Content-Type that is present but not application/json (parameters allowed) is refused with
- * e->code ERR_INPUT and e->status 415.
+ * A body whose Content-Type is present but not application/json (parameters allowed) is refused
+ * with e->code ERR_INPUT and e->status 415.
  */
 json_t *request_json(const struct request *rq, bool empty_ok, struct err *e)
 	__attribute__((warn_unused_result));

@@ -1,7 +1,7 @@
 /*
  * responder: the loop that turns a table of routes into a FastCGI responder, or, when
- * started by a web server as plain CGI, into one that answers a single request. The only
- * file that includes fcgiapp.h. Rules and their reasons: docs/architecture.md, "Responders".
+ * started by a web server as plain CGI, into one that answers a single request. libfcgi
+ * stays behind it. Rules and their reasons: docs/architecture.md, "Responders".
  */
 #ifndef WAPOOL_RESPONDER_H
 #define WAPOOL_RESPONDER_H
@@ -16,7 +16,7 @@
 typedef void route_run(struct app *app, struct request *rq, struct response *rs);
 
 struct route {
-	const char *method; /* "GET" answers HEAD too */
+	const char *method; /* "GET" answers HEAD too; OPTIONS is answered with Allow */
 	const char *path;   /* "/webhook/{server_id}" */
 	size_t max_body;    /* bytes; one more gives 413. 0: a body is ignored but read */
 	route_run *run;

@@ -31,16 +31,18 @@ void response_free(struct response *rs);
 void response_header(struct response *rs, const char *name, const char *value);
 
 /* Answers with a JSON value and takes the reference (also on failure, and NULL gives a 500).
- * Adds Cache-Control: no-store: every answer is somebody's. */
+ * Adds Cache-Control: no-store, unless the handler set one: every answer is somebody's. */
 void response_json(struct response *rs, int status, json_t *taken);
 
-/* Answers with bytes already rendered; content_type must be a constant. */
+/* Answers with bytes already rendered; content_type must be a constant. Cache-Control as
+ * above. */
 void response_bytes(
 	struct response *rs, int status, const char *content_type, const void *p, size_t n);
 
 /*
  * Answers with a problem. detail: a sentence in the caller's terms instead of the default
- * one, or NULL. Adds Retry-After, WWW-Authenticate where the problem says so. Body:
+ * one, or NULL. Replaces whatever was prepared, headers included; adds Retry-After and
+ * WWW-Authenticate where the problem says so. rq may be NULL. Body:
  * {"type":"urn:wapool:problem:<code>","title","status","detail","instance":<path>,
  *  "error":<title>,"message":<detail>,"requestId"}.
  */
@@ -53,7 +55,7 @@ void response_invalid(struct response *rs, const struct request *rq, const char 
 
 /* Chooses the problem that fits an error of lib (ERR_INPUT -> bad-json or 415 by e->status,
  * ERR_TIMEOUT/ERR_UNAVAILABLE -> unavailable, ...) and logs it. e->text is shown to the caller
- * only for ERR_INPUT; the rest is logged. */
+ * only for ERR_INPUT, and then not logged: it may quote what was sent. */
 void response_error(struct response *rs, const struct request *rq, const struct err *e);
 
 /* Renders Status, headers and body as CGI output ("Status: 200 OK\r\n...") into out. With

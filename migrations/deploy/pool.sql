@@ -181,15 +181,16 @@ END $$;
 
 -- Leases one row of work to a helper: it is his until the lease ends or he says what became of it.
 -- Taking it starts a new generation of the session, so the former one's webhooks are told apart.
+-- Work on a server that is down waits until a look at it succeeds.
 CREATE FUNCTION work_claim(p_lease interval) RETURNS SETOF instances
 LANGUAGE sql AS $$
 	WITH c AS MATERIALIZED (
-		SELECT id FROM instances
-		WHERE lifecycle IN ('provisioning', 'recycling') AND work_next_at <= clock_timestamp()
-			AND (work_lease_until IS NULL OR work_lease_until < clock_timestamp())
-		ORDER BY work_next_at
+		SELECT i.id FROM instances i JOIN waha_servers s ON s.id = i.server_id AND s.health <> 'down'
+		WHERE i.lifecycle IN ('provisioning', 'recycling') AND i.work_next_at <= clock_timestamp()
+			AND (i.work_lease_until IS NULL OR i.work_lease_until < clock_timestamp())
+		ORDER BY i.work_next_at
 		LIMIT 1
-		FOR NO KEY UPDATE SKIP LOCKED)
+		FOR NO KEY UPDATE OF i SKIP LOCKED)
 	UPDATE instances i
 	SET work_token = gen_random_uuid(), work_lease_until = clock_timestamp() + p_lease,
 		work_attempts = i.work_attempts + 1, generation = i.generation + 1
@@ -230,9 +231,9 @@ BEGIN
 	RETURN FOUND;
 END $$;
 
--- Writes down the level: what the gateway answered about a session when asked at p_asked_at.
--- An event learnt since then is newer and stays. Fenced by generation. True if it was written.
-CREATE FUNCTION instance_observe(p_instance uuid, p_generation bigint, p_asked_at timestamptz,
+-- Writes down the level: what the gateway answered about a session when asked p_age ago. What was
+-- learnt since then is newer and stays. Fenced by generation. True if something changed.
+CREATE FUNCTION instance_observe(p_instance uuid, p_generation bigint, p_age interval,
 	p_status text, p_phone text, p_profile text) RETURNS boolean
 LANGUAGE plpgsql AS $$
 BEGIN
@@ -240,20 +241,38 @@ BEGIN
 		phone_number = CASE WHEN p_status = 'WORKING' THEN coalesce(p_phone, phone_number) ELSE phone_number END,
 		profile_name = CASE WHEN p_status = 'WORKING' THEN coalesce(p_profile, profile_name) ELSE profile_name END,
 		paired_at = CASE WHEN p_status = 'WORKING' THEN coalesce(paired_at, clock_timestamp()) ELSE paired_at END,
+		pairing_asked_at = CASE WHEN p_status = 'WORKING' THEN NULL ELSE pairing_asked_at END,
 		last_connected_at = CASE WHEN p_status = 'WORKING' THEN clock_timestamp() ELSE last_connected_at END
 	WHERE id = p_instance AND generation = p_generation AND lifecycle = 'assigned'
-		AND (status_seen_at IS NULL OR status_seen_at < p_asked_at)
+		AND (status_seen_at IS NULL OR status_seen_at < clock_timestamp() - p_age)
 		AND (status <> p_status OR missing_since IS NOT NULL OR p_status = 'WORKING' AND paired_at IS NULL);
 	RETURN FOUND;
 END $$;
 
--- The owner asks for a new QR or code: what was paired is forgotten.
-CREATE FUNCTION instance_ask_pairing(p_instance uuid, p_epoch bigint) RETURNS boolean
-LANGUAGE sql AS $$
-	UPDATE instances SET paired_at = NULL, phone_number = NULL, profile_name = NULL
-	WHERE id = p_instance AND epoch = p_epoch AND lifecycle = 'assigned' AND paired_at IS NOT NULL
-	RETURNING true
-$$;
+-- The end of a connect: what its owner was shown. A QR or code (p_pairing) means that what was
+-- paired before is forgotten. False if the assignment is over: then the owner must ask again.
+CREATE FUNCTION connect_finish(p_instance uuid, p_epoch bigint, p_age interval, p_status text,
+	p_phone text, p_profile text, p_pairing boolean) RETURNS boolean
+LANGUAGE plpgsql AS $$
+DECLARE
+	v_row instances;
+BEGIN
+	SELECT * INTO v_row FROM instances
+	WHERE id = p_instance AND epoch = p_epoch AND lifecycle = 'assigned' FOR NO KEY UPDATE;
+	IF NOT FOUND THEN
+		RETURN false;
+	END IF;
+	IF p_pairing AND v_row.paired_at IS NOT NULL
+		AND v_row.status_seen_at < clock_timestamp() - p_age THEN
+		UPDATE instances SET paired_at = NULL, phone_number = NULL, profile_name = NULL
+		WHERE id = p_instance;
+	END IF;
+	IF NOT p_pairing AND v_row.pairing_asked_at IS NOT NULL THEN
+		UPDATE instances SET pairing_asked_at = NULL WHERE id = p_instance;
+	END IF;
+	PERFORM instance_observe(p_instance, v_row.generation, p_age, p_status, p_phone, p_profile);
+	RETURN true;
+END $$;
 
 -- Assignments that nobody paired in time, released. Returns how many.
 CREATE FUNCTION release_unpaired(p_ttl interval) RETURNS integer
@@ -272,6 +291,39 @@ BEGIN
 	UPDATE instances i SET lifecycle = 'recycling' FROM c WHERE i.id = c.id;
 	GET DIAGNOSTICS v_n = ROW_COUNT;
 	RETURN v_n;
+END $$;
+
+-- Assignments whose phone is gone: paired, but the gateway wants a new pairing or gave up, and the
+-- owner has not asked for a QR meanwhile. The helper asks the gateway again before it releases.
+-- Leased like work, so that several helpers do not ask at once.
+CREATE FUNCTION lost_claim(p_lease interval) RETURNS SETOF instances
+LANGUAGE sql AS $$
+	WITH c AS MATERIALIZED (
+		SELECT id FROM instances
+		WHERE lifecycle = 'assigned' AND paired_at IS NOT NULL
+			AND status IN ('FAILED', 'SCAN_QR_CODE')
+			AND (pairing_asked_at IS NULL OR pairing_asked_at < clock_timestamp() - interval '5 minutes')
+			AND work_next_at <= clock_timestamp()
+			AND (work_lease_until IS NULL OR work_lease_until < clock_timestamp())
+		ORDER BY status_seen_at
+		LIMIT 1
+		FOR NO KEY UPDATE SKIP LOCKED)
+	UPDATE instances i
+	SET work_token = gen_random_uuid(), work_lease_until = clock_timestamp() + p_lease,
+		work_attempts = i.work_attempts + 1
+	FROM c
+	WHERE i.id = c.id
+	RETURNING i.*
+$$;
+
+-- The helper is done with it for now: not again before p_wait.
+CREATE FUNCTION lost_later(p_instance uuid, p_token uuid, p_wait interval) RETURNS boolean
+LANGUAGE plpgsql AS $$
+BEGIN
+	UPDATE instances SET work_token = NULL, work_lease_until = NULL,
+		work_next_at = clock_timestamp() + p_wait
+	WHERE id = p_instance AND work_token = p_token AND lifecycle = 'assigned';
+	RETURN FOUND;
 END $$;
 
 -- The pool at a glance.

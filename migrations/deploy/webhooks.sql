@@ -45,9 +45,10 @@ BEGIN
 	END IF;
 	UPDATE instances SET status = p_status, status_at = p_at, status_seen_at = clock_timestamp(),
 		missing_since = NULL,
-		phone_number = CASE WHEN p_status = 'WORKING' THEN coalesce(p_phone, phone_number) ELSE phone_number END,
-		profile_name = CASE WHEN p_status = 'WORKING' THEN coalesce(p_profile, profile_name) ELSE profile_name END,
+		phone_number = CASE WHEN p_status = 'WORKING' THEN coalesce(left(p_phone, 64), phone_number) ELSE phone_number END,
+		profile_name = CASE WHEN p_status = 'WORKING' THEN coalesce(left(p_profile, 255), profile_name) ELSE profile_name END,
 		paired_at = CASE WHEN p_status = 'WORKING' THEN coalesce(paired_at, p_at) ELSE paired_at END,
+		pairing_asked_at = CASE WHEN p_status = 'WORKING' THEN NULL ELSE pairing_asked_at END,
 		last_connected_at = CASE WHEN p_status = 'WORKING' THEN p_at ELSE last_connected_at END,
 		lifecycle = CASE WHEN p_release THEN 'recycling' ELSE lifecycle END
 	WHERE id = i.id;

@@ -1,9 +1,11 @@
 -- Revert wapool:pool from pg
 BEGIN;
 DROP VIEW pool_status;
+DROP FUNCTION lost_later(uuid, uuid, interval);
+DROP FUNCTION lost_claim(interval);
 DROP FUNCTION release_unpaired(interval);
-DROP FUNCTION instance_ask_pairing(uuid, bigint);
-DROP FUNCTION instance_observe(uuid, bigint, timestamptz, text, text, text);
+DROP FUNCTION connect_finish(uuid, bigint, interval, text, text, text, boolean);
+DROP FUNCTION instance_observe(uuid, bigint, interval, text, text, text);
 DROP FUNCTION work_failed(uuid, uuid, text, interval, boolean);
 DROP FUNCTION work_done(uuid, uuid);
 DROP FUNCTION work_claim(interval);

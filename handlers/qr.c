@@ -1,0 +1,114 @@
+/* GET /api/whatsapp/qr[?deviceId=]: the QR of this moment, as PNG or, by Accept, as SVG. */
+#include "lib/device.h"
+#include "lib/log.h"
+#include "lib/pool.h"
+#include "lib/qr.h"
+#include "lib/responder.h"
+#include "lib/server.h"
+
+#define PNG "image/png"
+#define SVG "image/svg+xml"
+
+static void
+render(const struct request *rq, const char *value, struct response *rs)
+{
+	bool svg = request_prefers(rq, SVG, PNG);
+	struct err e = ERR_INIT;
+	struct buf image;
+	bool ok;
+
+	buf_init(&image, 1u << 20);
+	ok = svg ? qr_svg(value, message_text(MSG_SCAN_QR, rq->lang), &image, &e)
+		 : qr_png(value, 0, &image, &e);
+	if (ok) {
+		response_header(rs, "Cache-Control", "no-store");
+		response_header(rs, "Vary", "Accept");
+		response_bytes(rs, 200, svg ? SVG : PNG, buf_str(&image), image.len);
+	} else {
+		response_error(rs, rq, &e);
+	}
+	buf_free(&image);
+}
+
+static enum problem
+problem_of(const struct err *e)
+{
+	switch (e->code) {
+	case ERR_NOT_FOUND:
+	case ERR_CONFLICT:
+		return PROBLEM_NO_QR;
+	case ERR_TIMEOUT:
+		return PROBLEM_GATEWAY_SLOW;
+	default:
+		return PROBLEM_GATEWAY;
+	}
+}
+
+/* Looks at the state first: a QR that is not there takes WAHA 15 s to deny. */
+static void
+show(struct app *app, struct request *rq, const struct connection *c, struct response *rs)
+{
+	struct server *server = server_load(app, c->server_id, rq->deadline, NULL);
+	struct err e = ERR_INIT;
+	struct session session;
+	struct buf value;
+
+	buf_init(&value, 2000);
+	if (server == NULL) {
+		response_problem(rs, rq, PROBLEM_UNAVAILABLE, NULL);
+		goto out;
+	}
+	if (server_gateway(server)->state(
+		    app->http, server, c->name, &session, rq->deadline, &e) &&
+		session.state != SESSION_SCAN)
+		err_set(&e, ERR_CONFLICT, "no QR while %s", session.word);
+	if (!err_isset(&e))
+		server_gateway(server)->qr(
+			app->http, server, c->name, &value, rq->deadline, &e);
+	if (err_isset(&e)) {
+		log_write(LOG_INFO, "qr.none", LOG_STR("instance", c->name),
+			LOG_STR("error", e.text));
+		response_problem(rs, rq, problem_of(&e), NULL);
+	} else {
+		render(rq, buf_str(&value), rs);
+	}
+out:
+	server_free(server);
+	buf_free(&value);
+}
+
+static void
+current_qr(struct app *app, struct request *rq, struct response *rs)
+{
+	char device[DEVICE_ID_SIZE];
+	struct err e = ERR_INIT;
+	struct connection c;
+	struct user u;
+
+	if (!auth_user(app, rq, &u, rs) || !device_of_query(rq, device, rs))
+		return;
+	if (!pool_connection(app, &u, *device != '\0' ? device : NULL, rq->deadline, &c, &e))
+		response_error(rs, rq, &e);
+	else if (!c.device_known)
+		response_problem(rs, rq, PROBLEM_DEVICE_NOT_FOUND, NULL);
+	else if (!c.assigned)
+		response_problem(rs, rq, PROBLEM_NO_QR, NULL);
+	else
+		show(app, rq, &c, rs);
+}
+
+static const struct route routes[] = {
+	{"GET", "/api/whatsapp/qr", 0, current_qr},
+	{NULL, NULL, 0, NULL},
+};
+
+int
+main(int argc, char **argv)
+{
+	static const struct responder self = {.name = "qr",
+		.threads = 16,
+		.needs = APP_DB | APP_AUTH | APP_SEAL | APP_HTTP,
+		.routes = routes};
+
+	return responder_main(&self, argc, argv);
+}

@@ -1,0 +1,88 @@
+#include "lib/account.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/db.h"
+#include "lib/password.h"
+#include "lib/utf8.h"
+
+static const struct db_stmt stmt_login = {"account_login",
+	"SELECT id, email, role, password_hash FROM users"
+	" WHERE lower(email) = lower($1) AND disabled_at IS NULL",
+	1};
+
+static const struct db_stmt stmt_put = {"account_put",
+	"INSERT INTO users (email, password_hash, role) VALUES ($1, $2, $3)"
+	" ON CONFLICT (lower(email)) DO UPDATE SET password_hash = excluded.password_hash,"
+	" role = excluded.role, updated_at = now()"
+	" RETURNING id, email, role",
+	3};
+
+enum { ID, EMAIL, ROLE, HASH };
+
+bool
+account_email_valid(const char *text)
+{
+	const char *at, *dot;
+	size_t n;
+
+	if (text == NULL)
+		return false;
+	n = strlen(text);
+	at = strchr(text, '@');
+	if (n > ACCOUNT_EMAIL_MAX || at == NULL || at == text || strchr(at + 1, '@') != NULL)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if ((unsigned char)text[i] <= 0x20 || text[i] == 0x7f)
+			return false;
+	dot = strrchr(at, '.');
+	return dot != NULL && dot > at + 1 && dot[1] != '\0' && utf8_valid(text, n);
+}
+
+static void
+read_user(const PGresult *r, struct user *out)
+{
+	*out = (struct user){.admin = strcmp(db_text(r, 0, ROLE), "admin") == 0};
+	snprintf(out->id, sizeof(out->id), "%s", db_text(r, 0, ID));
+	snprintf(out->email, sizeof(out->email), "%s", db_text(r, 0, EMAIL));
+}
+
+bool
+account_login(struct app *app, const char *email, const char *password, deadline_t d,
+	struct user *out, struct err *e)
+{
+	PGresult *r = db_query(app->db, d, &stmt_login, (const char *[]){email}, e);
+	bool known, ok;
+
+	if (r == NULL)
+		return false;
+	known = PQntuples(r) > 0;
+	/* an unknown e-mail costs a hash too, so that time tells nothing */
+	ok = password_verify(known ? db_text(r, 0, HASH) : NULL, password);
+	if (ok)
+		read_user(r, out);
+	else
+		err_set(e, ERR_UNAUTHORIZED, known ? "wrong password" : "unknown e-mail");
+	PQclear(r);
+	return ok;
+}
+
+bool
+account_put(struct app *app, const char *email, const char *password, bool admin,
+	deadline_t d, struct user *out, struct err *e)
+{
+	char hash[PASSWORD_HASH_SIZE];
+	PGresult *r;
+
+	if (!account_email_valid(email))
+		return err_set(e, ERR_INPUT, "that is not an e-mail address");
+	if (!password_valid(password, e) || !password_hash(password, hash, e))
+		return false;
+	r = db_query(app->db, d, &stmt_put,
+		(const char *[]){email, hash, admin ? "admin" : "user"}, e);
+	if (r != NULL && out != NULL)
+		read_user(r, out);
+	PQclear(r);
+	return r != NULL;
+}

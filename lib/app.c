@@ -1,0 +1,88 @@
+#include "lib/app.h"
+
+#include <curl/curl.h>
+#include <jansson.h>
+#include <libxml/parser.h>
+#include <sodium.h>
+
+#include "lib/auth.h"
+#include "lib/db.h"
+#include "lib/http.h"
+#include "lib/jwt.h"
+#include "lib/log.h"
+#include "lib/seal.h"
+
+/* What the libraries want done once, before threads. */
+static bool
+init_libraries(struct err *e)
+{
+	json_object_seed(0);
+	xmlInitParser();
+	if (sodium_init() < 0)
+		return err_set(e, ERR_INTERNAL, "libsodium cannot start");
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+		return err_set(e, ERR_INTERNAL, "libcurl cannot start");
+	return true;
+}
+
+static bool
+open_db(struct app *app, const char *program, struct err *e)
+{
+	const struct config *c = &app->config;
+
+	if (*c->database_url == '\0')
+		return err_set(e, ERR_CONFIG, "DATABASE_URL is not set");
+	app->db = db_pool_new(c->database_url, program, c->db_pool, c->db_timeout_ms, e);
+	return app->db != NULL;
+}
+
+static bool
+open_seal(struct app *app, struct err *e)
+{
+	if (*app->config.secret_key_file == '\0')
+		return err_set(e, ERR_CONFIG,
+			"SECRET_KEY_FILE is not set (make one: wapoolctl key create PATH)");
+	app->seal = seal_key_load(app->config.secret_key_file, e);
+	return app->seal != NULL;
+}
+
+static bool
+open_http(struct app *app, struct err *e)
+{
+	app->http = http_new(app->config.ca_file);
+	return app->http != NULL || err_set(e, ERR_NOMEM, "out of memory");
+}
+
+bool
+app_open(struct app *app, const char *program, unsigned needs, struct err *e)
+{
+	*app = (struct app){0};
+	log_setup(program, LOG_INFO);
+	if (!init_libraries(e) || !config_load(&app->config, e))
+		goto out;
+	log_setup(program, log_level_of(app->config.log_level));
+	if ((needs & APP_DB) && !open_db(app, program, e))
+		goto out;
+	if ((needs & APP_SEAL) && !open_seal(app, e))
+		goto out;
+	/* a JWK set may have to be fetched */
+	if ((needs & (APP_HTTP | APP_AUTH)) && !open_http(app, e))
+		goto out;
+	if ((needs & APP_AUTH) && !auth_open(app, e))
+		goto out;
+	return true;
+out:
+	app_close(app);
+	return false;
+}
+
+void
+app_close(struct app *app)
+{
+	jwt_keys_free(app->jwt);
+	http_free(app->http);
+	seal_key_free(app->seal);
+	db_pool_free(app->db);
+	config_free(&app->config);
+	*app = (struct app){0};
+}

@@ -1,0 +1,141 @@
+#include "lib/auth.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "lib/clock.h"
+#include "lib/http.h"
+#include "lib/jwt.h"
+#include "lib/log.h"
+
+#define JWKS_LIFE_MS 600000  /* Supabase's edge caches its set for 10 minutes */
+#define JWKS_RETRY_MS 60000  /* after a failure, and between fetches for unknown keys */
+#define JWKS_FETCH_MS 3000
+
+static bool
+fetch_jwks(struct app *app, struct http_answer *a, struct err *e)
+{
+	const struct http_request rq = {.method = "GET",
+		.url = app->config.jwks_url,
+		.headers = (const char *const[]){"Accept: application/json", NULL},
+		.max_answer = JWT_JWKS_MAX};
+
+	if (!http_call(app->http, &rq, deadline_in(JWKS_FETCH_MS), a, e))
+		return false;
+	return a->status == 200 ||
+	       err_set(e, ERR_UNAVAILABLE, "JWKS_URL answered %d", a->status);
+}
+
+static void
+refresh_jwks(struct app *app)
+{
+	struct err e = ERR_INIT;
+	struct http_answer a;
+	bool ok = fetch_jwks(app, &a, &e) &&
+		  jwt_keys_replace_json(app->jwt, buf_str(&a.body), a.body.len, &e);
+
+	http_answer_free(&a);
+	atomic_store(&app->jwks_due, clock_ms() + (ok ? JWKS_LIFE_MS : JWKS_RETRY_MS));
+	if (!ok)
+		log_write(LOG_WARN, "jwks.refresh", LOG_STR("error", e.text));
+}
+
+/* Fetches the set if it is due, or if a token named a key that is not in it. The exchange
+ * lets one thread through, and that at most once a minute. */
+static void
+keep_jwks_fresh(struct app *app, bool unknown_key)
+{
+	int_least64_t now = clock_ms(), tried = atomic_load(&app->jwks_tried);
+
+	if (*app->config.jwks_url == '\0' || now - tried < JWKS_RETRY_MS)
+		return;
+	if (!unknown_key && now < atomic_load(&app->jwks_due))
+		return;
+	if (atomic_compare_exchange_strong(&app->jwks_tried, &tried, now))
+		refresh_jwks(app);
+}
+
+static bool
+open_jwks(struct app *app, struct err *e)
+{
+	struct http_answer a;
+
+	if (*app->config.jwks_file != '\0') {
+		app->jwt = jwt_keys_jwks_file(app->config.jwks_file, e);
+		return app->jwt != NULL;
+	}
+	if (fetch_jwks(app, &a, e))
+		app->jwt = jwt_keys_jwks_json(buf_str(&a.body), a.body.len, e);
+	http_answer_free(&a);
+	atomic_store(&app->jwks_tried, clock_ms());
+	atomic_store(&app->jwks_due, clock_ms() + JWKS_LIFE_MS);
+	return app->jwt != NULL;
+}
+
+bool
+auth_open(struct app *app, struct err *e)
+{
+	const struct config *c = &app->config;
+
+	if (*c->jwt_secret == '\0' && *c->jwks_file == '\0' && *c->jwks_url == '\0')
+		return err_set(e, ERR_CONFIG, "JWT_SECRET, JWKS_FILE or JWKS_URL must be set");
+	if (*c->jwt_secret != '\0' && (*c->jwks_file != '\0' || *c->jwks_url != '\0'))
+		return err_set(e, ERR_CONFIG, "JWT_SECRET and JWKS_* exclude each other");
+	if (*c->jwt_secret == '\0')
+		return open_jwks(app, e);
+	app->jwt = jwt_keys_hs256(c->jwt_secret, e);
+	return app->jwt != NULL;
+}
+
+/* The token of "Bearer <token>" (RFC 6750 section 2.1), or NULL. */
+static const char *
+bearer(const struct request *rq)
+{
+	const char *h = request_header(rq, "Authorization");
+
+	if (h == NULL || strncasecmp(h, "Bearer ", 7) != 0)
+		return NULL;
+	for (h += 7; *h == ' '; h++)
+		;
+	return *h != '\0' ? h : NULL;
+}
+
+bool
+auth_user(struct app *app, const struct request *rq, struct user *out, struct response *rs)
+{
+	const struct jwt_rules rules = {.issuer = app->config.jwt_issuer,
+		.audience = app->config.jwt_audience,
+		.leeway_s = 30};
+	const char *token = bearer(rq);
+	struct jwt_claims claims;
+	struct err e = ERR_INIT;
+	bool ok = false;
+
+	*out = (struct user){0};
+	if (token == NULL) {
+		err_set(&e, ERR_UNAUTHORIZED, "no bearer token");
+	} else {
+		keep_jwks_fresh(app, false);
+		ok = jwt_verify(app->jwt, &rules, token, clock_wall_ms() / 1000, &claims, &e);
+		if (!ok && jwt_keys_take_kid_miss(app->jwt)) {
+			keep_jwks_fresh(app, true);
+			err_clear(&e);
+			ok = jwt_verify(app->jwt, &rules, token, clock_wall_ms() / 1000, &claims,
+				&e);
+		}
+	}
+	if (!ok) {
+		log_write(LOG_INFO, "auth.refused", LOG_STR("reason", e.text));
+		if (e.code == ERR_UNAUTHORIZED)
+			response_problem(rs, rq, PROBLEM_UNAUTHORIZED, NULL);
+		else
+			response_error(rs, rq, &e);
+		return false;
+	}
+	snprintf(out->id, sizeof(out->id), "%s", claims.sub);
+	snprintf(out->email, sizeof(out->email), "%s", claims.email);
+	out->admin = claims.is_admin;
+	return true;
+}

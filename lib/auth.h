@@ -1,0 +1,31 @@
+/*
+ * auth: who is asking. Bearer tokens by lib/jwt, keys from JWT_SECRET, JWKS_FILE or JWKS_URL.
+ *
+ * A set from JWKS_URL is fetched at start and again when it is 10 minutes old, or at most
+ * once a minute when a token names an unknown key; one request does that while the
+ * others go on with the set at hand, which stays in use as long as fetching fails.
+ * Thread-safety: auth_user from any thread, auth_open before threads.
+ */
+#ifndef WAPOOL_AUTH_H
+#define WAPOOL_AUTH_H
+
+#include <stdbool.h>
+
+#include "lib/app.h"
+#include "lib/request.h"
+#include "lib/response.h"
+
+struct user {
+	char id[37];
+	char email[255]; /* "" if the token does not say */
+	bool admin;
+};
+
+/* Makes app->jwt from the configuration; needs app->http. ERR_CONFIG if there is no usable key. */
+bool auth_open(struct app *app, struct err *e);
+
+/* The user whose valid bearer token the request carries. False: rs holds the 401 already. */
+bool auth_user(struct app *app, const struct request *rq, struct user *out,
+	struct response *rs);
+
+#endif

@@ -1,0 +1,233 @@
+#include "lib/connect.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/log.h"
+#include "lib/server.h"
+
+#define SHOW_MAX 2000       /* bytes of a raw QR; lib/qr takes no more */
+#define SWAPS_MAX 2         /* fresh instances tried within one click */
+#define POLL_FIRST_MS 60    /* between looks at a starting session, doubling up to */
+#define POLL_LONGEST_MS 500
+
+static const struct db_stmt stmt_finish = {"connect_finish",
+	"SELECT connect_finish($1, $2::bigint, $3::bigint * interval '1 millisecond', $4, $5,"
+	" $6, $7::boolean)",
+	7};
+
+/* How one instance fared. */
+enum outcome {
+	SHOWN,     /* result holds something to show, or is connected */
+	BROKEN,    /* this instance is no good; another may be */
+	UNREACHED, /* its gateway does not answer, or refuses us */
+	SLOW       /* the deadline passed */
+};
+
+/* One attempt: what it works on, and what it has done so far. */
+struct attempt {
+	struct app *app;
+	const struct gateway *gw;
+	const struct server *server;
+	const struct connect_wish *wish;
+	struct connect_result *out;
+	deadline_t deadline;
+	bool restarted; /* once per attempt: a second FAILED is broken */
+	struct err *e;
+};
+
+static enum outcome
+blame(const struct err *e)
+{
+	switch (e->code) {
+	case ERR_NOT_FOUND:
+	case ERR_CONFLICT:
+		return BROKEN;
+	case ERR_UNAVAILABLE:
+		return e->status != 0 ? BROKEN : UNREACHED; /* a 5xx: about this session */
+	case ERR_TIMEOUT:
+		return SLOW;
+	default:
+		return UNREACHED;
+	}
+}
+
+/* Asks for the QR or the code. A session may leave SCAN_QR_CODE between the look and the
+ * question: then *again is set and the caller looks anew. */
+static enum outcome
+ask(struct attempt *a, bool *again)
+{
+	const char *name = a->out->claim.name;
+	struct err why = ERR_INIT;
+	bool ok;
+
+	a->out->asked_ms = clock_ms();
+	buf_reset(&a->out->show);
+	if (a->wish->number != NULL)
+		ok = a->gw->pairing_code(a->app->http, a->server, name, a->wish->number,
+			&a->out->show, a->deadline, &why);
+	else
+		ok = a->gw->qr(a->app->http, a->server, name, &a->out->show, a->deadline, &why);
+	if (ok)
+		return SHOWN;
+	*again = why.code == ERR_CONFLICT && deadline_left(a->deadline) > 0;
+	*a->e = why;
+	return *again ? SLOW : blame(&why);
+}
+
+/* Brings a session that shows nothing on its way. */
+static bool
+nudge(struct attempt *a, enum session_state state)
+{
+	const char *name = a->out->claim.name;
+
+	if (state == SESSION_STOPPED)
+		return a->gw->start(a->app->http, a->server, name, a->deadline, a->e);
+	if (state != SESSION_FAILED)
+		return true;
+	if (a->restarted)
+		return err_set(a->e, ERR_CONFLICT, "the session failed again");
+	a->restarted = true;
+	return a->gw->restart(a->app->http, a->server, name, a->deadline, a->e);
+}
+
+/* One look at the session. True when the attempt has ended, with *result. */
+static bool
+step(struct attempt *a, enum outcome *result)
+{
+	struct session *s = &a->out->session;
+	int64_t asked = clock_ms();
+	bool again = false;
+
+	err_clear(a->e);
+	if (!a->gw->state(a->app->http, a->server, a->out->claim.name, s, a->deadline, a->e)) {
+		*result = blame(a->e);
+		return true;
+	}
+	if (s->state == SESSION_WORKING) {
+		a->out->connected = true;
+		a->out->asked_ms = asked;
+		*result = SHOWN;
+		return true;
+	}
+	if (s->state == SESSION_SCAN) {
+		*result = ask(a, &again);
+		return !again;
+	}
+	if (!nudge(a, s->state)) {
+		*result = blame(a->e);
+		return true;
+	}
+	return false;
+}
+
+static enum outcome
+bring_up(struct attempt *a)
+{
+	enum outcome result = SLOW;
+	int64_t wait = POLL_FIRST_MS;
+
+	/* A fresh one is known to be stopped: starting it at once saves a look. */
+	if (a->out->claim.outcome == CLAIM_NEW && !nudge(a, SESSION_STOPPED))
+		return blame(a->e);
+	while (!step(a, &result)) {
+		if (!clock_sleep(wait, a->deadline)) {
+			err_set(a->e, ERR_TIMEOUT, "the session is still %s", a->out->session.word);
+			return SLOW;
+		}
+		wait = wait * 2 < POLL_LONGEST_MS ? wait * 2 : POLL_LONGEST_MS;
+	}
+	return result;
+}
+
+static enum outcome
+try_instance(struct app *app, const struct connect_wish *wish, deadline_t d,
+	struct connect_result *out, struct err *e)
+{
+	struct server *server = server_load(app, out->claim.server_id, d, e);
+	enum outcome result = UNREACHED;
+
+	if (server != NULL)
+		result = bring_up(&(struct attempt){.app = app,
+			.gw = server_gateway(server),
+			.server = server,
+			.wish = wish,
+			.out = out,
+			.deadline = d,
+			.e = e});
+	server_free(server);
+	return result;
+}
+
+static bool
+give_up(enum outcome result, enum problem *problem, const struct err *e)
+{
+	if (result == SLOW)
+		*problem = PROBLEM_GATEWAY_SLOW;
+	else if (e->sqlstate[0] != '\0')
+		*problem = PROBLEM_UNAVAILABLE;
+	else
+		*problem = PROBLEM_GATEWAY;
+	return false;
+}
+
+bool
+connect_run(struct app *app, const struct user *u, const struct connect_wish *wish,
+	deadline_t d, struct connect_result *out, enum problem *problem, struct err *e)
+{
+	enum outcome result;
+
+	*out = (struct connect_result){0};
+	buf_init(&out->show, SHOW_MAX);
+	*problem = PROBLEM_UNAVAILABLE;
+	if (!pool_claim(app, u, wish->device, d, &out->claim, e))
+		return false;
+	for (int swaps = 0;; swaps++) {
+		if (out->claim.outcome == CLAIM_NO_DEVICE) {
+			*problem = PROBLEM_DEVICE_NOT_FOUND;
+			return false;
+		}
+		if (out->claim.outcome == CLAIM_EMPTY) {
+			*problem = PROBLEM_POOL_EMPTY;
+			return false;
+		}
+		err_clear(e);
+		result = try_instance(app, wish, d, out, e);
+		if (result == SHOWN)
+			return true;
+		if (result != BROKEN || out->claim.paired || swaps == SWAPS_MAX)
+			return give_up(result, problem, e);
+		*problem = PROBLEM_UNAVAILABLE;
+		char reason[sizeof(e->text)];
+		snprintf(reason, sizeof(reason), "%s", e->text);
+		err_clear(e);
+		if (!pool_swap(app, &out->claim, reason, d, e))
+			return false;
+	}
+}
+
+void
+connect_result_free(struct connect_result *r)
+{
+	buf_free(&r->show);
+}
+
+bool
+connect_finish(struct db_conn *c, const struct connect_result *r, deadline_t d, bool *current,
+	struct err *e)
+{
+	const struct session *s = &r->session;
+	char epoch[24], age[24];
+	PGresult *result;
+
+	snprintf(epoch, sizeof(epoch), "%lld", (long long)r->claim.epoch);
+	snprintf(age, sizeof(age), "%lld", (long long)(clock_ms() - r->asked_ms));
+	result = db_exec(c, d, &stmt_finish,
+		(const char *[]){r->claim.instance_id, epoch, age, s->word,
+			*s->phone != '\0' ? s->phone : NULL, *s->profile != '\0' ? s->profile : NULL,
+			r->connected ? "false" : "true"},
+		e);
+	*current = result != NULL && db_bool(result, 0, 0);
+	PQclear(result);
+	return result != NULL;
+}

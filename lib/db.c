@@ -1,0 +1,444 @@
+#include "lib/db.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/log.h"
+
+#define MAX_PREPARED 64
+#define CONNECT_MS 3000   /* one attempt to connect */
+#define FAIL_FAST_MS 500  /* after a failed attempt nobody tries again for this long */
+
+struct db_conn {
+	PGconn *pg;
+	struct db_pool *pool;
+	const struct db_stmt *prepared[MAX_PREPARED];
+	int nprepared;
+	bool broken;    /* close instead of reuse */
+	bool listening;
+	struct db_conn *next;
+};
+
+struct db_pool {
+	char *url;
+	char *program;
+	char options[160];
+	int size, timeout_ms;
+	pthread_mutex_t lock;
+	pthread_cond_t freed;
+	int open;              /* connections in use or idle; guarded by lock */
+	struct db_conn *idle;  /* last used first; guarded by lock */
+	int64_t retry_at;      /* fail fast until then; guarded by lock */
+	char last_error[256];  /* guarded by lock */
+};
+
+struct db_pool *
+db_pool_new(const char *url, const char *program, int size, int timeout_ms, struct err *e)
+{
+	struct db_pool *p = calloc(1, sizeof(*p));
+	pthread_condattr_t attr;
+	char *bad = NULL;
+	PQconninfoOption *parsed = PQconninfoParse(url, &bad);
+
+	if (p == NULL || parsed == NULL) {
+		err_set(e, parsed == NULL ? ERR_CONFIG : ERR_NOMEM, "DATABASE_URL: %s",
+			bad != NULL ? bad : "out of memory");
+		PQfreemem(bad);
+		PQconninfoFree(parsed);
+		free(p);
+		return NULL;
+	}
+	PQconninfoFree(parsed);
+	p->url = strdup(url);
+	p->program = strdup(program);
+	p->size = size;
+	p->timeout_ms = timeout_ms;
+	snprintf(p->options, sizeof(p->options),
+		"-c statement_timeout=%d -c lock_timeout=%d"
+		" -c idle_in_transaction_session_timeout=%d",
+		timeout_ms, timeout_ms, timeout_ms * 2);
+	pthread_mutex_init(&p->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&p->freed, &attr);
+	pthread_condattr_destroy(&attr);
+	if (p->url == NULL || p->program == NULL) {
+		err_set(e, ERR_NOMEM, "out of memory");
+		db_pool_free(p);
+		return NULL;
+	}
+	return p;
+}
+
+static void
+conn_free(struct db_conn *c)
+{
+	PQfinish(c->pg);
+	free(c);
+}
+
+void
+db_pool_free(struct db_pool *p)
+{
+	if (p == NULL)
+		return;
+	while (p->idle != NULL) {
+		struct db_conn *c = p->idle;
+
+		p->idle = c->next;
+		conn_free(c);
+	}
+	pthread_cond_destroy(&p->freed);
+	pthread_mutex_destroy(&p->lock);
+	free(p->url);
+	free(p->program);
+	free(p);
+}
+
+/* Waits until the connection's socket is ready for `events`; false when d has passed. */
+static bool
+wait_socket(PGconn *pg, short events, deadline_t d)
+{
+	struct pollfd fd = {.fd = PQsocket(pg), .events = events};
+	int n;
+
+	if (fd.fd < 0)
+		return false;
+	do
+		n = poll(&fd, 1, deadline_left(d));
+	while (n < 0 && errno == EINTR);
+	return n > 0;
+}
+
+/* One attempt to connect: libpq's own asynchronous steps, so that the deadline holds. */
+static PGconn *
+connect_pg(const struct db_pool *p, deadline_t d, struct err *e)
+{
+	const char *const names[] = {
+		"dbname", "application_name", "options", "client_encoding", NULL};
+	const char *const values[] = {p->url, p->program, p->options, "UTF8", NULL};
+	PGconn *pg = PQconnectStartParams(names, values, 1);
+	PostgresPollingStatusType step = PGRES_POLLING_WRITING;
+
+	if (pg == NULL) {
+		err_set(e, ERR_NOMEM, "out of memory");
+		return NULL;
+	}
+	d = deadline_min(d, deadline_in(CONNECT_MS));
+	while (PQstatus(pg) != CONNECTION_BAD && step != PGRES_POLLING_OK &&
+		step != PGRES_POLLING_FAILED) {
+		if (!wait_socket(pg, step == PGRES_POLLING_READING ? POLLIN : POLLOUT, d))
+			break;
+		step = PQconnectPoll(pg);
+	}
+	if (step == PGRES_POLLING_OK && PQsetnonblocking(pg, 1) == 0)
+		return pg;
+	err_set(e, ERR_UNAVAILABLE, "database: %s",
+		*PQerrorMessage(pg) != '\0' ? PQerrorMessage(pg) : "no answer in time");
+	PQfinish(pg);
+	return NULL;
+}
+
+/* Opens a connection for a slot that the caller has reserved. */
+static struct db_conn *
+open_slot(struct db_pool *p, deadline_t d, struct err *e)
+{
+	struct db_conn *c = calloc(1, sizeof(*c));
+	struct err why = ERR_INIT;
+
+	if (c != NULL)
+		c->pg = connect_pg(p, d, &why);
+	if (c != NULL && c->pg != NULL) {
+		c->pool = p;
+		return c;
+	}
+	free(c);
+	pthread_mutex_lock(&p->lock);
+	p->open--;
+	p->retry_at = clock_ms() + FAIL_FAST_MS;
+	snprintf(p->last_error, sizeof(p->last_error), "%s", why.text);
+	pthread_cond_signal(&p->freed);
+	pthread_mutex_unlock(&p->lock);
+	log_write(LOG_WARN, "database.connect", LOG_STR("error", why.text));
+	err_set(e, ERR_UNAVAILABLE, "%s", why.text);
+	return NULL;
+}
+
+/* Takes an idle connection or a slot to open one; waits until d. Returns false on failure;
+ * *out is NULL when a slot was reserved. */
+static bool
+take_slot(struct db_pool *p, deadline_t d, struct db_conn **out, struct err *e)
+{
+	struct timespec until = {.tv_sec = d / 1000, .tv_nsec = d % 1000 * 1000000};
+	bool ok = true;
+
+	*out = NULL;
+	pthread_mutex_lock(&p->lock);
+	while (p->idle == NULL && p->open >= p->size && ok)
+		ok = pthread_cond_timedwait(&p->freed, &p->lock, &until) != ETIMEDOUT;
+	if (p->idle != NULL) {
+		*out = p->idle;
+		p->idle = (*out)->next;
+		ok = true;
+	} else if (p->open >= p->size) {
+		ok = err_set(e, ERR_TIMEOUT, "all %d database connections are busy", p->size);
+	} else if (clock_ms() < p->retry_at) {
+		ok = err_set(e, ERR_UNAVAILABLE, "%s", p->last_error);
+	} else {
+		p->open++;
+		ok = true;
+	}
+	pthread_mutex_unlock(&p->lock);
+	return ok;
+}
+
+void
+db_put(struct db_pool *p, struct db_conn *c)
+{
+	bool keep;
+
+	if (c == NULL)
+		return;
+	keep = !c->broken && !c->listening && PQstatus(c->pg) == CONNECTION_OK &&
+	       PQtransactionStatus(c->pg) == PQTRANS_IDLE;
+	pthread_mutex_lock(&p->lock);
+	if (keep) {
+		c->next = p->idle;
+		p->idle = c;
+	} else {
+		p->open--;
+	}
+	pthread_cond_signal(&p->freed);
+	pthread_mutex_unlock(&p->lock);
+	if (!keep)
+		conn_free(c);
+}
+
+/* True if the server has closed this idle connection meanwhile (a restart). */
+static bool
+is_stale(struct db_conn *c)
+{
+	struct pollfd fd = {.fd = PQsocket(c->pg), .events = POLLIN};
+
+	if (fd.fd < 0 || poll(&fd, 1, 0) <= 0)
+		return fd.fd < 0;
+	return !PQconsumeInput(c->pg) || PQstatus(c->pg) != CONNECTION_OK;
+}
+
+struct db_conn *
+db_get(struct db_pool *p, deadline_t d, struct err *e)
+{
+	struct db_conn *c;
+
+	while (take_slot(p, d, &c, e)) {
+		if (c == NULL)
+			return open_slot(p, d, e);
+		if (!is_stale(c))
+			return c;
+		c->broken = true;
+		db_put(p, c);
+	}
+	return NULL;
+}
+
+/* SQLSTATE classes as PostgreSQL 15's appendix A names them. */
+static enum err_code
+code_of(const char *state)
+{
+	if (strncmp(state, "08", 2) == 0 || strncmp(state, "57P", 3) == 0 ||
+		strncmp(state, "53", 2) == 0 || strcmp(state, "25006") == 0)
+		return ERR_UNAVAILABLE;
+	if (strcmp(state, "57014") == 0 || strcmp(state, "55P03") == 0)
+		return ERR_TIMEOUT; /* statement_timeout, lock_timeout */
+	if (strncmp(state, "23", 2) == 0 || strncmp(state, "40", 2) == 0)
+		return ERR_CONFLICT;
+	return ERR_INTERNAL;
+}
+
+static PGresult *
+fail(struct db_conn *c, PGresult *r, const char *what, struct err *e)
+{
+	const char *state = r != NULL ? PQresultErrorField(r, PG_DIAG_SQLSTATE) : NULL;
+	const char *text = r != NULL ? PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY) : NULL;
+
+	if (PQstatus(c->pg) != CONNECTION_OK)
+		c->broken = true;
+	if (e != NULL && e->code == ERR_NONE && state != NULL)
+		snprintf(e->sqlstate, sizeof(e->sqlstate), "%s", state);
+	if (state != NULL && !c->broken)
+		err_set(e, code_of(state), "%s: %s", what, text != NULL ? text : state);
+	else
+		err_set(e, ERR_UNAVAILABLE, "%s: %s", what, PQerrorMessage(c->pg));
+	PQclear(r);
+	return NULL;
+}
+
+/* Sends what is queued and waits for the one result. A deadline that passes breaks the
+ * connection: its answer would come to the next statement. */
+static PGresult *
+finish(struct db_conn *c, deadline_t d, const char *what, struct err *e)
+{
+	PGresult *r = NULL, *next;
+	int unsent;
+
+	while ((unsent = PQflush(c->pg)) > 0 || PQisBusy(c->pg)) {
+		if (!wait_socket(c->pg, unsent > 0 ? POLLIN | POLLOUT : POLLIN, d)) {
+			c->broken = true;
+			err_set(e, ERR_TIMEOUT, "%s: no answer in time", what);
+			return NULL;
+		}
+		if (!PQconsumeInput(c->pg))
+			return fail(c, NULL, what, e);
+	}
+	if (unsent < 0)
+		return fail(c, NULL, what, e);
+	while ((next = PQgetResult(c->pg)) != NULL) {
+		PQclear(r);
+		r = next;
+		if (PQisBusy(c->pg) && !wait_socket(c->pg, POLLIN, d)) {
+			c->broken = true;
+			break;
+		}
+	}
+	switch (PQresultStatus(r)) {
+	case PGRES_COMMAND_OK:
+	case PGRES_TUPLES_OK:
+		return r;
+	default:
+		return fail(c, r, what, e);
+	}
+}
+
+static bool
+prepare(struct db_conn *c, deadline_t d, const struct db_stmt *s, struct err *e)
+{
+	PGresult *r;
+
+	for (int i = 0; i < c->nprepared; i++)
+		if (c->prepared[i] == s)
+			return true;
+	if (c->nprepared == MAX_PREPARED)
+		return err_set(e, ERR_INTERNAL, "more than %d statements", MAX_PREPARED);
+	if (!PQsendPrepare(c->pg, s->name, s->sql, s->nparams, NULL))
+		return fail(c, NULL, s->name, e) != NULL;
+	r = finish(c, d, s->name, e);
+	if (r == NULL)
+		return false;
+	PQclear(r);
+	c->prepared[c->nprepared++] = s;
+	return true;
+}
+
+PGresult *
+db_exec(struct db_conn *c, deadline_t d, const struct db_stmt *s, const char *const *params,
+	struct err *e)
+{
+	d = deadline_min(d, deadline_in(c->pool->timeout_ms + 1000));
+	if (!prepare(c, d, s, e))
+		return NULL;
+	if (!PQsendQueryPrepared(c->pg, s->name, s->nparams, params, NULL, NULL, 0))
+		return fail(c, NULL, s->name, e);
+	return finish(c, d, s->name, e);
+}
+
+PGresult *
+db_query(struct db_pool *p, deadline_t d, const struct db_stmt *s, const char *const *params,
+	struct err *e)
+{
+	struct db_conn *c = db_get(p, d, e);
+	PGresult *r;
+
+	if (c == NULL)
+		return NULL;
+	r = db_exec(c, d, s, params, e);
+	db_put(p, c);
+	return r;
+}
+
+static bool
+simple(struct db_conn *c, deadline_t d, const char *sql, struct err *e)
+{
+	PGresult *r;
+
+	d = deadline_min(d, deadline_in(c->pool->timeout_ms + 1000));
+	if (!PQsendQuery(c->pg, sql))
+		return fail(c, NULL, sql, e) != NULL;
+	r = finish(c, d, sql, e);
+	PQclear(r);
+	return r != NULL;
+}
+
+bool
+db_begin(struct db_conn *c, deadline_t d, struct err *e)
+{
+	return simple(c, d, "BEGIN", e);
+}
+
+bool
+db_commit(struct db_conn *c, deadline_t d, struct err *e)
+{
+	return simple(c, d, "COMMIT", e);
+}
+
+void
+db_rollback(struct db_conn *c, deadline_t d)
+{
+	if (PQtransactionStatus(c->pg) != PQTRANS_IDLE && !c->broken)
+		simple(c, d, "ROLLBACK", NULL);
+}
+
+void
+db_notify(struct db_pool *p, deadline_t d, const struct db_stmt *notify)
+{
+	struct err ignored = ERR_INIT;
+
+	PQclear(db_query(p, deadline_min(d, deadline_in(1000)), notify, NULL, &ignored));
+}
+
+bool
+db_wait(struct db_conn *c, deadline_t d)
+{
+	PGnotify *n;
+	bool woken = false;
+
+	if (!c->listening && !simple(c, d, "LISTEN wapool", NULL)) {
+		c->broken = true;
+		return false;
+	}
+	c->listening = true;
+	if (wait_socket(c->pg, POLLIN, d) && !PQconsumeInput(c->pg))
+		c->broken = true;
+	while ((n = PQnotifies(c->pg)) != NULL) {
+		woken = true;
+		PQfreemem(n);
+	}
+	return woken;
+}
+
+bool
+db_alive(const struct db_conn *c)
+{
+	return !c->broken && PQstatus(c->pg) == CONNECTION_OK;
+}
+
+const char *
+db_text(const PGresult *r, int row, int col)
+{
+	return PQgetisnull(r, row, col) ? NULL : PQgetvalue(r, row, col);
+}
+
+int64_t
+db_int(const PGresult *r, int row, int col)
+{
+	return PQgetisnull(r, row, col) ? 0 : strtoll(PQgetvalue(r, row, col), NULL, 10);
+}
+
+bool
+db_bool(const PGresult *r, int row, int col)
+{
+	return !PQgetisnull(r, row, col) && *PQgetvalue(r, row, col) == 't';
+}

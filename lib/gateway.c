@@ -1,0 +1,14 @@
+#include "lib/gateway.h"
+
+#include <string.h>
+
+static const struct gateway *const drivers[] = {&gateway_waha};
+
+const struct gateway *
+gateway_of(const char *kind)
+{
+	for (size_t i = 0; i < sizeof(drivers) / sizeof(drivers[0]); i++)
+		if (strcmp(drivers[i]->kind, kind) == 0)
+			return drivers[i];
+	return NULL;
+}

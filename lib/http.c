@@ -1,0 +1,209 @@
+#include "lib/http.h"
+
+#include <curl/curl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define MAX_ANSWER (1u << 20)
+#define CONNECT_MS 5000
+#define IDLE_HANDLES 64 /* handles kept with their connections */
+
+struct http {
+	pthread_mutex_t lock;
+	CURL *idle[IDLE_HANDLES]; /* guarded by lock */
+	int nidle;
+	char *ca_file;
+};
+
+struct http *
+http_new(const char *ca_file)
+{
+	struct http *h = calloc(1, sizeof(*h));
+
+	if (h == NULL)
+		return NULL;
+	pthread_mutex_init(&h->lock, NULL);
+	h->ca_file = strdup(ca_file);
+	if (h->ca_file == NULL) {
+		http_free(h);
+		return NULL;
+	}
+	return h;
+}
+
+void
+http_free(struct http *h)
+{
+	if (h == NULL)
+		return;
+	while (h->nidle > 0)
+		curl_easy_cleanup(h->idle[--h->nidle]);
+	pthread_mutex_destroy(&h->lock);
+	free(h->ca_file);
+	free(h);
+}
+
+static CURL *
+borrow(struct http *h)
+{
+	CURL *c = NULL;
+
+	pthread_mutex_lock(&h->lock);
+	if (h->nidle > 0)
+		c = h->idle[--h->nidle];
+	pthread_mutex_unlock(&h->lock);
+	return c != NULL ? c : curl_easy_init();
+}
+
+static void
+give_back(struct http *h, CURL *c)
+{
+	curl_easy_reset(c); /* forgets the options, keeps the connections */
+	pthread_mutex_lock(&h->lock);
+	if (h->nidle < IDLE_HANDLES) {
+		h->idle[h->nidle++] = c;
+		c = NULL;
+	}
+	pthread_mutex_unlock(&h->lock);
+	curl_easy_cleanup(c);
+}
+
+static size_t
+take_bytes(char *p, size_t size, size_t n, void *to)
+{
+	return buf_add(to, p, size * n) ? size * n : 0;
+}
+
+static struct curl_slist *
+header_list(const struct http_request *rq)
+{
+	/* no "Expect: 100-continue": it costs a round trip and some servers stall on it */
+	struct curl_slist *list = curl_slist_append(NULL, "Expect:"), *more;
+
+	for (size_t i = 0; list != NULL && rq->headers != NULL && rq->headers[i] != NULL; i++) {
+		more = curl_slist_append(list, rq->headers[i]);
+		if (more == NULL) {
+			curl_slist_free_all(list);
+			return NULL;
+		}
+		list = more;
+	}
+	return list;
+}
+
+static void
+set_options(struct http *h, CURL *c, const struct http_request *rq, int left_ms,
+	struct curl_slist *headers, struct buf *body)
+{
+	curl_easy_setopt(c, CURLOPT_URL, rq->url);
+	curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, rq->method);
+	curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
+	curl_easy_setopt(c, CURLOPT_USERAGENT, "wapool");
+	if (rq->body != NULL) {
+		curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)rq->body_len);
+		curl_easy_setopt(c, CURLOPT_POSTFIELDS, rq->body);
+	}
+	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, take_bytes);
+	curl_easy_setopt(c, CURLOPT_WRITEDATA, body);
+	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)left_ms);
+	curl_easy_setopt(
+		c, CURLOPT_CONNECTTIMEOUT_MS, (long)(left_ms < CONNECT_MS ? left_ms : CONNECT_MS));
+	curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
+	curl_easy_setopt(c, CURLOPT_PROXY, "");
+	curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
+	if (*h->ca_file != '\0')
+		curl_easy_setopt(c, CURLOPT_CAINFO, h->ca_file);
+}
+
+static bool
+tell(CURLcode rc, const struct buf *body, CURL *c, struct err *e)
+{
+	curl_off_t sent = 0;
+
+	switch (rc) {
+	case CURLE_OPERATION_TIMEDOUT:
+		curl_easy_getinfo(c, CURLINFO_PRETRANSFER_TIME_T, &sent);
+		if (e != NULL && e->code == ERR_NONE)
+			e->status = sent > 0;
+		return err_set(e, ERR_TIMEOUT, "no answer in time");
+	case CURLE_WRITE_ERROR:
+		return err_set(e, body->failed ? ERR_TOO_LARGE : ERR_INTERNAL,
+			"the answer is longer than %zu bytes", body->max);
+	case CURLE_URL_MALFORMAT:
+	case CURLE_UNSUPPORTED_PROTOCOL:
+		return err_set(e, ERR_INPUT, "not a usable URL");
+	case CURLE_OUT_OF_MEMORY:
+		return err_set(e, ERR_NOMEM, "out of memory");
+	default:
+		return err_set(e, ERR_UNAVAILABLE, "%s", curl_easy_strerror(rc));
+	}
+}
+
+bool
+http_call(struct http *h, const struct http_request *rq, deadline_t d, struct http_answer *a,
+	struct err *e)
+{
+	int left = deadline_left(d);
+	struct curl_slist *headers;
+	const char *type = NULL;
+	int64_t began = clock_us();
+	long status = 0;
+	CURLcode rc;
+	CURL *c;
+	bool ok = false;
+
+	*a = (struct http_answer){0};
+	buf_init(&a->body, rq->max_answer > 0 ? rq->max_answer : MAX_ANSWER);
+	if (left == 0)
+		return err_set(e, ERR_TIMEOUT, "no time left to call");
+	c = borrow(h);
+	headers = header_list(rq);
+	if (c == NULL || headers == NULL) {
+		err_set(e, ERR_NOMEM, "out of memory");
+		goto out;
+	}
+	set_options(h, c, rq, left, headers, &a->body);
+	rc = curl_easy_perform(c);
+	a->duration_us = clock_us() - began;
+	if (rc != CURLE_OK) {
+		tell(rc, &a->body, c, e);
+		goto out;
+	}
+	curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
+	curl_easy_getinfo(c, CURLINFO_CONTENT_TYPE, &type);
+	a->status = (int)status;
+	snprintf(a->content_type, sizeof(a->content_type), "%s", type != NULL ? type : "");
+	ok = status >= 200 && status <= 599;
+	if (!ok)
+		err_set(e, ERR_PROTOCOL, "HTTP status %ld", status);
+out:
+	curl_slist_free_all(headers);
+	if (c != NULL)
+		give_back(h, c);
+	return ok;
+}
+
+void
+http_answer_free(struct http_answer *a)
+{
+	buf_free(&a->body);
+}
+
+bool
+http_escape(struct buf *out, const char *s)
+{
+	static const char unreserved[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+					 "0123456789-._~";
+
+	for (; *s != '\0'; s++) {
+		if (strchr(unreserved, *s) != NULL)
+			buf_putc(out, *s);
+		else
+			buf_printf(out, "%%%02X", (unsigned char)*s);
+	}
+	return !out->failed;
+}

@@ -1,0 +1,143 @@
+#include "lib/idempotency.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/hmac.h"
+#include "lib/log.h"
+
+static const struct db_stmt stmt_begin = {"idempotency_begin",
+	"SELECT outcome, token, status, body"
+	" FROM idempotency_begin($1, $2, $3, $4, $5, $6::int * interval '1 millisecond')",
+	6};
+
+static const struct db_stmt stmt_end = {
+	"idempotency_end", "SELECT idempotency_end($1, $2, $3, $4, $5::int, $6)", 6};
+
+static const struct db_stmt stmt_drop = {
+	"idempotency_drop", "SELECT idempotency_drop($1, $2, $3, $4)", 4};
+
+enum { OUTCOME, TOKEN, STATUS, BODY };
+
+/*
+ * The draft wants a Structured Field string ("..." in quotes); many clients send the bare
+ * text. Both are taken, as one and the same key. False if it is empty, too long or not printable.
+ */
+static bool
+read_key(const char *header, char out[IDEMPOTENCY_KEY_MAX + 1])
+{
+	size_t n = strlen(header);
+
+	if (n >= 2 && header[0] == '"' && header[n - 1] == '"') {
+		header++;
+		n -= 2;
+	}
+	if (n == 0 || n > IDEMPOTENCY_KEY_MAX)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (header[i] < 0x21 || header[i] > 0x7e || header[i] == '"' ||
+			header[i] == '\\')
+			return false;
+	memcpy(out, header, n);
+	out[n] = '\0';
+	return true;
+}
+
+static bool
+answer_known(const struct request *rq, const PGresult *r, struct response *rs)
+{
+	const char *outcome = db_text(r, 0, OUTCOME), *body = db_text(r, 0, BODY);
+
+	if (strcmp(outcome, "new") == 0)
+		return true;
+	if (strcmp(outcome, "busy") == 0) {
+		response_problem(rs, rq, PROBLEM_IDEMPOTENCY_BUSY, NULL);
+	} else if (strcmp(outcome, "mismatch") == 0) {
+		response_problem(rs, rq, PROBLEM_IDEMPOTENCY_REUSE, NULL);
+	} else {
+		int status = (int)db_int(r, 0, STATUS);
+
+		response_header(rs, "Idempotency-Replayed", "true");
+		response_header(rs, "Cache-Control", "no-store");
+		response_bytes(rs, status,
+			status < 400 ? "application/json" : "application/problem+json",
+			body != NULL ? body : "", body != NULL ? strlen(body) : 0);
+	}
+	return false;
+}
+
+bool
+idempotency_begin(struct app *app, const struct request *rq, const struct user *u,
+	const char *route, int lock_ms, struct idempotency *id, struct response *rs)
+{
+	const char *header = request_header(rq, "Idempotency-Key");
+	char fingerprint[SHA256_HEX_SIZE], lock[16];
+	struct err e = ERR_INIT;
+	PGresult *r;
+
+	*id = (struct idempotency){0};
+	if (header == NULL)
+		return true;
+	if (!read_key(header, id->key)) {
+		response_problem(rs, rq, PROBLEM_IDEMPOTENCY_KEY, NULL);
+		return false;
+	}
+	snprintf(id->user_id, sizeof(id->user_id), "%s", u->id);
+	snprintf(id->route, sizeof(id->route), "%s", route);
+	snprintf(lock, sizeof(lock), "%d", lock_ms);
+	sha256_hex(buf_str(&rq->body), rq->body.len, fingerprint);
+	r = db_query(app->db, rq->deadline, &stmt_begin,
+		(const char *[]){u->id, u->email, route, id->key, fingerprint, lock}, &e);
+	if (r == NULL) {
+		response_error(rs, rq, &e);
+		return false;
+	}
+	id->active = answer_known(rq, r, rs);
+	if (id->active)
+		snprintf(id->token, sizeof(id->token), "%s", db_text(r, 0, TOKEN));
+	PQclear(r);
+	return id->active;
+}
+
+bool
+idempotency_store(struct db_conn *c, const struct idempotency *id, const struct response *rs,
+	deadline_t d, struct err *e)
+{
+	char status[16];
+	PGresult *r;
+
+	if (!id->active)
+		return true;
+	snprintf(status, sizeof(status), "%d", rs->status);
+	r = db_exec(c, d, &stmt_end,
+		(const char *[]){id->user_id, id->route, id->key, id->token, status,
+			buf_str(&rs->body)},
+		e);
+	PQclear(r);
+	return r != NULL;
+}
+
+void
+idempotency_end(struct app *app, const struct request *rq, const struct idempotency *id,
+	const struct response *rs)
+{
+	struct err e = ERR_INIT;
+	char status[16];
+	PGresult *r;
+
+	if (!id->active)
+		return;
+	snprintf(status, sizeof(status), "%d", rs->status);
+	if (rs->status < 500)
+		r = db_query(app->db, rq->deadline, &stmt_end,
+			(const char *[]){id->user_id, id->route, id->key, id->token, status,
+				buf_str(&rs->body)},
+			&e);
+	else
+		r = db_query(app->db, rq->deadline, &stmt_drop,
+			(const char *[]){id->user_id, id->route, id->key, id->token}, &e);
+	if (r == NULL) /* the key frees itself when its lock ends */
+		log_write(LOG_WARN, "idempotency.end", LOG_STR("error", e.text));
+	PQclear(r);
+}
+

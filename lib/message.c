@@ -1,0 +1,123 @@
+#include "lib/message.h"
+
+static const char *const messages[][2] = {
+	[MSG_SCAN_QR] = {"Escaneie o QR Code com seu WhatsApp",
+		"Scan the QR code with your WhatsApp"},
+	[MSG_ENTER_CODE] = {"Digite este código no seu WhatsApp",
+		"Enter this code in your WhatsApp"},
+	[MSG_ALREADY_CONNECTED] = {"WhatsApp já conectado",
+		"WhatsApp already connected"},
+	[MSG_DISCONNECTED] = {"WhatsApp desconectado com sucesso",
+		"WhatsApp disconnected successfully"},
+	[MSG_NOT_CONNECTED] = {"WhatsApp não conectado", "WhatsApp not connected"},
+};
+
+/* status, Retry-After, code, {title pt, en}, {detail pt, en} */
+static const struct problem_info problems[] = {
+	[PROBLEM_BAD_REQUEST] = {400, 0, "bad-request",
+		{"Requisição inválida", "Bad request"},
+		{"Não foi possível entender a requisição.",
+			"The request could not be understood."}},
+	[PROBLEM_BAD_JSON] = {400, 0, "bad-json", {"JSON inválido", "Invalid JSON"},
+		{"O corpo da requisição precisa ser um objeto JSON válido.",
+			"The request body must be a valid JSON object."}},
+	[PROBLEM_INVALID] = {422, 0, "invalid-field",
+		{"Campo inválido", "Invalid field"},
+		{"Um dos campos enviados tem um valor inválido.",
+			"One of the fields sent has an invalid value."}},
+	[PROBLEM_UNAUTHORIZED] = {401, 0, "unauthorized",
+		{"Não autenticado", "Not authenticated"},
+		{"Faça login para continuar.", "Log in to continue."}},
+	[PROBLEM_BAD_LOGIN] = {401, 0, "bad-login",
+		{"E-mail ou senha incorretos", "Wrong e-mail or password"},
+		{"Confira o e-mail e a senha e tente novamente.",
+			"Check the e-mail and the password and try again."}},
+	[PROBLEM_FORBIDDEN] = {403, 0, "forbidden", {"Acesso negado", "Access denied"},
+		{"Você não tem permissão para fazer isso.",
+			"You are not allowed to do this."}},
+	[PROBLEM_BAD_SIGNATURE] = {401, 0, "bad-signature",
+		{"Assinatura inválida", "Invalid signature"},
+		{"A assinatura do evento está ausente ou não confere.",
+			"The event's signature is missing or does not match."}},
+	[PROBLEM_NOT_FOUND] = {404, 0, "not-found", {"Não encontrado", "Not found"},
+		{"O endereço ou item solicitado não existe.",
+			"The address or item requested does not exist."}},
+	[PROBLEM_DEVICE_NOT_FOUND] = {404, 0, "device-not-found",
+		{"Dispositivo não encontrado", "Device not found"},
+		{"Nenhum dispositivo seu tem esse identificador.",
+			"None of your devices has this identifier."}},
+	[PROBLEM_NO_QR] = {409, 0, "no-qr", {"QR Code indisponível", "No QR code"},
+		{"Não há QR Code para escanear agora. Clique em Conectar WhatsApp.",
+			"There is no QR code to scan now. Click Connect WhatsApp."}},
+	[PROBLEM_METHOD] = {405, 0, "method-not-allowed",
+		{"Método não permitido", "Method not allowed"},
+		{"Este endereço não aceita esse método HTTP.",
+			"This address does not accept that HTTP method."}},
+	[PROBLEM_TOO_LARGE] = {413, 0, "too-large",
+		{"Requisição grande demais", "Request too large"},
+		{"O conteúdo enviado passa do tamanho permitido.",
+			"The content sent exceeds the size allowed."}},
+	[PROBLEM_MEDIA_TYPE] = {415, 0, "unsupported-media-type",
+		{"Tipo de conteúdo não suportado", "Unsupported content type"},
+		{"Envie o corpo como application/json.",
+			"Send the body as application/json."}},
+	[PROBLEM_IDEMPOTENCY_KEY] = {400, 0, "idempotency-key",
+		{"Idempotency-Key inválida", "Invalid Idempotency-Key"},
+		{"O cabeçalho Idempotency-Key está ausente ou malformado.",
+			"The Idempotency-Key header is missing or malformed."}},
+	[PROBLEM_IDEMPOTENCY_BUSY] = {409, 2, "idempotency-busy",
+		{"Requisição em andamento", "Request in progress"},
+		{"A primeira requisição com esta Idempotency-Key ainda está em "
+		 "andamento. "
+		 "Tente novamente em alguns segundos.",
+			"The first request with this Idempotency-Key is still in "
+			"progress. "
+			"Try again in a few seconds."}},
+	[PROBLEM_IDEMPOTENCY_REUSE] = {422, 0, "idempotency-reuse",
+		{"Idempotency-Key já utilizada", "Idempotency-Key already used"},
+		{"Esta Idempotency-Key já foi utilizada em outra requisição.",
+			"This Idempotency-Key was already used for another request."}},
+	[PROBLEM_POOL_EMPTY] = {503, 5, "pool-empty",
+		{"Não há instâncias disponíveis no momento",
+			"No connections are available right now"},
+		{"Tente novamente em alguns segundos. Estamos criando mais instâncias.",
+			"Try again in a few seconds. We are creating more."}},
+	[PROBLEM_GATEWAY] = {502, 0, "gateway-failed",
+		{"Falha na comunicação com o WhatsApp",
+			"WhatsApp could not be reached"},
+		{"O serviço do WhatsApp não respondeu como esperado. Tente novamente.",
+			"The WhatsApp service did not answer as expected. Try again."}},
+	[PROBLEM_GATEWAY_SLOW] = {504, 5, "gateway-slow",
+		{"O WhatsApp demorou para responder",
+			"WhatsApp took too long to answer"},
+		{"Tente novamente em alguns segundos. Sua conexão está sendo "
+		 "preparada.",
+			"Try again in a few seconds. Your connection is being "
+			"prepared."}},
+	[PROBLEM_UNAVAILABLE] = {503, 2, "unavailable",
+		{"Serviço indisponível no momento", "Service unavailable right now"},
+		{"Tente novamente em alguns segundos.", "Try again in a few seconds."}},
+	[PROBLEM_INTERNAL] = {500, 0, "internal", {"Erro interno", "Internal error"},
+		{"Algo deu errado do nosso lado. Tente novamente mais tarde.",
+			"Something went wrong on our side. Try again later."}},
+	[PROBLEM_CONFLICT] = {409, 0, "conflict",
+		{"Operação não permitida agora", "Not possible right now"},
+		{"O estado atual não permite essa operação.",
+			"The current state does not allow this operation."}},
+};
+
+const char *
+message_text(enum message m, enum lang lang)
+{
+	if ((unsigned)m >= MSG__MAX)
+		return "";
+	return messages[m][lang == LANG_EN];
+}
+
+const struct problem_info *
+problem_info(enum problem p)
+{
+	if ((unsigned)p >= PROBLEM__MAX)
+		p = PROBLEM_INTERNAL;
+	return &problems[p];
+}

@@ -1,0 +1,147 @@
+#include "lib/pool.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/db.h"
+#include "lib/log.h"
+
+#define CLAIM_COLUMNS                                                                    \
+	"c.outcome, c.instance_id, c.name, c.server_id, c.device_id, c.epoch, "          \
+	"c.generation, c.status, c.paired, c.low"
+
+static const struct db_stmt stmt_claim = {"pool_claim",
+	"SELECT " CLAIM_COLUMNS " FROM pool_claim($1, $2, $3, $4::int) c", 4};
+
+static const struct db_stmt stmt_swap = {"pool_swap",
+	"SELECT " CLAIM_COLUMNS " FROM pool_swap($1, $2::bigint, $3, $4::int) c", 4};
+
+static const struct db_stmt stmt_release = {
+	"pool_release", "SELECT pool_release($1, $2, 'disconnected by its user')", 2};
+
+static const struct db_stmt stmt_connection = {"pool_connection",
+	"SELECT d.id, i.name, i.server_id, i.status, i.phone_number, i.profile_name"
+	" FROM devices d LEFT JOIN instances i ON i.device_id = d.id"
+	" WHERE d.user_id = $1 AND (d.id = $2::uuid OR $2::uuid IS NULL AND d.is_default)",
+	2};
+
+static const struct db_stmt stmt_wake = {"pool_wake", "NOTIFY wapool", 0};
+
+static void
+copy(char *to, size_t size, const char *from)
+{
+	snprintf(to, size, "%s", from != NULL ? from : "");
+}
+
+static enum claim_outcome
+outcome_of(const char *word)
+{
+	if (strcmp(word, "own") == 0)
+		return CLAIM_OWN;
+	if (strcmp(word, "claimed") == 0)
+		return CLAIM_NEW;
+	return strcmp(word, "empty") == 0 ? CLAIM_EMPTY : CLAIM_NO_DEVICE;
+}
+
+static bool
+read_claim(struct app *app, PGresult *r, deadline_t d, struct claim *out)
+{
+	bool low;
+
+	if (r == NULL)
+		return false;
+	*out = (struct claim){.outcome = outcome_of(db_text(r, 0, 0)),
+		.epoch = db_int(r, 0, 5),
+		.generation = db_int(r, 0, 6),
+		.paired = db_bool(r, 0, 8)};
+	copy(out->instance_id, sizeof(out->instance_id), db_text(r, 0, 1));
+	copy(out->name, sizeof(out->name), db_text(r, 0, 2));
+	copy(out->server_id, sizeof(out->server_id), db_text(r, 0, 3));
+	copy(out->device_id, sizeof(out->device_id), db_text(r, 0, 4));
+	copy(out->status, sizeof(out->status), db_text(r, 0, 7));
+	low = db_bool(r, 0, 9);
+	PQclear(r);
+	if (low)
+		pool_wake(app, d);
+	return true;
+}
+
+bool
+pool_claim(struct app *app, const struct user *u, const char *device, deadline_t d,
+	struct claim *out, struct err *e)
+{
+	char low[16];
+
+	snprintf(low, sizeof(low), "%d", app->config.pool_low);
+	return read_claim(app,
+		db_query(app->db, d, &stmt_claim, (const char *[]){u->id, u->email, device, low},
+			e),
+		d, out);
+}
+
+bool
+pool_swap(struct app *app, struct claim *claim, const char *reason, deadline_t d,
+	struct err *e)
+{
+	char epoch[24], low[16];
+
+	log_write(LOG_WARN, "pool.swap", LOG_STR("instance", claim->name),
+		LOG_STR("reason", reason));
+	snprintf(epoch, sizeof(epoch), "%lld", (long long)claim->epoch);
+	snprintf(low, sizeof(low), "%d", app->config.pool_low);
+	if (!read_claim(app,
+		    db_query(app->db, d, &stmt_swap,
+			    (const char *[]){claim->instance_id, epoch, reason, low}, e),
+		    d, claim))
+		return false;
+	pool_wake(app, d); /* the one given up wants to be emptied */
+	return true;
+}
+
+bool
+pool_release(struct app *app, const struct user *u, const char *device, deadline_t d,
+	bool *known, struct err *e)
+{
+	PGresult *r =
+		db_query(app->db, d, &stmt_release, (const char *[]){u->id, device}, e);
+	bool released;
+
+	if (r == NULL)
+		return false;
+	*known = strcmp(db_text(r, 0, 0), "no-device") != 0;
+	released = strcmp(db_text(r, 0, 0), "released") == 0;
+	PQclear(r);
+	if (released)
+		pool_wake(app, d);
+	return true;
+}
+
+bool
+pool_connection(struct app *app, const struct user *u, const char *device, deadline_t d,
+	struct connection *out, struct err *e)
+{
+	PGresult *r =
+		db_query(app->db, d, &stmt_connection, (const char *[]){u->id, device}, e);
+
+	*out = (struct connection){.device_known = device == NULL};
+	if (r == NULL)
+		return false;
+	if (PQntuples(r) > 0) {
+		out->device_known = true;
+		out->assigned = db_text(r, 0, 1) != NULL;
+		copy(out->device_id, sizeof(out->device_id), db_text(r, 0, 0));
+		copy(out->name, sizeof(out->name), db_text(r, 0, 1));
+		copy(out->server_id, sizeof(out->server_id), db_text(r, 0, 2));
+		copy(out->status, sizeof(out->status), db_text(r, 0, 3));
+		copy(out->phone, sizeof(out->phone), db_text(r, 0, 4));
+		copy(out->profile, sizeof(out->profile), db_text(r, 0, 5));
+	}
+	PQclear(r);
+	return true;
+}
+
+void
+pool_wake(struct app *app, deadline_t d)
+{
+	db_notify(app->db, d, &stmt_wake);
+}

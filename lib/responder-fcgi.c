@@ -1,0 +1,358 @@
+/* The only file that includes libfcgi's header. */
+#include <errno.h>
+#include <fcgiapp.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/log.h"
+#include "lib/responder-private.h"
+
+#define LISTEN_FD 0
+#define THREADS_MAX 256
+#define STACK_SIZE (512u << 10)
+#define FIRST_BYTE_MS 1000 /* a web server speaks as soon as it is connected */
+#define READ_TIMEOUT_S 5 /* nor does it pause in the middle of a request */
+#define WRITE_TIMEOUT_S 10 /* it may have to wait for its own client */
+#define EMFILE_PAUSE_MS 100
+#define STOP_GRACE_MS 5000
+
+/* Shared by the threads of a process; read-only but for `failed`. */
+struct server {
+	const struct responder *r;
+	struct app *app;
+	int stop_fd; /* readable once the process must stop */
+	atomic_bool failed; /* a thread found the listening socket unusable */
+};
+
+struct fcgi_peer {
+	struct peer base; /* first, so that a peer * is a fcgi_peer * */
+	FCGX_Request *fr;
+};
+
+static void
+stop_signals(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGINT);
+	sigaddset(set, SIGUSR1); /* what multiwatch sends first */
+}
+
+void
+responder_block_signals(void)
+{
+	sigset_t set;
+
+	/* libfcgi's handlers have no SA_RESTART: a signal would cut short the read or
+	 * write of whichever thread it hits, and with it somebody's request */
+	stop_signals(&set);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
+bool
+responder_is_cgi(void)
+{
+	/* how long a thread waits for the peer's EOF after an answer; the default is 2
+	 * s */
+	setenv("LIBFCGI_OS_CLOSE_POLL_TIMEOUT", "200", 0);
+	FCGX_Init();
+	signal(SIGPIPE, SIG_IGN); /* FCGX_Init replaced it, even if it was ignored */
+	return FCGX_IsCGI();
+}
+
+static ssize_t
+fcgi_read(struct peer *p, char *into, size_t size)
+{
+	FCGX_Stream *in = ((struct fcgi_peer *)p)->fr->in;
+	int n;
+
+	if (deadline_left(p->deadline) == 0)
+		return -1;
+	n = FCGX_GetStr(into, (int)size, in);
+	/* a body that was cut looks like one that ended, but for this */
+	return FCGX_GetError(in) != 0 ? -1 : n;
+}
+
+static bool
+fcgi_write(struct peer *p, const char *bytes, size_t n)
+{
+	FCGX_Request *fr = ((struct fcgi_peer *)p)->fr;
+
+	/* closing both here sends the end of the request with the last bytes, before
+	 * the log line is written; FCGX_Finish_r finds nothing left to do */
+	return FCGX_PutStr(bytes, (int)n, fr->out) == (int)n &&
+		FCGX_FClose(fr->err) == 0 && FCGX_FClose(fr->out) == 0;
+}
+
+/* Waits until fd or the stop is readable. True if fd is: when both are, a kept
+ * connection (prefer_fd) still gets its answer, while a new one is left to the next
+ * process. */
+static bool
+wait_readable(const struct server *s, int fd, bool prefer_fd)
+{
+	struct pollfd pfd[] = {
+		{.fd = s->stop_fd, .events = POLLIN}, {.fd = fd, .events = POLLIN}};
+
+	while (poll(pfd, 2, -1) < 0)
+		if (errno != EINTR && errno != EAGAIN && errno != ENOMEM)
+			return false;
+	if (pfd[0].revents != 0)
+		return prefer_fd && pfd[1].revents != 0;
+	return true;
+}
+
+/* Pauses without becoming deaf to the stop. */
+static void
+pause_ms(const struct server *s, int ms)
+{
+	struct pollfd pfd = {.fd = s->stop_fd, .events = POLLIN};
+
+	poll(&pfd, 1, ms);
+}
+
+/* Bounds every later read and write, which libfcgi leaves unbounded, and waits for the
+ * first byte. Not interrupted by the stop: this connection was taken from the queue and
+ * nobody else will answer it. */
+static bool
+is_talking(int fd)
+{
+	const struct timeval in = {.tv_sec = READ_TIMEOUT_S};
+	const struct timeval out = {.tv_sec = WRITE_TIMEOUT_S};
+	struct pollfd pfd = {.fd = fd, .events = POLLIN};
+	int rc;
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &in, sizeof(in));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &out, sizeof(out));
+	do
+		rc = poll(&pfd, 1, FIRST_BYTE_MS);
+	while (rc < 0 && errno == EINTR);
+	return rc > 0;
+}
+
+/* The errors of accept that say nothing about the next attempt. */
+static bool
+is_shortage(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOMEM ||
+		error == ENOBUFS;
+}
+
+static bool
+is_passing(int error)
+{
+	return error == EAGAIN || error == EINTR || error == ECONNABORTED ||
+		error == EPROTO || error == EPERM || error == ENETDOWN;
+}
+
+/* The listening socket is lost: end the process, so that its supervisor starts another.
+ */
+static void
+give_up(struct server *s, int error)
+{
+	log_write(
+		LOG_ERROR, "accept failed", LOG_STR("reason", strerrordesc_np(error)));
+	atomic_store(&s->failed, true);
+	kill(getpid(), SIGTERM);
+}
+
+/* A new connection that has something to say; -1 when the thread must leave. */
+static int
+take_connection(struct server *s)
+{
+	bool complained = false;
+	int fd;
+
+	while (wait_readable(s, LISTEN_FD, false)) {
+		fd = accept4(LISTEN_FD, NULL, NULL, SOCK_CLOEXEC);
+		if (fd >= 0 && is_talking(fd))
+			return fd;
+		if (fd >= 0) {
+			close(fd);
+		} else if (is_shortage(errno)) {
+			if (!complained)
+				log_write(LOG_WARN, "accept postponed",
+					LOG_STR("reason", strerrordesc_np(errno)));
+			complained = true;
+			pause_ms(s, EMFILE_PAUSE_MS);
+		} else if (!is_passing(errno)) {
+			give_up(s, errno);
+			break;
+		}
+	}
+	return -1;
+}
+
+/*
+ * Makes fr the next request; false when the thread must leave.
+ *
+ * FCGX_Accept_r would accept by itself, but then the connection could not be given its
+ * timeouts before its head is read, and a peer that stops in mid-head would hold the
+ * thread for ever. So it is handed the connection as if it were a kept one, and has no
+ * listening socket of its own: after a bad head it fails instead of accepting.
+ */
+static bool
+next_request(struct server *s, FCGX_Request *fr)
+{
+	for (;;) {
+		if (fr->ipcFd >= 0) {
+			if (!wait_readable(s, fr->ipcFd, true))
+				return false;
+		} else {
+			fr->ipcFd = take_connection(s);
+			if (fr->ipcFd < 0)
+				return false;
+			fr->keepConnection = 1; /* read anew from the head */
+		}
+		if (FCGX_Accept_r(fr) == 0)
+			return true;
+	}
+}
+
+static void *
+worker(void *arg)
+{
+	struct server *s = arg;
+	FCGX_Request fr;
+
+	FCGX_InitRequest(&fr, -1, 0);
+	while (next_request(s, &fr)) {
+		struct fcgi_peer p = {.base = {.env = fr.envp,
+					      .read = fcgi_read,
+					      .write = fcgi_write},
+			.fr = &fr};
+
+		if (!responder_serve(s->r, s->app, &p.base)) {
+			/* not FCGX_Finish_r: it would send a well-formed empty answer
+			 */
+			FCGX_Free(&fr, 1);
+			continue;
+		}
+		if (p.base.unread)
+			fr.keepConnection = 0;
+		FCGX_Finish_r(&fr);
+	}
+	if (fr.ipcFd >= 0)
+		FCGX_Free(&fr, 1);
+	return NULL;
+}
+
+static int
+start_threads(struct server *s, pthread_t *threads, int wanted)
+{
+	pthread_attr_t attr;
+	int n = 0;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK_SIZE);
+	while (n < wanted && pthread_create(&threads[n], &attr, worker, s) == 0)
+		n++;
+	pthread_attr_destroy(&attr);
+	return n;
+}
+
+/* Waits for the threads, which finish the requests they have. */
+static bool
+join_threads(const struct server *s, pthread_t *threads, int n)
+{
+	const struct config *c = &s->app->config;
+	int longest = c->request_deadline_ms > c->connect_deadline_ms
+		? c->request_deadline_ms
+		: c->connect_deadline_ms;
+	deadline_t until = deadline_in((int64_t)longest + STOP_GRACE_MS);
+	struct timespec ts = {
+		.tv_sec = until / 1000, .tv_nsec = until % 1000 * 1000000};
+
+	for (int i = 0; i < n; i++)
+		if (pthread_clockjoin_np(threads[i], NULL, CLOCK_MONOTONIC, &ts) != 0)
+			return false;
+	return true;
+}
+
+static int
+thread_count(const struct responder *r, const struct app *app)
+{
+	int n = app->config.threads > 0 ? app->config.threads : r->threads;
+
+	if (n < 1)
+		return 1;
+	return n < THREADS_MAX ? n : THREADS_MAX;
+}
+
+static void
+warn_unless_private(void)
+{
+	struct sockaddr_storage ss;
+	socklen_t n = sizeof(ss);
+
+	/* who reaches the socket says who the client is, and libfcgi trusts its bytes
+	 */
+	if (getsockname(LISTEN_FD, (struct sockaddr *)&ss, &n) == 0 &&
+		ss.ss_family != AF_UNIX)
+		log_write(LOG_WARN, "not a unix socket",
+			LOG_STR("reason",
+				"whoever reaches this port speaks for nginx"));
+}
+
+/* Runs the threads until a signal; false if they could not all be started. */
+static bool
+run_threads(struct server *s)
+{
+	const uint64_t one = 1;
+	pthread_t threads[THREADS_MAX];
+	int wanted = thread_count(s->r, s->app), n, sig = 0;
+	sigset_t set;
+	bool ok;
+
+	n = start_threads(s, threads, wanted);
+	if (n == wanted) {
+		log_write(LOG_INFO, "start", LOG_INT("threads", n));
+		stop_signals(&set);
+		sigwait(&set, &sig);
+	} else {
+		log_write(LOG_ERROR, "not started",
+			LOG_STR("reason", "too few threads could be made"),
+			LOG_INT("wanted", wanted), LOG_INT("made", n));
+	}
+	ok = n == wanted && !atomic_load(&s->failed);
+	if (write(s->stop_fd, &one, sizeof(one)) != sizeof(one) ||
+		!join_threads(s, threads, n)) {
+		/* threads still use what the caller would free */
+		log_write(
+			LOG_ERROR, "stop", LOG_STR("reason", "a request does not end"));
+		_exit(1);
+	}
+	log_write(LOG_INFO, "stop", LOG_INT("signal", sig));
+	return ok;
+}
+
+int
+responder_run_fcgi(const struct responder *r, struct app *app)
+{
+	struct server s = {.r = r, .app = app};
+	int flags = fcntl(LISTEN_FD, F_GETFL);
+	bool ok;
+
+	s.stop_fd = eventfd(0, EFD_CLOEXEC);
+	/* several threads see one connection; all but one must not block in accept */
+	if (s.stop_fd < 0 || flags < 0 ||
+		fcntl(LISTEN_FD, F_SETFL, flags | O_NONBLOCK) != 0) {
+		log_write(LOG_ERROR, "not started",
+			LOG_STR("reason", strerrordesc_np(errno)));
+		return 1;
+	}
+	warn_unless_private();
+	ok = run_threads(&s);
+	close(s.stop_fd);
+	return ok ? 0 : 1;
+}

@@ -1,0 +1,311 @@
+#include "lib/server.h"
+
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/log.h"
+#include "lib/seal.h"
+
+#define SECRET_MAX 4096
+
+#define COLUMNS                                                                          \
+	"s.id, s.kind, s.api_url, s.api_key, s.api_key_sealed, s.webhook_secret, "       \
+	"s.webhook_secret_sealed, s.timeout"
+
+static const struct db_stmt stmt_load = {
+	"server_load", "SELECT " COLUMNS " FROM waha_servers s WHERE s.id = $1", 1};
+
+static const struct db_stmt stmt_of_session = {"server_of_session",
+	"SELECT " COLUMNS " FROM waha_servers s"
+	" WHERE s.user_id IS NULL"
+	" OR s.id IN (SELECT server_id FROM instances WHERE name = $1 LIMIT 20)"
+	" ORDER BY (s.user_id IS NULL), s.id LIMIT 20",
+	1};
+
+static const struct db_stmt stmt_ensure = {"server_ensure",
+	"INSERT INTO waha_servers AS s (user_id, nome, api_url, prioridade, max_sessions)"
+	" VALUES (NULL, 'WAHA', $1, 5, $2)"
+	" ON CONFLICT ON CONSTRAINT waha_servers_user_id_api_url_key DO UPDATE"
+	" SET max_sessions = excluded.max_sessions"
+	" RETURNING " COLUMNS,
+	2};
+
+static const struct db_stmt stmt_unsealed = {"server_unsealed",
+	"SELECT " COLUMNS " FROM waha_servers s"
+	" WHERE nullif(s.api_key, '') IS NOT NULL OR nullif(s.webhook_secret, '') IS NOT NULL"
+	" OR s.webhook_secret_sealed IS NULL LIMIT 100",
+	0};
+
+/* Only if the row still says what was sealed: a hand may have written it again. */
+static const struct db_stmt stmt_seal_key = {"server_seal_key",
+	"UPDATE waha_servers SET api_key_sealed = $2, api_key = NULL, updated_at = now()"
+	" WHERE id = $1 AND api_key IS NOT DISTINCT FROM $3",
+	3};
+
+static const struct db_stmt stmt_seal_secret = {"server_seal_secret",
+	"UPDATE waha_servers SET webhook_secret_sealed = $2, webhook_secret = NULL,"
+	" updated_at = now()"
+	" WHERE id = $1 AND webhook_secret IS NOT DISTINCT FROM $3"
+	" AND webhook_secret_sealed IS NOT DISTINCT FROM $4",
+	4};
+
+enum { ID, KIND, URL, KEY, KEY_SEALED, SECRET, SECRET_SEALED, TIMEOUT };
+
+static void
+wipe(char *secret)
+{
+	if (secret != NULL)
+		sodium_memzero(secret, strlen(secret));
+	free(secret);
+}
+
+void
+server_free(struct server *s)
+{
+	if (s == NULL)
+		return;
+	wipe(s->key);
+	wipe(s->webhook_secret);
+	free(s->url);
+	free(s->webhook_url);
+	free(s);
+}
+
+/* The clear text if a hand wrote one, else the sealed one opened, else "". */
+static char *
+open_secret(struct app *app, const char *id, const char *column, const char *clear,
+	const char *sealed, struct err *e)
+{
+	struct buf out;
+	char *text;
+
+	if (clear != NULL && *clear != '\0')
+		return strdup(clear);
+	if (sealed == NULL || *sealed == '\0')
+		return strdup("");
+	buf_init(&out, SECRET_MAX);
+	if (!unseal(app->seal, "waha_servers", id, column, sealed, &out, e)) {
+		seal_wipe(&out);
+		return NULL;
+	}
+	text = strdup(buf_str(&out));
+	seal_wipe(&out);
+	return text;
+}
+
+static char *
+webhook_url(const struct app *app, const char *id)
+{
+	struct buf url;
+	size_t n = strlen(app->config.public_url);
+
+	if (n == 0)
+		return strdup("");
+	while (n > 0 && app->config.public_url[n - 1] == '/')
+		n--;
+	buf_init(&url, 2048);
+	buf_add(&url, app->config.public_url, n);
+	buf_printf(&url, "/webhook/%s", id);
+	return buf_steal(&url);
+}
+
+static char *
+trimmed(const char *url)
+{
+	size_t n = strlen(url);
+
+	while (n > 0 && url[n - 1] == '/')
+		n--;
+	return strndup(url, n);
+}
+
+static struct server *
+server_of_row(struct app *app, const PGresult *r, int row, struct err *e)
+{
+	struct server *s = calloc(1, sizeof(*s));
+	const char *id = db_text(r, row, ID);
+
+	if (s == NULL)
+		goto fail;
+	snprintf(s->id, sizeof(s->id), "%s", id);
+	snprintf(s->kind, sizeof(s->kind), "%s", db_text(r, row, KIND));
+	s->timeout_ms = (int)db_int(r, row, TIMEOUT) * 1000;
+	if (s->timeout_ms > app->config.gateway_timeout_ms)
+		s->timeout_ms = app->config.gateway_timeout_ms;
+	s->url = trimmed(db_text(r, row, URL));
+	s->webhook_url = webhook_url(app, id);
+	s->key = open_secret(
+		app, id, "api_key", db_text(r, row, KEY), db_text(r, row, KEY_SEALED), e);
+	s->webhook_secret = open_secret(app, id, "webhook_secret", db_text(r, row, SECRET),
+		db_text(r, row, SECRET_SEALED), e);
+	if (s->url == NULL || s->webhook_url == NULL || s->key == NULL ||
+		s->webhook_secret == NULL)
+		goto fail;
+	if (gateway_of(s->kind) == NULL) {
+		err_set(e, ERR_CONFIG, "no driver for gateways of kind %s", s->kind);
+		goto fail;
+	}
+	return s;
+fail:
+	err_set(e, ERR_NOMEM, "out of memory");
+	server_free(s);
+	return NULL;
+}
+
+struct server *
+server_load(struct app *app, const char *id, deadline_t d, struct err *e)
+{
+	PGresult *r = db_query(app->db, d, &stmt_load, (const char *[]){id}, e);
+	struct server *s = NULL;
+
+	if (r != NULL && PQntuples(r) == 0)
+		err_set(e, ERR_NOT_FOUND, "no such server");
+	else if (r != NULL)
+		s = server_of_row(app, r, 0, e);
+	PQclear(r);
+	return s;
+}
+
+bool
+servers_of_session(struct app *app, const char *session, struct server *out[SERVERS_MAX],
+	size_t *n, deadline_t d, struct err *e)
+{
+	PGresult *r = db_query(app->db, d, &stmt_of_session, (const char *[]){session}, e);
+	struct err why;
+
+	*n = 0;
+	if (r == NULL)
+		return false;
+	for (int row = 0; row < PQntuples(r) && *n < SERVERS_MAX; row++) {
+		err_clear(&why);
+		out[*n] = server_of_row(app, r, row, &why);
+		if (out[*n] != NULL)
+			(*n)++;
+		else
+			log_write(LOG_ERROR, "server.unusable", LOG_STR("server", db_text(r, row, ID)),
+				LOG_STR("error", why.text));
+	}
+	PQclear(r);
+	return true;
+}
+
+const struct gateway *
+server_gateway(const struct server *s)
+{
+	return gateway_of(s->kind);
+}
+
+/* Seals `clear` and writes it with that statement, which fences against what it replaces. */
+static bool
+store_sealed(struct app *app, const struct db_stmt *stmt, const char *id, const char *column,
+	const char *clear, const char *was_clear, const char *was_sealed, deadline_t d,
+	struct err *e)
+{
+	struct buf sealed;
+	PGresult *r = NULL;
+
+	buf_init(&sealed, 2 * SECRET_MAX);
+	if (seal(app->seal, "waha_servers", id, column, clear, &sealed, e))
+		r = db_query(app->db, d, stmt,
+			(const char *[]){id, buf_str(&sealed), was_clear, was_sealed}, e);
+	buf_free(&sealed);
+	PQclear(r);
+	return r != NULL;
+}
+
+static bool
+seal_secret(struct app *app, const PGresult *r, int row, deadline_t d, struct err *e)
+{
+	const char *clear = db_text(r, row, SECRET), *sealed = db_text(r, row, SECRET_SEALED);
+	unsigned char random[32];
+	char hex[65];
+
+	if (clear != NULL && *clear != '\0')
+		return store_sealed(app, &stmt_seal_secret, db_text(r, row, ID),
+			"webhook_secret", clear, clear, sealed, d, e);
+	if (sealed != NULL)
+		return true;
+	randombytes_buf(random, sizeof(random));
+	sodium_bin2hex(hex, sizeof(hex), random, sizeof(random));
+	return store_sealed(app, &stmt_seal_secret, db_text(r, row, ID), "webhook_secret", hex,
+		clear, sealed, d, e);
+}
+
+static bool
+seal_row(struct app *app, const PGresult *r, int row, deadline_t d, struct err *e)
+{
+	const char *key = db_text(r, row, KEY);
+
+	if (key != NULL && *key != '\0' &&
+		!store_sealed(app, &stmt_seal_key, db_text(r, row, ID), "api_key", key, key,
+			NULL, d, e))
+		return false;
+	return seal_secret(app, r, row, d, e);
+}
+
+bool
+servers_seal(struct app *app, size_t *n, deadline_t d, struct err *e)
+{
+	PGresult *r = db_query(app->db, d, &stmt_unsealed, NULL, e);
+	bool ok = r != NULL;
+
+	for (int row = 0; ok && row < PQntuples(r); row++) {
+		ok = seal_row(app, r, row, d, e);
+		*n += ok;
+	}
+	PQclear(r);
+	return ok;
+}
+
+/* True if what the row holds is what the environment wants. */
+static bool
+is_same(struct app *app, const PGresult *r, int clear, int sealed, const char *column,
+	const char *want)
+{
+	char *have = open_secret(app, db_text(r, 0, ID), column, db_text(r, 0, clear),
+		db_text(r, 0, sealed), NULL);
+	bool same = have != NULL && strcmp(have, want) == 0;
+
+	wipe(have);
+	return same;
+}
+
+static bool
+ensure_secrets(struct app *app, const PGresult *r, deadline_t d, struct err *e)
+{
+	const struct config *c = &app->config;
+	const char *id = db_text(r, 0, ID);
+
+	if (!is_same(app, r, KEY, KEY_SEALED, "api_key", c->waha_api_key) &&
+		!store_sealed(app, &stmt_seal_key, id, "api_key", c->waha_api_key,
+			db_text(r, 0, KEY), NULL, d, e))
+		return false;
+	if (*c->webhook_secret == '\0')
+		return seal_secret(app, r, 0, d, e);
+	return is_same(app, r, SECRET, SECRET_SEALED, "webhook_secret", c->webhook_secret) ||
+	       store_sealed(app, &stmt_seal_secret, id, "webhook_secret", c->webhook_secret,
+		       db_text(r, 0, SECRET), db_text(r, 0, SECRET_SEALED), d, e);
+}
+
+bool
+server_ensure_platform(struct app *app, deadline_t d, struct err *e)
+{
+	const struct config *c = &app->config;
+	char max[16];
+	char *url;
+	PGresult *r = NULL;
+	bool ok = false;
+
+	if (*c->waha_url == '\0')
+		return true;
+	url = trimmed(c->waha_url);
+	snprintf(max, sizeof(max), "%d", c->waha_max_sessions);
+	if (url != NULL)
+		r = db_query(app->db, d, &stmt_ensure, (const char *[]){url, max}, e);
+	ok = r != NULL && ensure_secrets(app, r, d, e);
+	PQclear(r);
+	free(url);
+	return ok;
+}

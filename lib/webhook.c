@@ -1,0 +1,196 @@
+#include "lib/webhook.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/db.h"
+#include "lib/hmac.h"
+#include "lib/log.h"
+#include "lib/pool.h"
+#include "lib/server.h"
+#include "lib/uuid.h"
+
+#define DAY_MS 86400000
+
+static const struct db_stmt stmt_store = {"webhook_store",
+	"SELECT webhook_store($1, $2, $3, $4, $5, $6,"
+	" to_timestamp($7::bigint / 1000.0), $8::bigint, $9, to_timestamp($10::bigint / 1000.0),"
+	" $11, $12, $13::boolean, $14::json)",
+	14};
+
+/* A number as a parameter: NULL when there is none. */
+struct number {
+	char text[24];
+};
+
+static const char *
+number_or_null(struct number *n, int64_t value, bool present)
+{
+	snprintf(n->text, sizeof(n->text), "%lld", (long long)value);
+	return present ? n->text : NULL;
+}
+
+/* A time a gateway may mean: after 2001 and not more than a day ahead of us. Anything else is
+ * taken for "it does not tell", so that a lying clock cannot freeze an instance's status. */
+static bool
+is_sane(int64_t at_ms)
+{
+	return at_ms > 978307200000 && at_ms < clock_wall_ms() + DAY_MS;
+}
+
+/* "event|id", "request|id" or "body|sha256". */
+static bool
+dedupe_key(const struct request *rq, const struct gateway_event *ev, struct buf *key)
+{
+	const char *request_id = request_header(rq, "X-Webhook-Request-Id");
+	char hash[SHA256_HEX_SIZE];
+
+	if (ev->id != NULL && *ev->id != '\0')
+		return buf_printf(key, "%s|%s", ev->event, ev->id);
+	if (request_id != NULL && *request_id != '\0')
+		return buf_printf(key, "request|%s", request_id);
+	return sha256_hex(buf_str(&rq->body), rq->body.len, hash) &&
+	       buf_printf(key, "body|%s", hash);
+}
+
+static PGresult *
+store(struct app *app, const struct request *rq, const struct server *s,
+	const struct gateway_event *ev, struct err *e)
+{
+	struct number at, generation, status_at;
+	struct buf key;
+	PGresult *r = NULL;
+
+	buf_init(&key, 400);
+	if (!dedupe_key(rq, ev, &key)) {
+		err_set(e, ERR_INPUT, "the event's id is too long");
+		goto out;
+	}
+	const char *params[] = {s->id, buf_str(&key), ev->event, ev->id,
+		request_header(rq, "X-Webhook-Request-Id"), ev->session,
+		number_or_null(&at, ev->at_ms, is_sane(ev->at_ms)),
+		number_or_null(&generation, ev->generation, ev->generation >= 0), ev->status,
+		number_or_null(&status_at, ev->status_at_ms, is_sane(ev->status_at_ms)), ev->phone,
+		ev->profile, ev->released ? "true" : "false", buf_str(&rq->body)};
+	r = db_query(app->db, rq->deadline, &stmt_store, params, e);
+out:
+	buf_free(&key);
+	return r;
+}
+
+/* The helper has something to do after a release, or when a phone may be gone. */
+static bool
+wants_helper(const struct gateway_event *ev)
+{
+	return ev->released || (ev->status != NULL && strcmp(ev->status, "FAILED") == 0);
+}
+
+static void
+accept_event(struct app *app, const struct request *rq, const struct server *s,
+	const struct gateway_event *ev, struct response *rs)
+{
+	struct err e = ERR_INIT;
+	PGresult *r = store(app, rq, s, ev, &e);
+	const char *outcome;
+
+	if (r == NULL) {
+		response_error(rs, rq, &e);
+		return;
+	}
+	outcome = db_text(r, 0, 0);
+	log_write(LOG_DEBUG, "webhook", LOG_STR("gatewayEvent", ev->event),
+		LOG_STR("outcome", outcome), LOG_STR("server", s->id));
+	if (strcmp(outcome, "applied") == 0 && wants_helper(ev))
+		pool_wake(app, rq->deadline);
+	response_json(rs, 200,
+		json_pack("{s:b, s:b}", "success", 1, "duplicate",
+			strcmp(outcome, "duplicate") == 0));
+	PQclear(r);
+}
+
+/* Parses what is known to come from that server, and stores it. */
+static void
+receive_from(struct app *app, const struct request *rq, const struct server *s,
+	struct response *rs)
+{
+	struct err e = ERR_INIT;
+	struct gateway_event ev;
+	json_t *body = request_json(rq, false, &e);
+
+	if (body == NULL || !server_gateway(s)->parse_webhook(body, &ev, &e))
+		response_error(rs, rq, &e);
+	else
+		accept_event(app, rq, s, &ev, rs);
+	json_decref(body);
+}
+
+static void
+receive_at(struct app *app, const struct request *rq, const char *server_id,
+	struct response *rs)
+{
+	struct err e = ERR_INIT;
+	struct server *s = NULL;
+
+	if (!uuid_valid(server_id))
+		err_set(&e, ERR_NOT_FOUND, "not a server id");
+	else
+		s = server_load(app, server_id, rq->deadline, &e);
+	/* an unknown server and a bad signature look alike: ids are not for guessing */
+	if (s == NULL && e.code != ERR_NOT_FOUND)
+		response_error(rs, rq, &e);
+	else if (s == NULL || !server_gateway(s)->signature_ok(s, rq))
+		response_problem(rs, rq, PROBLEM_BAD_SIGNATURE, NULL);
+	else
+		receive_from(app, rq, s, rs);
+	server_free(s);
+}
+
+/* The session a body names, copied; "" if it names none. Only used to find the key to verify with. */
+static void
+peek_session(const struct request *rq, char *out, size_t size)
+{
+	json_t *body = request_json(rq, false, NULL);
+	struct gateway_event ev = {0};
+
+	*out = '\0';
+	if (body != NULL && gateway_waha.parse_webhook(body, &ev, NULL) && ev.session != NULL)
+		snprintf(out, size, "%s", ev.session);
+	json_decref(body);
+}
+
+static void
+receive_anywhere(struct app *app, const struct request *rq, struct response *rs)
+{
+	struct server *servers[SERVERS_MAX], *signer = NULL;
+	struct err e = ERR_INIT;
+	char session[256];
+	size_t n;
+
+	peek_session(rq, session, sizeof(session));
+	if (!servers_of_session(app, session, servers, &n, rq->deadline, &e)) {
+		response_error(rs, rq, &e);
+		return;
+	}
+	for (size_t i = 0; i < n && signer == NULL; i++)
+		if (server_gateway(servers[i])->signature_ok(servers[i], rq))
+			signer = servers[i];
+	if (signer != NULL)
+		receive_from(app, rq, signer, rs);
+	else
+		response_problem(rs, rq, PROBLEM_BAD_SIGNATURE, NULL);
+	for (size_t i = 0; i < n; i++)
+		server_free(servers[i]);
+}
+
+void
+webhook_receive(
+	struct app *app, const struct request *rq, const char *server_id, struct response *rs)
+{
+	/* unsigned: nothing is parsed and no key is looked for */
+	if (request_header(rq, "X-Webhook-Hmac") == NULL)
+		response_problem(rs, rq, PROBLEM_BAD_SIGNATURE, NULL);
+	else if (server_id != NULL)
+		receive_at(app, rq, server_id, rs);
+	else
+		receive_anywhere(app, rq, rs);
+}

@@ -1,0 +1,290 @@
+/*
+ * wapool-maintain [--for SECONDS] [TASK...]: the helper that cron runs every minute.
+ *
+ * Without --for it does each task until nothing of it is due, and ends. With it, it goes on listening
+ * for wake-ups (and looking once a second, in case one got lost) until the time is over, so
+ * that things happen within a second and not within a minute. Any number may run at once.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/app.h"
+#include "lib/db.h"
+#include "lib/log.h"
+#include "lib/server.h"
+#include "lib/upkeep.h"
+#include "maintain/crew.h"
+
+#define TICK_MS 1000      /* between two looks for work, when nobody calls */
+#define TOP_UP_MS 60000   /* between two checks that the pool is at its target */
+#define MAX_SECONDS 86400
+
+static volatile sig_atomic_t stop_asked;
+
+enum { SEAL = 1, REFILL = 2, RECYCLE = 4, RECONCILE = 8, PRUNE = 16, ALL = 31 };
+
+static const struct task {
+	const char *name;
+	unsigned bit;
+	const char *help;
+} tasks[] = {
+	{"seal", SEAL, "seal keys written in clear; make the platform's server from WAHA_URL"},
+	{"refill", REFILL, "order instances when few are free"},
+	{"recycle", RECYCLE, "make what was ordered, empty what was released"},
+	{"reconcile", RECONCILE, "compare each gateway's sessions with the database"},
+	{"prune", PRUNE, "delete what is past its retention"},
+};
+
+struct helper {
+	struct app app;
+	unsigned todo;
+	int seconds; /* 0: once */
+	struct crew *crew;
+	deadline_t top_up_at, unpaired_at, seal_at;
+};
+
+static void
+on_signal(int sig)
+{
+	(void)sig;
+	stop_asked = 1;
+}
+
+static void
+catch_signals(void)
+{
+	struct sigaction sa = {.sa_handler = on_signal};
+
+	sigaction(SIGTERM, &sa, NULL);
+	sigaction(SIGINT, &sa, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static void
+tell(const char *task, bool ok, int n, const struct err *e)
+{
+	if (!ok)
+		log_write(LOG_WARN, "task.failed", LOG_STR("task", task),
+			LOG_STR("error", e->text));
+	else if (n > 0)
+		log_write(LOG_INFO, "task.done", LOG_STR("task", task), LOG_INT("count", n));
+}
+
+static deadline_t
+statement(const struct helper *h)
+{
+	return deadline_in(h->app.config.db_timeout_ms);
+}
+
+static void
+seal_keys(struct helper *h)
+{
+	struct err e = ERR_INIT;
+	size_t n = 0;
+	bool ok = server_ensure_platform(&h->app, statement(h), &e) &&
+		  servers_seal(&h->app, &n, statement(h), &e);
+
+	tell("seal", ok, (int)n, &e);
+	h->seal_at = deadline_in(ok ? 10000 : TICK_MS);
+}
+
+/* Orders more when few are free, at once; tops up to the target once a minute. */
+static void
+refill(struct helper *h)
+{
+	bool top_up = deadline_left(h->top_up_at) == 0;
+	struct err e = ERR_INIT;
+	int n = 0;
+	bool ok = upkeep_refill(&h->app, top_up, statement(h), &n, &e);
+
+	tell("refill", ok, n, &e);
+	if (ok && top_up)
+		h->top_up_at = deadline_in(TOP_UP_MS);
+}
+
+static void
+release_unpaired(struct helper *h)
+{
+	struct err e = ERR_INIT;
+	int n = 0;
+	bool ok = upkeep_unpaired(&h->app, statement(h), &n, &e);
+
+	tell("unpaired", ok, n, &e);
+	h->unpaired_at = deadline_in(n > 0 ? 0 : 5000);
+}
+
+static void
+prune(struct helper *h)
+{
+	struct err e = ERR_INIT;
+	int n = 0;
+	bool ok = upkeep_prune(&h->app, deadline_in(20000), &n, &e);
+
+	tell("prune", ok, n, &e);
+}
+
+/* One round of all that takes one statement; wakes threads for what takes longer. */
+static void
+round_once(struct helper *h)
+{
+	struct err e = ERR_INIT;
+	int due;
+
+	if ((h->todo & SEAL) && deadline_left(h->seal_at) == 0)
+		seal_keys(h);
+	if (h->todo & REFILL)
+		refill(h);
+	if ((h->todo & RECYCLE) && deadline_left(h->unpaired_at) == 0)
+		release_unpaired(h);
+	if (h->crew == NULL)
+		return;
+	due = upkeep_due(&h->app, h->app.config.provision_parallel, statement(h), &e);
+	if (due > 0)
+		crew_wake(h->crew, due);
+	else if (due < 0)
+		tell("due", false, 0, &e);
+}
+
+/* Waits for a wake-up or the next tick. A lost connection is made again, at the next tick. */
+static void
+wait_for_call(struct helper *h, struct db_conn **listener, deadline_t until)
+{
+	deadline_t tick = deadline_min(deadline_in(TICK_MS), until);
+
+	if (*listener != NULL && !db_alive(*listener)) {
+		db_put(h->app.db, *listener);
+		*listener = NULL;
+	}
+	if (*listener == NULL)
+		*listener = db_get(h->app.db, statement(h), NULL);
+	if (*listener == NULL)
+		clock_sleep(TICK_MS, tick);
+	else
+		db_wait(*listener, tick);
+}
+
+static void
+run_for(struct helper *h)
+{
+	deadline_t until = deadline_in((int64_t)h->seconds * 1000);
+	struct db_conn *listener = NULL;
+
+	while (!stop_asked && deadline_left(until) > 0) {
+		round_once(h);
+		wait_for_call(h, &listener, until);
+	}
+	db_put(h->app.db, listener);
+}
+
+/* Until nothing is due and nobody is at work, within reason. */
+static void
+run_once(struct helper *h)
+{
+	deadline_t until = deadline_in(300000);
+	struct err e = ERR_INIT;
+
+	do {
+		round_once(h);
+		clock_sleep(50, until);
+	} while (!stop_asked && h->crew != NULL && deadline_left(until) > 0 &&
+		 (crew_busy(h->crew) > 0 || upkeep_due(&h->app, 1, statement(h), &e) > 0));
+}
+
+static int
+run(struct helper *h)
+{
+	work_fn *jobs[4] = {NULL};
+	size_t n = 0;
+
+	if (h->todo & RECYCLE) {
+		jobs[n++] = work_make;
+		jobs[n++] = work_lost;
+	}
+	if (h->todo & RECONCILE)
+		jobs[n++] = work_look;
+	if (n > 0)
+		h->crew = crew_start(&h->app, h->app.config.provision_parallel, jobs);
+	if (h->todo & PRUNE)
+		prune(h);
+	if (h->seconds > 0)
+		run_for(h);
+	else
+		run_once(h);
+	crew_stop(h->crew);
+	return 0;
+}
+
+static int
+usage(FILE *to)
+{
+	fputs("usage: wapool-maintain [--for SECONDS] [TASK...]\n\n"
+	      "Does what is due, then ends; with --for it goes on for that long, reacting\n"
+	      "within a second. Without a task it does them all:\n\n",
+		to);
+	for (size_t i = 0; i < sizeof(tasks) / sizeof(tasks[0]); i++)
+		fprintf(to, "  %-10s %s\n", tasks[i].name, tasks[i].help);
+	fputs("\nFrom cron: * * * * * wapool-maintain --for 60\n"
+	      "Settings come from the environment; see `wapoolctl config`.\n",
+		to);
+	return to == stdout ? 0 : 100;
+}
+
+static bool
+parse_seconds(const char *text, int *out)
+{
+	char *end;
+	long n;
+
+	errno = 0;
+	n = text != NULL ? strtol(text, &end, 10) : 0;
+	if (text == NULL || errno != 0 || end == text || *end != '\0' || n < 1 ||
+		n > MAX_SECONDS)
+		return false;
+	*out = (int)n;
+	return true;
+}
+
+static bool
+parse_task(const char *name, unsigned *todo)
+{
+	for (size_t i = 0; i < sizeof(tasks) / sizeof(tasks[0]); i++) {
+		if (strcmp(tasks[i].name, name) == 0) {
+			*todo |= tasks[i].bit;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Exit status: 0, 100 for bad usage, 111 if it could not start (as s6 has them). */
+int
+main(int argc, char **argv)
+{
+	struct helper h = {0};
+	struct err e = ERR_INIT;
+	int status;
+
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--help") == 0)
+			return usage(stdout);
+		if (strcmp(argv[i], "--for") == 0) {
+			if (!parse_seconds(argv[++i], &h.seconds))
+				return usage(stderr);
+		} else if (!parse_task(argv[i], &h.todo)) {
+			return usage(stderr);
+		}
+	}
+	if (h.todo == 0)
+		h.todo = ALL;
+	catch_signals();
+	if (!app_open(&h.app, "wapool-maintain", APP_DB | APP_SEAL | APP_HTTP, &e)) {
+		log_write(LOG_ERROR, "start", LOG_STR("error", e.text));
+		return 111;
+	}
+	status = run(&h);
+	app_close(&h.app);
+	return status;
+}

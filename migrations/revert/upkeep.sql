@@ -1,0 +1,8 @@
+-- Revert wapool:upkeep from pg
+BEGIN;
+DROP FUNCTION prune(interval, interval, interval, integer);
+DROP FUNCTION work_due(integer);
+DROP FUNCTION server_reconcile(uuid, text, timestamptz, interval, interval, interval, interval, json);
+DROP FUNCTION server_failed(uuid, text);
+DROP FUNCTION server_check_claim(interval);
+COMMIT;
