@@ -1,0 +1,63 @@
+/*
+ * webhook: deliveries of events, each on its own.
+ *
+ * A delivery is one POST with its own retries; nothing orders two of them. They live in
+ * memory only and are lost with a simulated restart. webhook_queue() and
+ * webhook_forget() are called with the gateway's lock held and never block on the
+ * network.
+ */
+#ifndef SIM_WEBHOOK_H
+#define SIM_WEBHOOK_H
+
+#include "text.h"
+#include "timer.h"
+
+#include <curl/curl.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct gateway;
+
+enum retry_policy {
+	RETRY_CONSTANT,
+	RETRY_LINEAR,
+	RETRY_EXPONENTIAL,
+};
+
+struct delivery {
+	struct delivery *next; /* in a sender's queue */
+	struct timer timer; /* until the next try */
+	struct gateway *gw;
+	unsigned epoch; /* the gateway's webhook_epoch it belongs to */
+	char *url;
+	char *body;
+	size_t len;
+	char *hmac_key; /* NULL: unsigned */
+	struct curl_slist *headers;
+	int tries;
+	int attempts;
+	int64_t delay_ms;
+	enum retry_policy policy;
+};
+
+/* Send body to the webhook described by `hook` (a member of config.webhooks). */
+void webhook_queue(struct gateway *gw, const char *session, const json_t *hook,
+	const struct text *body, int64_t at);
+
+/* Drop every delivery of the gateway that has not ended. */
+void webhook_forget(struct gateway *gw);
+
+/* Whether the delivery's gateway forgot it. Thread-safe. */
+bool webhook_stale(const struct delivery *d);
+
+/* Add the signature, once, before the first try. */
+void webhook_sign(struct delivery *d);
+
+/* Simulated milliseconds until the next try, after d->tries of them. */
+int64_t webhook_delay(const struct delivery *d);
+
+/* Release a delivery. */
+void webhook_free(struct delivery *d);
+
+#endif

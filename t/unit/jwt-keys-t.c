@@ -1,0 +1,638 @@
+#include "lib/jwt.h"
+
+#include <jansson.h>
+#include <openssl/pem.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+#include "t/unit/jwt-mint.h"
+
+#define ROWS(a) (int)(sizeof(a) / sizeof((a)[0]))
+#define GOOD "{" SUB "," EXP "}"
+#define RS256(kid) "{\"alg\":\"RS256\",\"kid\":\"" kid "\"}"
+#define ES256(kid) "{\"alg\":\"ES256\",\"kid\":\"" kid "\"}"
+
+static const struct jwt_rules no_rules = {"", "", 60};
+
+/* Made once, as RSA keys take their time: read-only for every test. */
+static EVP_PKEY *rsa, *small, *ec, *other, *p384;
+
+static void
+make_keys(void)
+{
+	rsa = EVP_RSA_gen(2048);
+	small = EVP_RSA_gen(2040);
+	ec = EVP_EC_gen("P-256");
+	other = EVP_EC_gen("P-256");
+	p384 = EVP_EC_gen("P-384");
+	ck_assert(rsa != NULL && small != NULL && ec != NULL && other != NULL);
+	ck_assert_ptr_nonnull(p384);
+}
+
+static void
+free_keys(void)
+{
+	EVP_PKEY_free(rsa);
+	EVP_PKEY_free(small);
+	EVP_PKEY_free(ec);
+	EVP_PKEY_free(other);
+	EVP_PKEY_free(p384);
+}
+
+/* {"keys":[...]} of up to three JWKs, which are freed; the caller frees the text. */
+static char *
+set_of(char *a, char *b, char *c)
+{
+	struct buf out;
+
+	buf_init(&out, 1 << 20);
+	buf_printf(&out, "{\"keys\":[%s%s%s%s%s]}", a, b != NULL ? "," : "",
+		b != NULL ? b : "", c != NULL ? "," : "", c != NULL ? c : "");
+	free(a);
+	free(b);
+	free(c);
+	ck_assert(!out.failed);
+	return buf_steal(&out);
+}
+
+static struct jwt_keys *
+keys_of(char *json)
+{
+	struct err e = ERR_INIT;
+	struct jwt_keys *keys = jwt_keys_jwks_json(json, strlen(json), &e);
+
+	ck_assert_msg(keys != NULL, "%s", e.text);
+	free(json);
+	return keys;
+}
+
+/* RSA key "r", P-256 key "e". */
+static struct jwt_keys *
+usual(void)
+{
+	return keys_of(set_of(mint_jwk(rsa,
+				      ",\"kid\":\"r\",\"use\":\"sig\","
+				      "\"alg\":\"RS256\",\"x5u\":\"https://x\""),
+		mint_jwk(ec, ",\"kid\":\"e\",\"key_ops\":[\"verify\"]"), NULL));
+}
+
+START_TEST(rs256_and_es256_verify_by_their_kid)
+{
+	struct jwt_keys *keys = usual();
+
+	mint_check(keys, &no_rules, mint_pkey(rsa, 0, RS256("r"), GOOD), NULL, "RS256");
+	mint_check(keys, &no_rules, mint_pkey(ec, 32, ES256("e"), GOOD), NULL, "ES256");
+	mint_check(keys, &no_rules, mint_pkey(rsa, 0, "{\"alg\":\"RS256\"}", GOOD),
+		NULL, "RS256 without kid");
+	mint_check(keys, &no_rules, mint_pkey(ec, 32, "{\"alg\":\"ES256\"}", GOOD),
+		NULL, "ES256 without kid");
+	ck_assert(!jwt_keys_take_kid_miss(keys));
+	jwt_keys_free(keys);
+}
+END_TEST
+
+START_TEST(claims_are_checked_also_with_a_jwk_set)
+{
+	struct jwt_keys *keys = usual();
+
+	mint_check(keys, &no_rules,
+		mint_pkey(ec, 32, ES256("e"), "{" SUB ",\"exp\":1600000000}"),
+		"expired", "old");
+	mint_check(keys, &no_rules,
+		mint_pkey(ec, 32, ES256("e"), "{" SUB "," EXP ",\"role\":\"anon\"}"),
+		"API key", "anon");
+	jwt_keys_free(keys);
+}
+END_TEST
+
+static char *
+public_pem(EVP_PKEY *key)
+{
+	BIO *bio = BIO_new(BIO_s_mem());
+	char *text, *copy;
+	long n;
+
+	ck_assert_int_eq(PEM_write_bio_PUBKEY(bio, key), 1);
+	n = BIO_get_mem_data(bio, &text);
+	copy = strndup(text, (size_t)n);
+	BIO_free(bio);
+	return copy;
+}
+
+START_TEST(a_public_key_is_no_hs256_secret)
+{
+	static const char header[] = "{\"alg\":\"HS256\",\"kid\":\"r\"}";
+	struct jwt_keys *keys = usual();
+	char *pem = public_pem(rsa), *jwk = mint_jwk(rsa, "");
+
+	mint_check(keys, &no_rules, mint_hmac(EVP_sha256(), pem, header, GOOD),
+		"no key", "PEM");
+	mint_check(keys, &no_rules, mint_hmac(EVP_sha256(), jwk, header, GOOD),
+		"no key", "JWK");
+	mint_check(keys, &no_rules,
+		mint_hmac(EVP_sha256(), pem, "{\"alg\":\"HS256\"}", GOOD), "no key",
+		"without kid");
+	mint_check(keys, &no_rules, mint_hmac(EVP_sha256(), pem, RS256("r"), GOOD),
+		"signature", "an HMAC that says RS256");
+	free(pem);
+	free(jwk);
+	jwt_keys_free(keys);
+}
+END_TEST
+
+START_TEST(a_secret_verifies_no_public_key_algorithm)
+{
+	struct jwt_keys *keys = jwt_keys_hs256(SECRET, NULL);
+
+	ck_assert_ptr_nonnull(keys);
+	mint_check(keys, &no_rules, mint_pkey(rsa, 0, RS256("r"), GOOD), "no key",
+		"RS256");
+	mint_check(keys, &no_rules, mint_pkey(ec, 32, ES256("e"), GOOD), "no key",
+		"ES256");
+	mint_check(keys, &no_rules, mint_pkey(ec, 32, "{\"alg\":\"HS256\"}", GOOD),
+		"signature", "ES256 that says HS256");
+	ck_assert(!jwt_keys_take_kid_miss(keys));
+	jwt_keys_free(keys);
+}
+END_TEST
+
+START_TEST(an_algorithm_belongs_to_its_kind_of_key)
+{
+	struct jwt_keys *keys = usual();
+	static const char *const algs[] = {"none", "HS256", "RS384", "RS512", "PS256",
+		"PS512", "ES384", "ES512", "ES256K", "EdDSA", "RSA-OAEP", "RS1", ""};
+	char header[100];
+
+	for (int i = 0; i < ROWS(algs); i++)
+		for (int k = 0; k < 2; k++) {
+			snprintf(header, sizeof(header),
+				"{\"alg\":\"%s\",\"kid\":\"%s\"}", algs[i],
+				k == 0 ? "r" : "e");
+			mint_check(keys, &no_rules,
+				mint_pkey(k == 0 ? rsa : ec, 32, header, GOOD),
+				"no key", header);
+		}
+	mint_check(keys, &no_rules, mint_pkey(rsa, 0, RS256("e"), GOOD), "no key",
+		"kid e");
+	mint_check(keys, &no_rules, mint_pkey(ec, 32, ES256("r"), GOOD), "no key",
+		"kid r");
+	ck_assert(!jwt_keys_take_kid_miss(keys));
+	jwt_keys_free(keys);
+}
+END_TEST
+
+START_TEST(an_es256_signature_is_64_raw_bytes)
+{
+	struct jwt_keys *keys = usual();
+	unsigned char zero[64] = {0};
+	struct buf input;
+
+	mint_check(keys, &no_rules, mint_pkey(ec, 0, ES256("e"), GOOD), "signature",
+		"DER");
+	mint_check(keys, &no_rules, mint_pkey(ec, 33, ES256("e"), GOOD), "signature",
+		"zeros in front");
+	mint_check(keys, &no_rules, mint_pkey(ec, 48, ES256("e"), GOOD), "signature",
+		"as long as of P-384");
+	mint_input(&input, ES256("e"), GOOD);
+	mint_check(keys, &no_rules, mint_with(&input, zero, sizeof(zero)), "signature",
+		"r = s = 0");
+	mint_input(&input, ES256("e"), GOOD);
+	memset(zero, 0xff, sizeof(zero));
+	mint_check(keys, &no_rules, mint_with(&input, zero, sizeof(zero)), "signature",
+		"r and s above the order");
+	mint_input(&input, RS256("r"), GOOD);
+	mint_check(keys, &no_rules, mint_with(&input, zero, sizeof(zero)), "signature",
+		"a short RS256");
+	jwt_keys_free(keys);
+}
+END_TEST
+
+START_TEST(a_signature_covers_header_and_payload)
+{
+	struct jwt_keys *keys = usual();
+	EVP_PKEY *key = _i == 0 ? rsa : ec;
+	char *good = mint_pkey(key, 32, _i == 0 ? RS256("r") : ES256("e"), GOOD);
+	struct jwt_claims c;
+
+	for (size_t i = 0; i < strlen(good); i++) {
+		char was = good[i];
+
+		good[i] = was == 'A' ? 'Q' : 'A';
+		ck_assert_msg(!jwt_verify(keys, &no_rules, good, NOW, &c, NULL),
+			"byte %zu", i);
+		good[i] = was;
+	}
+	mint_check(keys, &no_rules, good, NULL, "unchanged");
+	jwt_keys_free(keys);
+}
+END_TEST
+
+START_TEST(keys_that_a_token_brings_are_not_used)
+{
+	static const char *const brought[] = {"jwk", "jku", "x5u", "x5c"};
+	struct jwt_keys *keys = usual();
+	char *jwk = mint_jwk(other, ""), header[600];
+
+	for (int i = 0; i < ROWS(brought); i++) {
+		bool embedded = i == 0;
+
+		snprintf(header, sizeof(header),
+			"{\"alg\":\"ES256\",\"kid\":\"e\",\"%s\":%s}", brought[i],
+			embedded ? jwk : "\"https://CANARY.example/\"");
+		mint_check(keys, &no_rules, mint_pkey(other, 32, header, GOOD),
+			"signature", header);
+		mint_check(
+			keys, &no_rules, mint_pkey(ec, 32, header, GOOD), NULL, header);
+		snprintf(header, sizeof(header),
+			"{\"alg\":\"ES256\",\"kid\":\"x\",\"%s\":%s}", brought[i],
+			embedded ? jwk : "\"https://CANARY.example/\"");
+		mint_check(keys, &no_rules, mint_pkey(other, 32, header, GOOD),
+			"no key", header);
+	}
+	free(jwk);
+	jwt_keys_free(keys);
+}
+END_TEST
+
+START_TEST(an_unknown_kid_is_told_once)
+{
+	struct jwt_keys *keys = usual();
+
+	ck_assert(!jwt_keys_take_kid_miss(keys));
+	mint_check(keys, &no_rules, mint_pkey(other, 32, ES256("CANARY"), GOOD),
+		"no key", "unknown");
+	ck_assert(jwt_keys_take_kid_miss(keys));
+	ck_assert(!jwt_keys_take_kid_miss(keys));
+	mint_check(keys, &no_rules, mint_pkey(other, 32, ES256("e"), GOOD), "signature",
+		"known, another key");
+	ck_assert(!jwt_keys_take_kid_miss(keys));
+	jwt_keys_free(keys);
+}
+END_TEST
+
+START_TEST(without_a_kid_only_one_key_may_fit)
+{
+	struct jwt_keys *keys = keys_of(set_of(mint_jwk(ec, ",\"kid\":\"e\""),
+		mint_jwk(other, ",\"kid\":\"o\""), NULL));
+
+	mint_check(keys, &no_rules, mint_pkey(ec, 32, "{\"alg\":\"ES256\"}", GOOD),
+		"no key", "two fit");
+	mint_check(keys, &no_rules, mint_pkey(ec, 32, ES256("e"), GOOD), NULL, "e");
+	mint_check(keys, &no_rules, mint_pkey(other, 32, ES256("o"), GOOD), NULL, "o");
+	mint_check(keys, &no_rules, mint_pkey(ec, 32, ES256("o"), GOOD), "signature",
+		"swap");
+	ck_assert(!jwt_keys_take_kid_miss(keys));
+	jwt_keys_free(keys);
+}
+END_TEST
+
+START_TEST(a_key_without_a_kid_answers_to_no_kid)
+{
+	struct jwt_keys *keys = keys_of(set_of(mint_jwk(ec, ""), NULL, NULL));
+
+	mint_check(keys, &no_rules, mint_pkey(ec, 32, "{\"alg\":\"ES256\"}", GOOD),
+		NULL, "without kid");
+	mint_check(keys, &no_rules, mint_pkey(ec, 32, ES256("e"), GOOD), "no key",
+		"kid e");
+	mint_check(keys, &no_rules, mint_pkey(ec, 32, ES256(""), GOOD), "no key",
+		"kid ''");
+	ck_assert(jwt_keys_take_kid_miss(keys));
+	jwt_keys_free(keys);
+}
+END_TEST
+
+/* 0: the P-256 key, 1: RSA 2048, 2: RSA 2040, 3: P-384 */
+static const struct {
+	int key;
+	const char *more;
+	bool used;
+} entries[] = {
+	{0, "", true},
+	{0, ",\"use\":\"sig\"", true},
+	{0, ",\"alg\":\"ES256\"", true},
+	{0, ",\"key_ops\":[\"sign\",\"verify\"]", true},
+	{0, ",\"d\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE\"", true},
+	{0, ",\"use\":\"enc\"", false},
+	{0, ",\"use\":[\"sig\"]", false},
+	{0, ",\"alg\":\"ES384\"", false},
+	{0, ",\"alg\":\"ECDH-ES\"", false},
+	{0, ",\"key_ops\":[\"sign\"]", false},
+	{0, ",\"key_ops\":\"verify\"", false},
+	{0, ",\"kid\":7", false},
+	{1, "", true},
+	{1, ",\"alg\":\"RS256\"", true},
+	{1, ",\"d\":\"AQ\"", true},
+	{1, ",\"alg\":\"PS256\"", false},
+	{1, ",\"use\":\"enc\"", false},
+	{2, "", false},
+	{3, "", false},
+};
+
+START_TEST(only_keys_that_are_for_us_are_used)
+{
+	EVP_PKEY *key[] = {ec, rsa, small, p384};
+	bool curve = entries[_i].key == 0;
+	char *json =
+		set_of(mint_jwk(key[entries[_i].key], entries[_i].more), NULL, NULL);
+	struct err e = ERR_INIT;
+	struct jwt_keys *keys = jwt_keys_jwks_json(json, strlen(json), &e);
+
+	ck_assert_msg((keys != NULL) == entries[_i].used, "row %d", _i);
+	if (keys != NULL)
+		mint_check(keys, &no_rules,
+			mint_pkey(key[entries[_i].key], 32,
+				curve ? "{\"alg\":\"ES256\"}" : "{\"alg\":\"RS256\"}",
+				GOOD),
+			NULL, entries[_i].more);
+	else
+		ck_assert_int_eq(e.code, ERR_CONFIG);
+	jwt_keys_free(keys);
+	free(json);
+}
+END_TEST
+
+START_TEST(an_entry_that_is_not_for_us_spoils_no_other)
+{
+	struct jwt_keys *keys = keys_of(set_of(
+		strdup("7,null,{},{\"kty\":\"OKP\"},{\"kty\":"
+		       "\"oct\",\"k\":\"MDEyMw\"}"),
+		mint_jwk(small, ",\"kid\":\"s\""), mint_jwk(ec, ",\"kid\":\"e\"")));
+
+	mint_check(keys, &no_rules, mint_pkey(ec, 32, ES256("e"), GOOD), NULL, "e");
+	mint_check(
+		keys, &no_rules, mint_pkey(small, 0, RS256("s"), GOOD), "no key", "s");
+	jwt_keys_free(keys);
+}
+END_TEST
+
+#define POINT(x, y)                                                                    \
+	"{\"keys\":[{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"" x "\",\"y\":\"" y      \
+	"\"}]}"
+#define NULLS "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+#define N2048                                                                          \
+	"w_______________________________________________________________________"     \
+	"________________________________________________________________________"     \
+	"________________________________________________________________________"     \
+	"________________________________________________________________________"     \
+	"_____________________________________________________w"
+#define RSA_KEY(n, e) "{\"keys\":[{\"kty\":\"RSA\",\"n\":\"" n "\",\"e\":\"" e "\"}]}"
+
+static const struct {
+	const char *json, *reason;
+} sets[] = {
+	{"", "bad JSON"},
+	{"{", "bad JSON"},
+	{"{\"keys\":[]} x", "bad JSON"},
+	{"{\"keys\":[],\"keys\":[]}", "bad JSON"},
+	{"{\"keys\":[{\"kty\":\"EC\",\"kty\":\"EC\"}]}", "bad JSON"},
+	{"<html>", "bad JSON"},
+	{"[]", "no RSA key"},
+	{"{}", "no RSA key"},
+	{"{\"keys\":{}}", "no RSA key"},
+	{"{\"keys\":[]}", "no RSA key"},
+	{"{\"keys\":[{\"kty\":\"oct\",\"k\":"
+	 "\"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY\"}]}",
+		"no RSA key"},
+	{POINT(NULLS, NULLS), "no RSA key"},
+	{POINT(NULLS, "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE"), "no RSA key"},
+	{POINT("", ""), "no RSA key"},
+	{POINT("AQ", "AQ"), "no RSA key"},
+	{POINT("!", "!"), "no RSA key"},
+	{RSA_KEY(N2048, "AQAB"), NULL},
+	{RSA_KEY(N2048, "Aw"), NULL},
+	{RSA_KEY(N2048, "AQ"), "no RSA key"},
+	{RSA_KEY(N2048, "AAAB"), "no RSA key"},
+	{RSA_KEY(N2048, "Ag"), "no RSA key"},
+	{RSA_KEY(N2048, ""), "no RSA key"},
+	{RSA_KEY(N2048, "AQAAAAAAAAAB"), "no RSA key"},
+	{RSA_KEY(N2048, "*"), "no RSA key"},
+	{RSA_KEY("AAAA" N2048, "AQAB"), NULL},
+	{RSA_KEY("", "AQAB"), "no RSA key"},
+	{RSA_KEY(N2048 N2048 N2048 N2048 N2048, "AQAB"), "no RSA key"},
+};
+
+START_TEST(a_jwk_set_is_strict_json_with_sound_keys)
+{
+	struct err e = ERR_INIT;
+	struct jwt_keys *keys =
+		jwt_keys_jwks_json(sets[_i].json, strlen(sets[_i].json), &e);
+
+	ck_assert_msg(
+		(keys != NULL) == (sets[_i].reason == NULL), "row %d: %s", _i, e.text);
+	if (keys == NULL) {
+		ck_assert_int_eq(e.code, ERR_CONFIG);
+		ck_assert_msg(strstr(e.text, sets[_i].reason) != NULL, "%s", e.text);
+	}
+	jwt_keys_free(keys);
+}
+END_TEST
+
+START_TEST(two_keys_with_one_kid_are_refused)
+{
+	static const char *const kids[] = {",\"kid\":\"e\"", ""};
+	char *json = set_of(mint_jwk(ec, kids[_i]), mint_jwk(other, kids[_i]), NULL);
+	struct err e = ERR_INIT;
+
+	ck_assert_ptr_null(jwt_keys_jwks_json(json, strlen(json), &e));
+	ck_assert_int_eq(e.code, ERR_CONFIG);
+	ck_assert_ptr_nonnull(strstr(e.text, "same kid"));
+	free(json);
+	/* RFC 7517 section 4.5 lets keys of different kinds share one */
+	jwt_keys_free(
+		keys_of(set_of(mint_jwk(ec, kids[_i]), mint_jwk(rsa, kids[_i]), NULL)));
+}
+END_TEST
+
+START_TEST(a_jwk_set_has_a_size)
+{
+	static char blank[JWT_JWKS_MAX + 2];
+	struct err e = ERR_INIT;
+	struct buf many;
+
+	memset(blank, ' ', sizeof(blank));
+	ck_assert_ptr_null(jwt_keys_jwks_json(blank, JWT_JWKS_MAX + 1, &e));
+	ck_assert_ptr_nonnull(strstr(e.text, "bytes"));
+	err_clear(&e);
+	buf_init(&many, JWT_JWKS_MAX);
+	buf_puts(&many, "{\"keys\":[{}");
+	for (int i = 0; i < 64; i++)
+		buf_puts(&many, ",{}");
+	ck_assert(buf_puts(&many, "]}"));
+	ck_assert_ptr_null(jwt_keys_jwks_json(many.data, many.len, &e));
+	ck_assert_ptr_nonnull(strstr(e.text, "more than 64"));
+	buf_free(&many);
+}
+END_TEST
+
+START_TEST(a_jwk_set_comes_from_a_file)
+{
+	char path[] = "/tmp/jwt-keys-t.XXXXXX";
+	char *json = set_of(mint_jwk(ec, ",\"kid\":\"e\""), NULL, NULL);
+	int fd = mkstemp(path);
+	struct err e = ERR_INIT;
+	struct jwt_keys *keys;
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(write(fd, json, strlen(json)), (ssize_t)strlen(json));
+	close(fd);
+	keys = jwt_keys_jwks_file(path, &e);
+	ck_assert_msg(keys != NULL, "%s", e.text);
+	mint_check(keys, &no_rules, mint_pkey(ec, 32, ES256("e"), GOOD), NULL, "e");
+	jwt_keys_free(keys);
+	unlink(path);
+	ck_assert_ptr_null(jwt_keys_jwks_file(path, &e));
+	ck_assert_int_eq(e.code, ERR_CONFIG);
+	ck_assert_ptr_nonnull(strstr(e.text, path));
+	err_clear(&e);
+	ck_assert_ptr_null(jwt_keys_jwks_file("/tmp", &e));
+	ck_assert_int_eq(e.code, ERR_CONFIG);
+	free(json);
+}
+END_TEST
+
+START_TEST(replacing_a_set_takes_old_keys_away)
+{
+	struct jwt_keys *keys = usual();
+	char *json = set_of(mint_jwk(other, ",\"kid\":\"o\""), NULL, NULL);
+	struct err e = ERR_INIT;
+
+	ck_assert_msg(
+		jwt_keys_replace_json(keys, json, strlen(json), &e), "%s", e.text);
+	mint_check(
+		keys, &no_rules, mint_pkey(other, 32, ES256("o"), GOOD), NULL, "new");
+	mint_check(
+		keys, &no_rules, mint_pkey(ec, 32, ES256("e"), GOOD), "no key", "old");
+	free(json);
+	jwt_keys_free(keys);
+}
+END_TEST
+
+START_TEST(a_bad_set_replaces_nothing)
+{
+	struct jwt_keys *keys = usual();
+	struct err e = ERR_INIT;
+
+	ck_assert(!jwt_keys_replace_json(keys, "{\"keys\":[]}", 11, &e));
+	ck_assert_int_eq(e.code, ERR_CONFIG);
+	mint_check(keys, &no_rules, mint_pkey(ec, 32, ES256("e"), GOOD), NULL, "e");
+	jwt_keys_free(keys);
+}
+END_TEST
+
+START_TEST(a_secret_and_a_set_do_not_mix)
+{
+	struct jwt_keys *keys = jwt_keys_hs256(SECRET, NULL), *set = usual();
+	char *json = set_of(mint_jwk(ec, ""), NULL, NULL);
+	struct err e = ERR_INIT;
+
+	ck_assert(!jwt_keys_replace_json(keys, json, strlen(json), &e));
+	ck_assert_int_eq(e.code, ERR_CONFIG);
+	mint_check(keys, &no_rules, mint_hs256("{\"alg\":\"HS256\"}", GOOD), NULL,
+		"HS256");
+	err_clear(&e);
+	ck_assert_ptr_null(jwt_issue_hs256(set, "", "", USER, "", false, NOW, 60, &e));
+	ck_assert_int_eq(e.code, ERR_CONFIG);
+	free(json);
+	jwt_keys_free(keys);
+	jwt_keys_free(set);
+}
+END_TEST
+
+#define THREADS 4
+#define SWAPS 300
+
+struct race {
+	struct jwt_keys *keys;
+	char *stays, *comes_and_goes;
+	atomic_bool stop;
+	atomic_int lost, verified, refused;
+};
+
+static void *
+verify_on(void *arg)
+{
+	struct race *r = arg;
+	struct jwt_claims c;
+
+	while (!atomic_load(&r->stop)) {
+		bool ok = jwt_verify(r->keys, &no_rules, r->stays, NOW, &c, NULL);
+
+		atomic_fetch_add(&r->lost, !ok);
+		ok = jwt_verify(r->keys, &no_rules, r->comes_and_goes, NOW, &c, NULL);
+		atomic_fetch_add(ok ? &r->verified : &r->refused, 1);
+	}
+	return NULL;
+}
+
+START_TEST(keys_may_be_replaced_while_threads_verify)
+{
+	char *with = set_of(mint_jwk(ec, ",\"kid\":\"e\""),
+		mint_jwk(other, ",\"kid\":\"o\""), NULL);
+	char *without = set_of(mint_jwk(ec, ",\"kid\":\"e\""), NULL, NULL);
+	struct race r = {.keys = usual(),
+		.stays = mint_pkey(ec, 32, ES256("e"), GOOD),
+		.comes_and_goes = mint_pkey(other, 32, ES256("o"), GOOD)};
+	pthread_t thread[THREADS];
+
+	for (int i = 0; i < THREADS; i++)
+		ck_assert_int_eq(pthread_create(&thread[i], NULL, verify_on, &r), 0);
+	for (int i = 0; i < SWAPS || atomic_load(&r.verified) == 0 ||
+		atomic_load(&r.refused) == 0;
+		i++) {
+		const char *json = i % 2 == 0 ? with : without;
+
+		ck_assert(jwt_keys_replace_json(r.keys, json, strlen(json), NULL));
+		usleep(100);
+	}
+	atomic_store(&r.stop, true);
+	for (int i = 0; i < THREADS; i++)
+		pthread_join(thread[i], NULL);
+	ck_assert_int_eq(atomic_load(&r.lost), 0);
+	jwt_keys_free(r.keys);
+	free(r.stays);
+	free(r.comes_and_goes);
+	free(with);
+	free(without);
+}
+END_TEST
+
+static void
+add_set_tests(TCase *t)
+{
+	tcase_add_loop_test(t, only_keys_that_are_for_us_are_used, 0, ROWS(entries));
+	tcase_add_test(t, an_entry_that_is_not_for_us_spoils_no_other);
+	tcase_add_loop_test(t, a_jwk_set_is_strict_json_with_sound_keys, 0, ROWS(sets));
+	tcase_add_loop_test(t, two_keys_with_one_kid_are_refused, 0, 2);
+	tcase_add_test(t, a_jwk_set_has_a_size);
+	tcase_add_test(t, a_jwk_set_comes_from_a_file);
+	tcase_add_test(t, replacing_a_set_takes_old_keys_away);
+	tcase_add_test(t, a_bad_set_replaces_nothing);
+	tcase_add_test(t, a_secret_and_a_set_do_not_mix);
+	tcase_add_test(t, keys_may_be_replaced_while_threads_verify);
+}
+
+int
+main(void)
+{
+	Suite *s = suite_create("jwt-keys");
+	TCase *t = tcase_create("jwt-keys");
+
+	json_object_seed(0);
+	suite_add_tcase(s, t);
+	tcase_set_timeout(t, 120);
+	tcase_add_unchecked_fixture(t, make_keys, free_keys);
+	tcase_add_test(t, rs256_and_es256_verify_by_their_kid);
+	tcase_add_test(t, claims_are_checked_also_with_a_jwk_set);
+	tcase_add_test(t, a_public_key_is_no_hs256_secret);
+	tcase_add_test(t, a_secret_verifies_no_public_key_algorithm);
+	tcase_add_test(t, an_algorithm_belongs_to_its_kind_of_key);
+	tcase_add_test(t, an_es256_signature_is_64_raw_bytes);
+	tcase_add_loop_test(t, a_signature_covers_header_and_payload, 0, 2);
+	tcase_add_test(t, keys_that_a_token_brings_are_not_used);
+	tcase_add_test(t, an_unknown_kid_is_told_once);
+	tcase_add_test(t, without_a_kid_only_one_key_may_fit);
+	tcase_add_test(t, a_key_without_a_kid_answers_to_no_kid);
+	add_set_tests(t);
+	return unit_main(s);
+}

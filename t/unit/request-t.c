@@ -1,0 +1,468 @@
+#include "lib/request.h"
+
+#include <string.h>
+
+#include "t/unit/unit.h"
+
+#define WITH(...) ((char *const[]){__VA_ARGS__, NULL})
+
+/* --- the environment */
+
+START_TEST(what_is_missing_is_empty)
+{
+	struct request rq;
+
+	request_init(&rq, WITH(NULL));
+	ck_assert_str_eq(rq.method, "");
+	ck_assert_str_eq(rq.path, "");
+	ck_assert_str_eq(rq.query, "");
+	ck_assert_int_eq(rq.lang, LANG_PT);
+	ck_assert_uint_eq(strlen(rq.id), 32);
+	ck_assert_uint_eq(rq.body.len, 0);
+	request_free(&rq);
+	request_free(NULL);
+}
+END_TEST
+
+START_TEST(variables_are_found_by_their_whole_name)
+{
+	struct request rq;
+
+	request_init(&rq,
+		WITH("REMOTE_ADDRESS=no", "REMOTE_ADDR=10.0.0.1=x", "EMPTY=",
+			"REQUEST_METHOD=GET", "DOCUMENT_URI=/a b", "QUERY_STRING=q=1"));
+	ck_assert_str_eq(request_env(&rq, "REMOTE_ADDR"), "10.0.0.1=x");
+	ck_assert_str_eq(request_env(&rq, "EMPTY"), "");
+	ck_assert_ptr_null(request_env(&rq, "REMOTE"));
+	ck_assert_str_eq(rq.method, "GET");
+	ck_assert_str_eq(rq.path, "/a b");
+	ck_assert_str_eq(rq.query, "q=1");
+	request_free(&rq);
+}
+END_TEST
+
+START_TEST(the_path_of_other_servers_is_put_together)
+{
+	struct request rq;
+	char name[400] = "SCRIPT_NAME=/";
+
+	request_init(&rq, WITH("SCRIPT_NAME=/cgi", "PATH_INFO=/livez"));
+	ck_assert_str_eq(rq.path, "/cgi/livez");
+	request_init(&rq, WITH("SCRIPT_NAME=/livez"));
+	ck_assert_str_eq(rq.path, "/livez");
+	request_init(&rq, WITH("SCRIPT_NAME=/cgi", "DOCUMENT_URI=/x"));
+	ck_assert_str_eq(rq.path, "/x");
+	memset(name + strlen(name), 'x', 300);
+	request_init(&rq, WITH(name));
+	ck_assert_msg(*rq.path == '\0', "no cut path is taken for another");
+}
+END_TEST
+
+START_TEST(headers_by_their_http_names)
+{
+	struct request rq;
+	char longest[200];
+
+	request_init(&rq,
+		WITH("HTTP_IDEMPOTENCY_KEY=k", "CONTENT_TYPE=text/plain",
+			"HTTP_CONTENT_TYPE=forged", "CONTENT_LENGTH="));
+	ck_assert_str_eq(request_header(&rq, "Idempotency-Key"), "k");
+	ck_assert_str_eq(request_header(&rq, "iDEMPOTENCY-key"), "k");
+	ck_assert_str_eq(request_header(&rq, "Content-Type"), "text/plain");
+	ck_assert_ptr_null(request_header(&rq, "Content-Length"));
+	ck_assert_ptr_null(request_header(&rq, "Authorization"));
+	memset(longest, 'x', sizeof(longest) - 1);
+	longest[sizeof(longest) - 1] = '\0';
+	ck_assert_ptr_null(request_header(&rq, longest));
+}
+END_TEST
+
+START_TEST(a_request_id_is_taken_or_made)
+{
+	static const struct {
+		char *env;
+		bool taken;
+	} cases[] = {
+		{"REQUEST_ID=abcd-EFG", true},
+		{"REQUEST_ID=0123456789abcdef0123456789abcdef0123456", true},
+		{"REQUEST_ID=0123456789abcdef0123456789abcdef01234567", false},
+		{"REQUEST_ID=abcdefg", false},
+		{"REQUEST_ID=abcdefg\"h", false},
+		{"REQUEST_ID=abcdefg\nh", false},
+		{"REQUEST_ID=", false},
+	};
+	struct request rq, other;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const char *given = strchr(cases[i].env, '=') + 1;
+
+		request_init(&rq, WITH(cases[i].env));
+		ck_assert_msg(
+			(strcmp(rq.id, given) == 0) == cases[i].taken, "case %zu", i);
+		ck_assert_uint_ge(strlen(rq.id), 8);
+	}
+	request_init(&rq, WITH(NULL));
+	request_init(&other, WITH(NULL));
+	ck_assert_str_ne(rq.id, other.id);
+}
+END_TEST
+
+/* --- negotiation */
+
+START_TEST(english_only_where_it_is_preferred)
+{
+	static const struct {
+		char *env;
+		enum lang want;
+	} cases[] = {
+		{"HTTP_ACCEPT_LANGUAGE=", LANG_PT},
+		{"HTTP_ACCEPT_LANGUAGE=*", LANG_PT},
+		{"HTTP_ACCEPT_LANGUAGE=en", LANG_EN},
+		{"HTTP_ACCEPT_LANGUAGE=EN-us", LANG_EN},
+		{"HTTP_ACCEPT_LANGUAGE=pt-BR,pt;q=0.9,en-US;q=0.8,en;q=0.7", LANG_PT},
+		{"HTTP_ACCEPT_LANGUAGE=en-US,en;q=0.9,pt;q=0.8", LANG_EN},
+		{"HTTP_ACCEPT_LANGUAGE=en,pt", LANG_PT},
+		{"HTTP_ACCEPT_LANGUAGE=en;q=0.5,pt;q=0.5", LANG_PT},
+		{"HTTP_ACCEPT_LANGUAGE=en;q=0.501, pt;q=0.5", LANG_EN},
+		{"HTTP_ACCEPT_LANGUAGE=fr, en;q=0.1", LANG_EN},
+		{"HTTP_ACCEPT_LANGUAGE=fr, de", LANG_PT},
+		{"HTTP_ACCEPT_LANGUAGE=en;q=0", LANG_PT},
+		{"HTTP_ACCEPT_LANGUAGE=pt;q=0, *", LANG_EN},
+		{"HTTP_ACCEPT_LANGUAGE=en;q=0.5, *;q=0.9", LANG_PT},
+		{"HTTP_ACCEPT_LANGUAGE=eng, enx-US", LANG_PT},
+		{"HTTP_ACCEPT_LANGUAGE=en ; q=0.9 , pt ; q=0.8", LANG_EN},
+		{"HTTP_ACCEPT_LANGUAGE=en;q=high, pt;q=0.1", LANG_PT},
+		{"HTTP_ACCEPT_LANGUAGE=en;q=2, pt;q=0.1", LANG_PT},
+		{"HTTP_ACCEPT_LANGUAGE=,,;,en", LANG_EN},
+		{"HTTP_ACCEPT_LANGUAGE=;;;=,q=", LANG_PT},
+	};
+	struct request rq;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		request_init(&rq, WITH(cases[i].env));
+		ck_assert_msg(rq.lang == cases[i].want, "%s", cases[i].env);
+	}
+}
+END_TEST
+
+START_TEST(svg_only_where_it_is_preferred)
+{
+	static const struct {
+		char *env;
+		bool want;
+	} cases[] = {
+		{"HTTP_ACCEPT=image/svg+xml", true},
+		{"HTTP_ACCEPT=IMAGE/SVG+XML", true},
+		{"HTTP_ACCEPT=image/png", false},
+		{"HTTP_ACCEPT=*/*", false},
+		{"HTTP_ACCEPT=image/*", false},
+		{"HTTP_ACCEPT=", false},
+		{"HTTP_ACCEPT=image/svg+xml,*/*;q=0.8", true},
+		{"HTTP_ACCEPT=image/png,image/svg+xml", false},
+		{"HTTP_ACCEPT=image/svg+xml;q=0.9,image/png", false},
+		{"HTTP_ACCEPT=image/png;q=0.5,image/svg+xml;q=0.6", true},
+		{"HTTP_ACCEPT=image/png;q=0.1,image/*;q=0.5", true},
+		{"HTTP_ACCEPT=image/svg+xml;q=0.1,image/*;q=0.5", false},
+		{"HTTP_ACCEPT=*/*;q=0.9,image/*;q=0.5,image/svg+xml;q=0.6", true},
+		{"HTTP_ACCEPT=image/svg+xml;charset=utf-8;q=0.7,image/png;q=0.6", true},
+		{"HTTP_ACCEPT=image/svg+xml;q=0", false},
+		{"HTTP_ACCEPT=image/svg", false},
+		{"HTTP_ACCEPT=imag/*,image/svg+xmlx", false},
+	};
+	struct request rq;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		request_init(&rq, WITH(cases[i].env));
+		ck_assert_msg(request_prefers(&rq, "image/svg+xml", "image/png") ==
+				cases[i].want,
+			"%s", cases[i].env);
+	}
+	request_init(&rq, WITH(NULL));
+	ck_assert(!request_prefers(&rq, "image/svg+xml", "image/png"));
+}
+END_TEST
+
+/* --- paths and queries */
+
+START_TEST(paths_match_their_patterns)
+{
+	static const struct {
+		const char *pattern, *path;
+		bool match;
+		const char *args[2];
+	} cases[] = {
+		{"/webhook", "/webhook", true, {"", ""}},
+		{"/webhook", "/webhook/", false, {0}},
+		{"/webhook", "/webhoo", false, {0}},
+		{"/webhook", "", false, {0}},
+		{"/webhook/{id}", "/webhook/7", true, {"7", ""}},
+		{"/webhook/{id}", "/webhook/", false, {0}},
+		{"/webhook/{id}", "/webhook", false, {0}},
+		{"/webhook/{id}", "/webhook/7/", false, {0}},
+		{"/webhook/{id}", "/webhook/7/8", false, {0}},
+		{"/a/{x}/b", "/a/../b", true, {"..", ""}},
+		{"/a/{x}/b", "/a/1/c", false, {0}},
+		{"/a/{x}/b/{y}", "/a/1/b/\xc3\xa9", true, {"1", "\xc3\xa9"}},
+		{"/a/{x}", "/a/\xff", false, {0}},
+		{"/{a}/{b}/{c}", "/1/2/3", false, {0}},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct request rq = {.path = cases[i].path};
+
+		ck_assert_msg(request_match(&rq, cases[i].pattern) == cases[i].match,
+			"%s %s", cases[i].pattern, cases[i].path);
+		for (int k = 0; cases[i].match && k < 2; k++)
+			ck_assert_str_eq(rq.args[k], cases[i].args[k]);
+	}
+}
+END_TEST
+
+START_TEST(a_placeholder_has_a_longest_value)
+{
+	char path[200] = "/a/";
+	struct request rq = {.path = path};
+
+	memset(path + 3, 'x', REQUEST_ARG_MAX);
+	ck_assert(request_match(&rq, "/a/{id}"));
+	ck_assert_uint_eq(strlen(rq.args[0]), REQUEST_ARG_MAX);
+	path[3 + REQUEST_ARG_MAX] = 'x';
+	ck_assert(!request_match(&rq, "/a/{id}"));
+}
+END_TEST
+
+START_TEST(query_parameters_are_decoded_or_refused)
+{
+	static const struct {
+		const char *query, *want; /* NULL: refused */
+	} cases[] = {
+		{"name=value", "value"},
+		{"a=1&name=value&b=2", "value"},
+		{"name=first&name=second", "first"},
+		{"name", ""},
+		{"name=", ""},
+		{"name=a=b", "a=b"},
+		{"name=a+b%20c%2B", "a b c+"},
+		{"n%61me=x", "x"},
+		{"name=%C3%a9", "\xc3\xa9"},
+		{"name=1234567", "1234567"},
+		{"", NULL},
+		{"&&&", NULL},
+		{"names=x", NULL},
+		{"xname=x", NULL},
+		{"name=12345678", NULL},
+		{"name=%", NULL},
+		{"name=%4", NULL},
+		{"name=%zz", NULL},
+		{"name=%00", NULL},
+		{"name=%ff", NULL},
+		{"name=%&name=x", NULL},
+	};
+	char out[8];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct request rq = {.query = cases[i].query};
+		bool ok = request_query(&rq, "name", out, sizeof(out));
+
+		ck_assert_msg(ok == (cases[i].want != NULL), "%s", cases[i].query);
+		ck_assert_str_eq(out, ok ? cases[i].want : "");
+	}
+}
+END_TEST
+
+/* --- JSON */
+
+START_TEST(strict_json_accepts)
+{
+	static const char *const cases[] = {"{}", " [1, 2.5e3, -0, true, null] ",
+		"\"text\"", "7", "{\"a\":{\"a\":1},\"b\":\"\\u00e1\\ud83d\\ude00\"}",
+		"\"[[[[[[[[[[[[[[[[[[[[\"", "\"\\\"[[[[[[[[[[[[[[[[[[[[\"",
+		"[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]",
+		"[[],[],[],[],[],[],[],[],[],[],[],"
+		"[],[],[],[],[],[],[],[]]",
+		"9223372036854775807", "\"\xc3\xa9\""};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct err e = ERR_INIT;
+		json_t *v = json_parse_strict(cases[i], strlen(cases[i]), &e);
+
+		ck_assert_msg(v != NULL, "%s: %s", cases[i], e.text);
+		json_decref(v);
+	}
+}
+END_TEST
+
+START_TEST(strict_json_refuses_and_says_where)
+{
+	static const struct {
+		const char *bytes;
+		size_t n; /* 0: a string */
+		const char *text; /* how the error begins */
+	} cases[] = {
+		{"", 0, "line 1 column 1: "},
+		{"{", 0, "line 1 column 1: "},
+		{"{} {}", 0, "line 1 column 4: end of file expected"},
+		{"{\"a\":1,\"a\":2}", 0, "line 1 column 10: duplicate object key"},
+		{"[1,\n2,\n x]", 0, "line 3 column 2: invalid token"},
+		{"[1,]", 0, "line 1 column 4: "},
+		{"{'a':1}", 0, "line 1 column 2: "},
+		{"[01]", 0, "line 1 column 2: "},
+		{"[+1]", 0, "line 1 column 2: "},
+		{"[.5]", 0, "line 1 column 2: "},
+		{"[NaN]", 0, "line 1 column 4: "},
+		{"[9223372036854775808]", 0, "line 1 column 20: too big integer"},
+		{"[-9223372036854775809]", 0,
+			"line 1 column 21: too big negative integer"},
+		{"[1e400]", 0, "line 1 column 6: real number overflow"},
+		{"\"\\u0000\"", 0, "line 1 column 8: \\u0000 is not allowed"},
+		{"{\"a\\u0000\":1}", 0, "line 1 column"},
+		{"\"\\ud800\"", 0, "line 1 column"},
+		{"\"a\nb\"", 0, "line 1 column 2: unexpected newline"},
+		{"[1\0]", 4, "line 1 column"},
+		{"[\"\xff\"]", 0, "line 1 column 3: invalid UTF-8"},
+		{"[\n\"\xc3\xa9\xed\xa0\x80\"]", 0, "line 2 column 3: invalid UTF-8"},
+		{"\xef\xbb\xbf{}", 0, "line 1 column 1: "},
+		{"[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]", 0,
+			"line 1 column 17: nested deeper than 16"},
+		{"{\"a\":\"\\\\\",\"b\":[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]}", 0,
+			"line 1 column 30: nested deeper than 16"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		size_t n = cases[i].n > 0 ? cases[i].n : strlen(cases[i].bytes);
+		struct err e = ERR_INIT;
+
+		ck_assert_msg(json_parse_strict(cases[i].bytes, n, &e) == NULL, "%s",
+			cases[i].bytes);
+		ck_assert_int_eq(e.code, ERR_INPUT);
+		ck_assert_msg(
+			strncmp(e.text, cases[i].text, strlen(cases[i].text)) == 0,
+			"%s: %s", cases[i].bytes, e.text);
+	}
+	ck_assert_ptr_null(json_parse_strict("x", 1, NULL));
+}
+END_TEST
+
+START_TEST(refusals_do_not_repeat_what_was_sent)
+{
+	static const char *const cases[] = {"{\"password\":hunter2}",
+		"{\"hunter2\":1,\"hunter2\":2}", "{\"a\":\"hunter2", "hunter2",
+		"{\"a\":1} hunter2", "[\"hunter2\\q\"]", "[1 hunter2]"};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct err e = ERR_INIT;
+
+		ck_assert_ptr_null(json_parse_strict(cases[i], strlen(cases[i]), &e));
+		ck_assert_msg(strstr(e.text, "hunter2") == NULL, "%s", e.text);
+		ck_assert_uint_gt(strlen(e.text), strlen("line 1 column 1: "));
+	}
+}
+END_TEST
+
+START_TEST(depth_costs_no_stack)
+{
+	struct err e = ERR_INIT;
+	struct buf b;
+
+	buf_init(&b, 1u << 20);
+	for (int i = 0; i < 1000000; i++)
+		buf_putc(&b, '[');
+	ck_assert_ptr_null(json_parse_strict(buf_str(&b), b.len, &e));
+	ck_assert_int_eq(e.code, ERR_INPUT);
+	buf_free(&b);
+}
+END_TEST
+
+static json_t *
+body_json(char *type, const char *body, bool empty_ok, struct err *e)
+{
+	struct request rq;
+	json_t *v;
+
+	*e = (struct err)ERR_INIT;
+	request_init(&rq, WITH(type));
+	buf_init(&rq.body, 1000);
+	buf_puts(&rq.body, body);
+	v = request_json(&rq, empty_ok, e);
+	request_free(&rq);
+	return v;
+}
+
+START_TEST(a_body_is_an_object)
+{
+	struct err e;
+	json_t *v = body_json("CONTENT_TYPE=application/json", "{\"a\":1}", false, &e);
+
+	ck_assert_int_eq(json_integer_value(json_object_get(v, "a")), 1);
+	json_decref(v);
+	ck_assert_ptr_null(body_json("CONTENT_TYPE=", "[1]", false, &e));
+	ck_assert_int_eq(e.code, ERR_INPUT);
+	ck_assert_int_eq(e.status, 0);
+	ck_assert_ptr_null(body_json("CONTENT_TYPE=", "nonsense", true, &e));
+	ck_assert_int_eq(e.code, ERR_INPUT);
+}
+END_TEST
+
+START_TEST(an_empty_body_is_an_empty_object_where_allowed)
+{
+	struct err e;
+	json_t *v = body_json("CONTENT_TYPE=text/plain", "", true, &e);
+
+	ck_assert(json_is_object(v));
+	ck_assert_uint_eq(json_object_size(v), 0);
+	json_decref(v);
+	ck_assert_ptr_null(body_json("CONTENT_TYPE=", "", false, &e));
+	ck_assert_int_eq(e.code, ERR_INPUT);
+	ck_assert_int_eq(e.status, 0);
+}
+END_TEST
+
+START_TEST(other_content_types_are_refused)
+{
+	static const struct {
+		char *env;
+		bool ok;
+	} cases[] = {
+		{"CONTENT_TYPE=", true},
+		{"X=", true},
+		{"CONTENT_TYPE=application/json", true},
+		{"CONTENT_TYPE=Application/JSON; charset=utf-8", true},
+		{"CONTENT_TYPE=application/json ;charset=utf-8", true},
+		{"CONTENT_TYPE=application/jsonx", false},
+		{"CONTENT_TYPE=application/json5", false},
+		{"CONTENT_TYPE=application/x-www-form-urlencoded", false},
+		{"CONTENT_TYPE=text/json", false},
+		{"CONTENT_TYPE=text/plain; application/json", false},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct err e;
+		json_t *v = body_json(cases[i].env, "{}", false, &e);
+
+		ck_assert_msg((v != NULL) == cases[i].ok, "%s", cases[i].env);
+		if (v == NULL) {
+			ck_assert_int_eq(e.code, ERR_INPUT);
+			ck_assert_int_eq(e.status, 415);
+		}
+		json_decref(v);
+	}
+}
+END_TEST
+
+int
+main(void)
+{
+	const TTest *const tests[] = {what_is_missing_is_empty,
+		variables_are_found_by_their_whole_name,
+		the_path_of_other_servers_is_put_together, headers_by_their_http_names,
+		a_request_id_is_taken_or_made, english_only_where_it_is_preferred,
+		svg_only_where_it_is_preferred, paths_match_their_patterns,
+		a_placeholder_has_a_longest_value,
+		query_parameters_are_decoded_or_refused, strict_json_accepts,
+		strict_json_refuses_and_says_where,
+		refusals_do_not_repeat_what_was_sent, depth_costs_no_stack,
+		a_body_is_an_object, an_empty_body_is_an_empty_object_where_allowed,
+		other_content_types_are_refused, NULL};
+
+	return unit_main(unit_suite("request", tests));
+}
