@@ -72,7 +72,8 @@ user_add(int argc, char **argv)
 	if (isatty(STDIN_FILENO))
 		fputs("Password (one line): ", stderr);
 	if (!read_line(password, sizeof(password)))
-		return complain(USAGE, "the password is read from standard input, one line");
+		return complain(
+			USAGE, "the password is read from standard input, one line");
 	if (!app_open(&app, "wapoolctl", APP_DB, &e))
 		return complain(TROUBLE, e.text);
 	ok = account_put(&app, email, password, admin, deadline_in(10000), &u, &e);
@@ -87,7 +88,9 @@ static int
 pool_show(int argc, char **argv)
 {
 	static const struct db_stmt stmt = {"ctl_pool",
-		"SELECT free, assigned, provisioning, recycling, retired FROM pool_status", 0};
+		"SELECT free, assigned, provisioning, recycling, retired FROM "
+		"pool_status",
+		0};
 	static const char *const names[] = {
 		"free", "assigned", "provisioning", "recycling", "retired"};
 	struct err e = ERR_INIT;
@@ -116,7 +119,8 @@ config_show(int argc, char **argv)
 	if (argc != 0)
 		return complain(USAGE, "config");
 	for (size_t i = 0; config_help(i, &row); i++)
-		printf("%s%s%s  [%s]\n    %s\n", row.name, row.alias != NULL ? ", or " : "",
+		printf("%s%s%s  [%s]\n    %s\n", row.name,
+			row.alias != NULL ? ", or " : "",
 			row.alias != NULL ? row.alias : "", row.fallback, row.help);
 	return DONE;
 }
@@ -151,9 +155,9 @@ match(const struct command *c, int argc, char **argv)
 	if (gap == NULL)
 		return argc > 0 && strcmp(argv[0], c->words) == 0;
 	return argc > 1 && strncmp(argv[0], c->words, (size_t)(gap - c->words)) == 0 &&
-			       argv[0][gap - c->words] == '\0' && strcmp(argv[1], gap + 1) == 0
-		       ? 2
-		       : 0;
+			argv[0][gap - c->words] == '\0' && strcmp(argv[1], gap + 1) == 0
+		? 2
+		: 0;
 }
 
 int

@@ -12,16 +12,17 @@ answer_token(struct app *app, const struct request *rq, const struct user *u,
 {
 	const struct config *c = &app->config;
 	struct err e = ERR_INIT;
-	char *token = jwt_issue_hs256(app->jwt, c->jwt_issuer, c->jwt_audience, u->id, u->email,
-		u->admin, clock_wall_ms() / 1000, c->jwt_ttl_s, &e);
+	char *token = jwt_issue_hs256(app->jwt, c->jwt_issuer, c->jwt_audience, u->id,
+		u->email, u->admin, clock_wall_ms() / 1000, c->jwt_ttl_s, &e);
 
 	if (token == NULL)
 		response_error(rs, rq, &e);
 	else
 		response_json(rs, 200,
-			json_pack("{s:b, s:s, s:i, s:{s:s, s:s, s:s}}", "success", 1, "token", token,
-				"expiresIn", c->jwt_ttl_s, "user", "id", u->id, "email", u->email,
-				"role", u->admin ? "admin" : "user"));
+			json_pack("{s:b, s:s, s:i, s:{s:s, s:s, s:s}}", "success", 1,
+				"token", token, "expiresIn", c->jwt_ttl_s, "user", "id",
+				u->id, "email", u->email, "role",
+				u->admin ? "admin" : "user"));
 	free(token);
 }
 
@@ -42,7 +43,8 @@ login(struct app *app, struct request *rq, struct response *rs)
 					    : "informe um endereço de e-mail");
 	else if (password == NULL || *password == '\0')
 		response_invalid(rs, rq, "/password",
-			rq->lang == LANG_EN ? "a password is expected" : "informe a senha");
+			rq->lang == LANG_EN ? "a password is expected"
+					    : "informe a senha");
 	else if (account_login(app, email, password, rq->deadline, &u, &e))
 		answer_token(app, rq, &u, rs);
 	else if (e.code == ERR_UNAUTHORIZED)
@@ -61,8 +63,10 @@ int
 main(int argc, char **argv)
 {
 	/* few threads: each hash takes tens of MiB and a core for a while */
-	static const struct responder self = {
-		.name = "auth-login", .threads = 2, .needs = APP_DB | APP_AUTH, .routes = routes};
+	static const struct responder self = {.name = "auth-login",
+		.threads = 2,
+		.needs = APP_DB | APP_AUTH,
+		.routes = routes};
 
 	return responder_main(&self, argc, argv);
 }

@@ -1,5 +1,5 @@
-/* POST /api/whatsapp/connect: the button. A QR (or a pairing code) for the user's device, or the
- * news that it is connected already. */
+/* POST /api/whatsapp/connect: the button. A QR (or a pairing code) for the user's
+ * device, or the news that it is connected already. */
 #include <string.h>
 
 #include "lib/connect.h"
@@ -24,20 +24,23 @@ read_method(const struct request *rq, struct input *in, struct response *rs)
 {
 	const json_t *method = json_object_get(in->body, "method");
 	const char *word = method != NULL ? json_string_value(method) : "qr";
-	const char *number = json_string_value(json_object_get(in->body, "phoneNumber"));
+	const char *number =
+		json_string_value(json_object_get(in->body, "phoneNumber"));
 
 	if (word != NULL && strcmp(word, "qr") == 0)
 		return true;
 	if (word == NULL || strcmp(word, "code") != 0) {
 		response_invalid(rs, rq, "/method",
-			rq->lang == LANG_EN ? "\"qr\" or \"code\"" : "\"qr\" ou \"code\"");
+			rq->lang == LANG_EN ? "\"qr\" or \"code\""
+					    : "\"qr\" ou \"code\"");
 		return false;
 	}
 	if (!phone_digits(number, in->number)) {
 		response_invalid(rs, rq, "/phoneNumber",
-			rq->lang == LANG_EN
-				? "the phone's number with country code, e.g. 5511999999999"
-				: "o número do celular com código do país, ex.: 5511999999999");
+			rq->lang == LANG_EN ? "the phone's number with country code, "
+					      "e.g. 5511999999999"
+					    : "o número do celular com código do país, "
+					      "ex.: 5511999999999");
 		return false;
 	}
 	in->wish.number = in->number;
@@ -47,9 +50,10 @@ read_method(const struct request *rq, struct input *in, struct response *rs)
 static json_t *
 connected_body(const struct connect_result *r, enum lang lang)
 {
-	json_t *o = json_pack("{s:b, s:b, s:s, s:s, s:s, s:s}", "success", 1, "connected", 1,
-		"instanceName", r->claim.name, "deviceId", r->claim.device_id, "status",
-		r->session.word, "message", message_text(MSG_ALREADY_CONNECTED, lang));
+	json_t *o = json_pack("{s:b, s:b, s:s, s:s, s:s, s:s}", "success", 1,
+		"connected", 1, "instanceName", r->claim.name, "deviceId",
+		r->claim.device_id, "status", r->session.word, "message",
+		message_text(MSG_ALREADY_CONNECTED, lang));
 
 	if (*r->session.phone != '\0')
 		json_object_set_new(o, "phoneNumber", json_string(r->session.phone));
@@ -64,9 +68,10 @@ qr_body(const struct connect_result *r, enum lang lang, struct err *e)
 
 	buf_init(&uri, 1u << 18);
 	if (qr_data_uri(buf_str(&r->show), &uri, e))
-		o = json_pack("{s:b, s:s, s:s, s:s, s:s, s:s}", "success", 1, "method", "qr",
-			"qrCode", buf_str(&uri), "instanceName", r->claim.name, "deviceId",
-			r->claim.device_id, "message", message_text(MSG_SCAN_QR, lang));
+		o = json_pack("{s:b, s:s, s:s, s:s, s:s, s:s}", "success", 1, "method",
+			"qr", "qrCode", buf_str(&uri), "instanceName", r->claim.name,
+			"deviceId", r->claim.device_id, "message",
+			message_text(MSG_SCAN_QR, lang));
 	buf_free(&uri);
 	return o;
 }
@@ -74,9 +79,10 @@ qr_body(const struct connect_result *r, enum lang lang, struct err *e)
 static json_t *
 code_body(const struct connect_result *r, enum lang lang)
 {
-	return json_pack("{s:b, s:s, s:s, s:s, s:s, s:s}", "success", 1, "method", "code",
-		"pairingCode", buf_str(&r->show), "instanceName", r->claim.name, "deviceId",
-		r->claim.device_id, "message", message_text(MSG_ENTER_CODE, lang));
+	return json_pack("{s:b, s:s, s:s, s:s, s:s, s:s}", "success", 1, "method",
+		"code", "pairingCode", buf_str(&r->show), "instanceName", r->claim.name,
+		"deviceId", r->claim.device_id, "message",
+		message_text(MSG_ENTER_CODE, lang));
 }
 
 static void
@@ -98,9 +104,11 @@ answer(const struct request *rq, const struct connect_wish *wish,
 		response_json(rs, 200, body);
 }
 
-/* Writes down what is shown and, in the same transaction, the answer to the Idempotency-Key. */
+/* Writes down what is shown and, in the same transaction, the answer to the
+ * Idempotency-Key. */
 static bool
-commit(struct app *app, const struct connect_result *r, const struct idempotency *id, const struct response *rs, bool *current, struct err *e)
+commit(struct app *app, const struct connect_result *r, const struct idempotency *id,
+	const struct response *rs, bool *current, struct err *e)
 {
 	deadline_t d = deadline_in(app->config.db_timeout_ms);
 	struct db_conn *c = db_get(app->db, d, e);
@@ -118,8 +126,9 @@ commit(struct app *app, const struct connect_result *r, const struct idempotency
 }
 
 static void
-run(struct app *app, struct request *rq, const struct user *u, const struct connect_wish *wish,
-	const struct idempotency *id, struct response *rs)
+run(struct app *app, struct request *rq, const struct user *u,
+	const struct connect_wish *wish, const struct idempotency *id,
+	struct response *rs)
 {
 	struct err e = ERR_INIT;
 	struct connect_result r;
@@ -128,8 +137,10 @@ run(struct app *app, struct request *rq, const struct user *u, const struct conn
 
 	if (!connect_run(app, u, wish, rq->deadline, &r, &problem, &e)) {
 		if (err_isset(&e))
-			log_write(LOG_WARN, "connect.failed", LOG_STR("instance", r.claim.name),
-				LOG_STR("kind", err_name(e.code)), LOG_STR("error", e.text));
+			log_write(LOG_WARN, "connect.failed",
+				LOG_STR("instance", r.claim.name),
+				LOG_STR("kind", err_name(e.code)),
+				LOG_STR("error", e.text));
 		response_problem(rs, rq, problem, NULL);
 	} else {
 		answer(rq, wish, &r, rs);
@@ -160,9 +171,10 @@ connect_device(struct app *app, struct request *rq, struct response *rs)
 	in.body = request_json(rq, true, &e);
 	if (in.body == NULL) {
 		response_error(rs, rq, &e);
-	} else if (device_of_body(rq, in.body, &in.wish.device, rs) && read_method(rq, &in, rs) &&
-		   idempotency_begin(app, rq, &u, ROUTE,
-			   app->config.connect_deadline_ms + 10000, &id, rs)) {
+	} else if (device_of_body(rq, in.body, &in.wish.device, rs) &&
+		read_method(rq, &in, rs) &&
+		idempotency_begin(app, rq, &u, ROUTE,
+			app->config.connect_deadline_ms + 10000, &id, rs)) {
 		run(app, rq, &u, &in.wish, &id, rs);
 		if (rs->status >= 400) /* a success is stored already */
 			idempotency_end(app, rq, &id, rs);

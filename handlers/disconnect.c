@@ -46,8 +46,10 @@ static const struct route routes[] = {
 int
 main(int argc, char **argv)
 {
-	static const struct responder self = {
-		.name = "disconnect", .threads = 4, .needs = APP_DB | APP_AUTH, .routes = routes};
+	static const struct responder self = {.name = "disconnect",
+		.threads = 4,
+		.needs = APP_DB | APP_AUTH,
+		.routes = routes};
 
 	return responder_main(&self, argc, argv);
 }

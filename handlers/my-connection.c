@@ -1,4 +1,5 @@
-/* GET /api/whatsapp/my-connection[?deviceId=]: connected or not. From the database alone. */
+/* GET /api/whatsapp/my-connection[?deviceId=]: connected or not. From the database
+ * alone. */
 #include <string.h>
 
 #include "lib/device.h"
@@ -21,8 +22,8 @@ connected_body(const struct connection *c)
 static json_t *
 unconnected_body(const struct connection *c, enum lang lang)
 {
-	json_t *o = json_pack("{s:b, s:b, s:s}", "success", 1, "connected", 0, "message",
-		message_text(MSG_NOT_CONNECTED, lang));
+	json_t *o = json_pack("{s:b, s:b, s:s}", "success", 1, "connected", 0,
+		"message", message_text(MSG_NOT_CONNECTED, lang));
 
 	if (c->assigned) { /* a QR may be on somebody's screen */
 		json_object_set_new(o, "instanceName", json_string(c->name));
@@ -43,7 +44,8 @@ my_connection(struct app *app, struct request *rq, struct response *rs)
 
 	if (!auth_user(app, rq, &u, rs) || !device_of_query(rq, device, rs))
 		return;
-	if (!pool_connection(app, &u, *device != '\0' ? device : NULL, rq->deadline, &c, &e))
+	if (!pool_connection(
+		    app, &u, *device != '\0' ? device : NULL, rq->deadline, &c, &e))
 		response_error(rs, rq, &e);
 	else if (!c.device_known)
 		response_problem(rs, rq, PROBLEM_DEVICE_NOT_FOUND, NULL);

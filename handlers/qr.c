@@ -1,8 +1,9 @@
-/* GET /api/whatsapp/qr[?deviceId=]: the QR of this moment, as PNG or, by Accept, as SVG. */
+/* GET /api/whatsapp/qr[?deviceId=]: the QR of this moment, as PNG or, by Accept, as
+ * SVG. */
+#include "lib/qr.h"
 #include "lib/device.h"
 #include "lib/log.h"
 #include "lib/pool.h"
-#include "lib/qr.h"
 #include "lib/responder.h"
 #include "lib/server.h"
 
@@ -46,7 +47,8 @@ problem_of(const struct err *e)
 
 /* Looks at the state first: a QR that is not there takes WAHA 15 s to deny. */
 static void
-show(struct app *app, struct request *rq, const struct connection *c, struct response *rs)
+show(struct app *app, struct request *rq, const struct connection *c,
+	struct response *rs)
 {
 	struct server *server = server_load(app, c->server_id, rq->deadline, NULL);
 	struct err e = ERR_INIT;
@@ -87,7 +89,8 @@ current_qr(struct app *app, struct request *rq, struct response *rs)
 
 	if (!auth_user(app, rq, &u, rs) || !device_of_query(rq, device, rs))
 		return;
-	if (!pool_connection(app, &u, *device != '\0' ? device : NULL, rq->deadline, &c, &e))
+	if (!pool_connection(
+		    app, &u, *device != '\0' ? device : NULL, rq->deadline, &c, &e))
 		response_error(rs, rq, &e);
 	else if (!c.device_known)
 		response_problem(rs, rq, PROBLEM_DEVICE_NOT_FOUND, NULL);

@@ -6,7 +6,8 @@
 #include "lib/health-json.h"
 #include "lib/responder.h"
 
-/* The last function this version of the programs needs: an older schema is not ready. */
+/* The last function this version of the programs needs: an older schema is not ready.
+ */
 #define NEEDED "idempotency_begin(uuid, text, text, text, text, interval)"
 
 static const struct db_stmt stmt_ready = {"readyz",
@@ -32,11 +33,13 @@ ready(struct app *app, struct request *rq, struct response *rs)
 	bool schema = r != NULL && db_bool(r, 0, 1);
 	bool stock = r != NULL && db_bool(r, 0, 2);
 
-	/* A pool that is empty for a moment is being refilled, and users are told to come back: that
-	 * is no reason to take this site out of service. One that never had anything is "not yet". */
+	/* A pool that is empty for a moment is being refilled, and users are told to
+	 * come back: that is no reason to take this site out of service. One that never
+	 * had anything is "not yet". */
 	health_json(rs, writable && schema && stock,
 		json_pack("{s:o, s:o, s:o}", "database:writable", check(writable),
-			"database:schema", check(schema), "pool:stocked", check(stock)));
+			"database:schema", check(schema), "pool:stocked",
+			check(stock)));
 	PQclear(r);
 }
 

@@ -1,8 +1,9 @@
 /* POST /webhook and /webhook/{server_id}: events of gateways. */
-#include "lib/responder.h"
 #include "lib/webhook.h"
+#include "lib/responder.h"
 
-#define BODY_MAX (2u << 20) /* media come as URLs, but a message's _data can be large */
+#define BODY_MAX (2u << 20) /* media come as URLs, but a message's _data can be large  \
+			     */
 
 static void
 from_anywhere(struct app *app, struct request *rq, struct response *rs)
@@ -25,8 +26,10 @@ static const struct route routes[] = {
 int
 main(int argc, char **argv)
 {
-	static const struct responder self = {
-		.name = "webhook", .threads = 8, .needs = APP_DB | APP_SEAL, .routes = routes};
+	static const struct responder self = {.name = "webhook",
+		.threads = 8,
+		.needs = APP_DB | APP_SEAL,
+		.routes = routes};
 
 	return responder_main(&self, argc, argv);
 }

@@ -1,33 +1,32 @@
 /*
- * WAHA (WhatsApp HTTP API), 2024.10 to 2026.8. Facts measured on 2026.2.1 that shape this
- * file: every POST answers 201, also when nothing changed; `stop` and `DELETE` of an unknown session
- * succeed with an empty body; `start` must be written out, since its default is not what is
- * documented; calls in the wrong state block for up to 15 s and then answer 422, so the state is
- * read before a QR is asked for; a busy session answers 500 "async-lock timed out", which is
- * worth another try; QR as JSON needs exactly `Accept: application/json`.
+ * WAHA (WhatsApp HTTP API), 2024.10 to 2026.8. Facts measured on 2026.2.1 that shape
+ * this file: every POST answers 201, also when nothing changed; `stop` and `DELETE` of
+ * an unknown session succeed with an empty body; `start` must be written out, since its
+ * default is not what is documented; calls in the wrong state block for up to 15 s and
+ * then answer 422, so the state is read before a QR is asked for; a busy session
+ * answers 500 "async-lock timed out", which is worth another try; QR as JSON needs
+ * exactly `Accept: application/json`.
  */
-#include "lib/gateway.h"
+#include "lib/gateway-waha-int.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-
-#include "lib/hmac.h"
 
 #define TRIES 3
 #define RETRY_BASE_MS 250
-#define LIST_MAX (64u << 20) /* some hundred bytes for each of many thousand sessions */
-#define GENERATION "wapool.generation"
+#define LIST_MAX                                                                       \
+	(64u << 20) /* some hundred bytes for each of many thousand sessions  \
+			      */
 
 struct waha_call {
 	const char *method;
-	const char *path;   /* with the session's name in place of %s, or NULL */
-	const char *name;   /* session, or NULL */
-	const char *query;  /* appended as it is, or NULL */
-	json_t *body;       /* borrowed, or NULL */
+	const char *path;  /* with the session's name in place of %s, or NULL */
+	const char *name;  /* session, or NULL */
+	const char *query; /* appended as it is, or NULL */
+	json_t *body;      /* borrowed, or NULL */
 	size_t max_answer;
-	int tries;          /* more than one only where repeating is safe */
+	int tries; /* more than one only where repeating is safe */
 };
 
 static bool
@@ -48,8 +47,8 @@ make_url(const struct server *s, const struct waha_call *call, struct buf *url)
 	return !url->failed;
 }
 
-/* What a status that is no success means to the caller. Bodies are not shown: WAHA's echo the
- * request, and with it secrets. */
+/* What a status that is no success means to the caller. Bodies are not shown: WAHA's
+ * echo the request, and with it secrets. */
 static bool
 refuse(const struct http_answer *a, struct err *e)
 {
@@ -69,8 +68,8 @@ refuse(const struct http_answer *a, struct err *e)
 }
 
 static bool
-call_once(struct http *h, const struct server *s, const struct waha_call *call, deadline_t d,
-	struct http_answer *a, struct err *e)
+call_once(struct http *h, const struct server *s, const struct waha_call *call,
+	deadline_t d, struct http_answer *a, struct err *e)
 {
 	const char *headers[4] = {"Accept: application/json", NULL, NULL, NULL};
 	char *body = NULL;
@@ -87,7 +86,8 @@ call_once(struct http *h, const struct server *s, const struct waha_call *call, 
 		body = json_dumps(call->body, JSON_COMPACT);
 		headers[headers[1] != NULL ? 2 : 1] = "Content-Type: application/json";
 	}
-	if (!make_url(s, call, &url) || key.failed || (call->body != NULL && body == NULL)) {
+	if (!make_url(s, call, &url) || key.failed ||
+		(call->body != NULL && body == NULL)) {
 		err_set(e, ERR_INPUT, "the server's URL or key is too long");
 		goto out;
 	}
@@ -115,8 +115,8 @@ worth_repeating(const struct err *e)
 
 /* The caller frees the answer also on failure. */
 static bool
-waha_call(struct http *h, const struct server *s, const struct waha_call *call, deadline_t d,
-	struct http_answer *a, struct err *e)
+waha_call(struct http *h, const struct server *s, const struct waha_call *call,
+	deadline_t d, struct http_answer *a, struct err *e)
 {
 	struct err last = ERR_INIT;
 
@@ -138,8 +138,8 @@ waha_call(struct http *h, const struct server *s, const struct waha_call *call, 
 
 /* A call of which only success matters. */
 static bool
-command(struct http *h, const struct server *s, const struct waha_call *call, deadline_t d,
-	struct err *e)
+command(struct http *h, const struct server *s, const struct waha_call *call,
+	deadline_t d, struct err *e)
 {
 	struct http_answer a;
 	bool ok = waha_call(h, s, call, d, &a, e);
@@ -150,8 +150,8 @@ command(struct http *h, const struct server *s, const struct waha_call *call, de
 
 /* A call whose answer is a JSON value: a new reference, or NULL. */
 static json_t *
-fetch(struct http *h, const struct server *s, const struct waha_call *call, deadline_t d,
-	struct err *e)
+fetch(struct http *h, const struct server *s, const struct waha_call *call,
+	deadline_t d, struct err *e)
 {
 	struct err bad = ERR_INIT;
 	struct http_answer a;
@@ -160,16 +160,11 @@ fetch(struct http *h, const struct server *s, const struct waha_call *call, dead
 	if (waha_call(h, s, call, d, &a, e)) {
 		v = json_parse_strict(buf_str(&a.body), a.body.len, &bad);
 		if (v == NULL)
-			err_set(e, ERR_PROTOCOL, "WAHA's answer is not JSON: %s", bad.text);
+			err_set(e, ERR_PROTOCOL, "WAHA's answer is not JSON: %s",
+				bad.text);
 	}
 	http_answer_free(&a);
 	return v;
-}
-
-static const char *
-text_of(const json_t *o, const char *member)
-{
-	return json_string_value(json_object_get(o, member));
 }
 
 static enum session_state
@@ -191,9 +186,9 @@ state_of(const char *word)
 static bool
 read_session(const json_t *o, struct session *out, struct err *e)
 {
-	const char *name = text_of(o, "name"), *word = text_of(o, "status");
+	const char *name = waha_text(o, "name"), *word = waha_text(o, "status");
 	const json_t *me = json_object_get(o, "me");
-	const char *id = text_of(me, "id"), *push = text_of(me, "pushName");
+	const char *id = waha_text(me, "id"), *push = waha_text(me, "pushName");
 
 	if (name == NULL || word == NULL || strlen(name) >= sizeof(out->name))
 		return err_set(e, ERR_PROTOCOL, "WAHA's session has no name or status");
@@ -208,12 +203,14 @@ read_session(const json_t *o, struct session *out, struct err *e)
 static json_t *
 webhook_config(const struct server *s)
 {
-	json_t *hook = json_pack("{s:s, s:[s,s,s,s], s:{s:s, s:i, s:i}}", "url", s->webhook_url,
-		"events", "session.status", "message", "message.any", "message.ack", "retries",
-		"policy", "constant", "delaySeconds", 2, "attempts", 15);
+	json_t *hook = json_pack("{s:s, s:[s,s,s,s], s:{s:s, s:i, s:i}}", "url",
+		s->webhook_url, "events", "session.status", "message", "message.any",
+		"message.ack", "retries", "policy", "constant", "delaySeconds", 2,
+		"attempts", 15);
 
 	if (hook != NULL && *s->webhook_secret != '\0')
-		json_object_set_new(hook, "hmac", json_pack("{s:s}", "key", s->webhook_secret));
+		json_object_set_new(
+			hook, "hmac", json_pack("{s:s}", "key", s->webhook_secret));
 	return hook;
 }
 
@@ -227,23 +224,28 @@ waha_create(struct http *h, const struct server *s, const struct session_spec *s
 
 	snprintf(generation, sizeof(generation), "%lld", (long long)spec->generation);
 	body = json_pack("{s:s, s:b, s:{s:{s:s}, s:o}}", "name", spec->name, "start", 0,
-		"config", "metadata", GENERATION, generation, "webhooks",
-		*s->webhook_url != '\0' ? json_pack("[o]", webhook_config(s)) : json_array());
+		"config", "metadata", WAHA_GENERATION, generation, "webhooks",
+		*s->webhook_url != '\0' ? json_pack("[o]", webhook_config(s))
+					: json_array());
 	if (body == NULL)
-		return err_set(e, ERR_INPUT, "the session's name or URLs are not valid text");
+		return err_set(
+			e, ERR_INPUT, "the session's name or URLs are not valid text");
 	ok = command(h, s,
-		&(struct waha_call){.method = "POST", .path = "/api/sessions", .body = body}, d, e);
+		&(struct waha_call){
+			.method = "POST", .path = "/api/sessions", .body = body},
+		d, e);
 	json_decref(body);
 	return ok;
 }
 
-/* A command to one session, which may be repeated: WAHA's are idempotent. absent_ok: to a
- * session that is not there it has been done already. */
+/* A command to one session, which may be repeated: WAHA's are idempotent. absent_ok: to
+ * a session that is not there it has been done already. */
 static bool
-session_command(struct http *h, const struct server *s, const char *method, const char *path,
-	const char *name, bool absent_ok, deadline_t d, struct err *e)
+session_command(struct http *h, const struct server *s, const char *method,
+	const char *path, const char *name, bool absent_ok, deadline_t d, struct err *e)
 {
-	struct waha_call call = {.method = method, .path = path, .name = name, .tries = TRIES};
+	struct waha_call call = {
+		.method = method, .path = path, .name = name, .tries = TRIES};
 	struct err why = ERR_INIT;
 
 	if (command(h, s, &call, d, &why) || (absent_ok && why.code == ERR_NOT_FOUND))
@@ -257,21 +259,24 @@ static bool
 waha_start(struct http *h, const struct server *s, const char *name, deadline_t d,
 	struct err *e)
 {
-	return session_command(h, s, "POST", "/api/sessions/%s/start", name, false, d, e);
+	return session_command(
+		h, s, "POST", "/api/sessions/%s/start", name, false, d, e);
 }
 
 static bool
 waha_restart(struct http *h, const struct server *s, const char *name, deadline_t d,
 	struct err *e)
 {
-	return session_command(h, s, "POST", "/api/sessions/%s/restart", name, false, d, e);
+	return session_command(
+		h, s, "POST", "/api/sessions/%s/restart", name, false, d, e);
 }
 
 static bool
 waha_logout(struct http *h, const struct server *s, const char *name, deadline_t d,
 	struct err *e)
 {
-	return session_command(h, s, "POST", "/api/sessions/%s/logout", name, true, d, e);
+	return session_command(
+		h, s, "POST", "/api/sessions/%s/logout", name, true, d, e);
 }
 
 static bool
@@ -282,12 +287,14 @@ waha_remove(struct http *h, const struct server *s, const char *name, deadline_t
 }
 
 static bool
-waha_state(struct http *h, const struct server *s, const char *name, struct session *out,
-	deadline_t d, struct err *e)
+waha_state(struct http *h, const struct server *s, const char *name,
+	struct session *out, deadline_t d, struct err *e)
 {
 	json_t *v = fetch(h, s,
-		&(struct waha_call){
-			.method = "GET", .path = "/api/sessions/%s", .name = name, .tries = TRIES},
+		&(struct waha_call){.method = "GET",
+			.path = "/api/sessions/%s",
+			.name = name,
+			.tries = TRIES},
 		d, e);
 	bool ok = v != NULL && read_session(v, out, e);
 
@@ -296,8 +303,8 @@ waha_state(struct http *h, const struct server *s, const char *name, struct sess
 }
 
 static bool
-waha_list(struct http *h, const struct server *s, session_fn *each, void *ctx, deadline_t d,
-	struct err *e)
+waha_list(struct http *h, const struct server *s, session_fn *each, void *ctx,
+	deadline_t d, struct err *e)
 {
 	json_t *v = fetch(h, s,
 		&(struct waha_call){.method = "GET",
@@ -315,7 +322,8 @@ waha_list(struct http *h, const struct server *s, session_fn *each, void *ctx, d
 		err_set(e, ERR_PROTOCOL, "WAHA's list is not an array");
 		goto out;
 	}
-	json_array_foreach(v, i, row) {
+	json_array_foreach(v, i, row)
+	{
 		if (!read_session(row, &one, e))
 			goto out;
 		if (!each(&one, ctx))
@@ -337,13 +345,14 @@ waha_qr(struct http *h, const struct server *s, const char *name, struct buf *va
 			.name = name,
 			.query = "?format=raw"},
 		d, e);
-	const char *raw = text_of(v, "value");
+	const char *raw = waha_text(v, "value");
 	bool ok = false;
 
 	if (v != NULL && (raw == NULL || *raw == '\0'))
 		err_set(e, ERR_PROTOCOL, "WAHA's QR has no value");
 	else if (v != NULL)
-		ok = buf_puts(value, raw) || err_set(e, ERR_PROTOCOL, "WAHA's QR is too long");
+		ok = buf_puts(value, raw) ||
+			err_set(e, ERR_PROTOCOL, "WAHA's QR is too long");
 	json_decref(v);
 	return ok;
 }
@@ -363,7 +372,7 @@ waha_pairing_code(struct http *h, const struct server *s, const char *name,
 				.name = name,
 				.body = body},
 			d, e);
-	text = text_of(v, "code");
+	text = waha_text(v, "code");
 	if (v != NULL && (text == NULL || strlen(text) > 32))
 		err_set(e, ERR_PROTOCOL, "WAHA's pairing code is missing");
 	else if (v != NULL)
@@ -374,11 +383,12 @@ waha_pairing_code(struct http *h, const struct server *s, const char *name,
 }
 
 static bool
-waha_ping(struct http *h, const struct server *s, struct gateway_status *out, deadline_t d,
-	struct err *e)
+waha_ping(struct http *h, const struct server *s, struct gateway_status *out,
+	deadline_t d, struct err *e)
 {
 	json_t *status = fetch(h, s,
-		&(struct waha_call){.method = "GET", .path = "/api/server/status"}, d, e);
+		&(struct waha_call){.method = "GET", .path = "/api/server/status"}, d,
+		e);
 	json_t *version = NULL;
 	const char *text;
 	bool ok = false;
@@ -386,8 +396,10 @@ waha_ping(struct http *h, const struct server *s, struct gateway_status *out, de
 	*out = (struct gateway_status){0};
 	if (status != NULL)
 		version = fetch(h, s,
-			&(struct waha_call){.method = "GET", .path = "/api/server/version"}, d, e);
-	text = text_of(version, "version");
+			&(struct waha_call){
+				.method = "GET", .path = "/api/server/version"},
+			d, e);
+	text = waha_text(version, "version");
 	if (version != NULL && text == NULL)
 		err_set(e, ERR_PROTOCOL, "this is not WAHA: it has no version");
 	else
@@ -397,83 +409,6 @@ waha_ping(struct http *h, const struct server *s, struct gateway_status *out, de
 	json_decref(status);
 	json_decref(version);
 	return ok;
-}
-
-/* The header is lower-case hex of HMAC-SHA512 over the raw body. */
-static bool
-waha_signature_ok(const struct server *s, const struct request *rq)
-{
-	const char *sent = request_header(rq, "X-Webhook-Hmac");
-	const char *algorithm = request_header(rq, "X-Webhook-Hmac-Algorithm");
-	char hex[HMAC_SHA512_HEX_SIZE];
-
-	if (sent == NULL || *s->webhook_secret == '\0' ||
-		(algorithm != NULL && strcasecmp(algorithm, "sha512") != 0))
-		return false;
-	return hmac_sha512_hex(s->webhook_secret, strlen(s->webhook_secret),
-		       buf_str(&rq->body), rq->body.len, hex) &&
-	       hmac_equal_hex(hex, sent);
-}
-
-/* The legacy status.instance speaks Evolution's words. */
-static const char *
-legacy_word(const char *status)
-{
-	static const char *const words[][2] = {{"connected", "WORKING"}, {"open", "WORKING"},
-		{"qrcode", "SCAN_QR_CODE"}, {"connecting", "STARTING"}};
-
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		if (strcmp(words[i][0], status) == 0)
-			return words[i][1];
-	return status;
-}
-
-/* The newest entry of payload.statuses may be a millisecond older than the envelope. */
-static int64_t
-status_time(const json_t *payload, const char *status, int64_t fallback)
-{
-	const json_t *list = json_object_get(payload, "statuses");
-	const json_t *last = json_array_get(list, json_array_size(list) - 1);
-	const char *word = text_of(last, "status");
-	const json_t *at = json_object_get(last, "timestamp");
-
-	if (word == NULL || strcmp(word, status) != 0 || !json_is_integer(at))
-		return fallback;
-	return json_integer_value(at);
-}
-
-static bool
-waha_parse_webhook(const json_t *body, struct gateway_event *ev, struct err *e)
-{
-	const json_t *payload = json_object_get(body, "payload");
-	const json_t *me = json_object_get(body, "me");
-	const char *generation = text_of(json_object_get(body, "metadata"), GENERATION);
-	const char *status = text_of(payload, "status");
-
-	*ev = (struct gateway_event){.event = text_of(body, "event"),
-		.id = text_of(body, "id"),
-		.session = text_of(body, "session"),
-		.at_ms = json_integer_value(json_object_get(body, "timestamp")),
-		.generation = generation != NULL ? strtoll(generation, NULL, 10) : -1,
-		.phone = text_of(me, "id"),
-		.profile = text_of(me, "pushName")};
-	if (ev->event == NULL || *ev->event == '\0' || strlen(ev->event) > 100)
-		return err_set(e, ERR_INPUT, "a webhook needs an \"event\"");
-	if (ev->session == NULL)
-		ev->session = text_of(payload, "name");
-	if (ev->session == NULL)
-		ev->session = text_of(body, "instance");
-	if (status == NULL || *status == '\0' || strlen(status) > 50)
-		return true;
-	if (strcmp(ev->event, "session.status") == 0) {
-		ev->status = status;
-		ev->status_at_ms = status_time(payload, status, ev->at_ms);
-	} else if (strcmp(ev->event, "status.instance") == 0) {
-		ev->status = legacy_word(status);
-		ev->status_at_ms = ev->at_ms;
-		ev->released = strcmp(status, "disconnected") == 0;
-	}
-	return true;
 }
 
 const struct gateway gateway_waha = {

@@ -25,23 +25,23 @@
 
 #define JWT_TOKEN_MAX 8192 /* bytes of a token */
 #define JWT_JWKS_MAX 65536 /* bytes of a JWK set */
-#define JWT_SECRET_MIN 32 /* bytes of an HS256 secret (RFC 7518 section 3.2) */
-#define JWT_LEEWAY_MAX 60 /* seconds of clock skew that may be allowed for */
+#define JWT_SECRET_MIN 32  /* bytes of an HS256 secret (RFC 7518 section 3.2) */
+#define JWT_LEEWAY_MAX 60  /* seconds of clock skew that may be allowed for */
 
 /* What a good token says. Texts are "" if the token does not say. */
 struct jwt_claims {
-	char sub[37]; /* the user: a UUID in lower case; never "" */
+	char sub[37];    /* the user: a UUID in lower case; never "" */
 	char email[255]; /* as the issuer says: to show, not to authorize by */
-	char role[33]; /* the claim `role`, e.g. "authenticated" */
-	bool is_admin; /* app_metadata.role is "admin"; user_metadata never counts */
-	int64_t exp; /* seconds since 1970 */
+	char role[33];   /* the claim `role`, e.g. "authenticated" */
+	bool is_admin;   /* app_metadata.role is "admin"; user_metadata never counts */
+	int64_t exp;     /* seconds since 1970 */
 };
 
 /* What a token must carry beyond a good signature. */
 struct jwt_rules {
-	const char *issuer; /* NULL or "": any iss, or none */
+	const char *issuer;   /* NULL or "": any iss, or none */
 	const char *audience; /* NULL or "": no aud, or one with "authenticated" */
-	int leeway_s; /* for exp, nbf and iat; held to 0..JWT_LEEWAY_MAX */
+	int leeway_s;         /* for exp, nbf and iat; held to 0..JWT_LEEWAY_MAX */
 };
 
 struct jwt_keys;
@@ -95,16 +95,19 @@ bool jwt_keys_take_kid_miss(struct jwt_keys *keys);
  * now_s (seconds since 1970). True, and *out filled, only if all of this holds:
  *
  *   form     at most JWT_TOKEN_MAX bytes, three parts of canonical base64url without
- *            padding, header and payload strict JSON objects without duplicate members
+ *            padding, header and payload strict JSON objects without duplicate members,
+ *            each with at most 256 arrays and objects in it
  *   header   alg is the key's; kid, if there is one, names a key of the set (ignored
  *            with a secret), otherwise exactly one key of the set fits alg; typ is
- * absent, "JWT" or "at+jwt" (RFC 9068 section 4); no crit (RFC 7515 section 4.1.11) exp
- * there, a number, and now_s < exp + leeway (RFC 7519 section 4.1.4) nbf iat  absent or
- * a number not later than now_s + leeway iss aud  as rules say; aud is a text or an
- * array of texts sub      there and a UUID user     iss is not "supabase", role neither
- * "anon" nor "service_role" (Supabase's legacy API keys are signed with the same
- * secret), is_anonymous absent, null or false; role and email, if there, short texts
- * without control characters
+ *            absent, "JWT" or "at+jwt" (RFC 9068 section 4); no crit (RFC 7515
+ *            section 4.1.11)
+ *   exp      there, a number, and now_s < exp + leeway (RFC 7519 section 4.1.4)
+ *   nbf iat  absent, or a number not later than now_s + leeway
+ *   iss aud  as rules say; aud is a text or an array of texts
+ *   sub      there and a UUID
+ *   user     iss is not "supabase", role neither "anon" nor "service_role" (Supabase's
+ *            legacy API keys are signed with the same secret), is_anonymous absent, null
+ *            or false; role and email, if there, short texts without control characters
  *
  * Otherwise false, *out zeroed, and *e: ERR_UNAUTHORIZED with a short reason that
  * repeats nothing from the token; ERR_NOMEM; ERR_INTERNAL. token NULL is unauthorized;

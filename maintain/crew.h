@@ -1,6 +1,6 @@
 /*
- * crew: the helper's threads. Each does leased items of lib/work until none is due, then sleeps
- * until it is woken. A slow gateway keeps one thread, not the helper.
+ * crew: the helper's threads. Each does leased items of lib/work until none is due,
+ * then sleeps until it is woken. A slow gateway keeps one thread, not the helper.
  */
 #ifndef WAPOOL_CREW_H
 #define WAPOOL_CREW_H
@@ -10,8 +10,8 @@
 
 struct crew;
 
-/* Starts `size` threads that do the jobs of that list (ends with NULL), in its order. The list is
- * kept. NULL if no thread could be started. */
+/* Starts `size` threads that do the jobs of that list (ends with NULL), in its order.
+ * The list is kept. NULL if no thread could be started. */
 struct crew *crew_start(struct app *app, int size, work_fn *const *jobs);
 
 /* Wakes up to n sleeping threads. */

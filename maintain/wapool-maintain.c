@@ -1,9 +1,10 @@
 /*
  * wapool-maintain [--for SECONDS] [TASK...]: the helper that cron runs every minute.
  *
- * Without --for it does each task until nothing of it is due, and ends. With it, it goes on listening
- * for wake-ups (and looking once a second, in case one got lost) until the time is over, so
- * that things happen within a second and not within a minute. Any number may run at once.
+ * Without --for it does each task until nothing of it is due, and ends. With it, it
+ * goes on listening for wake-ups (and looking once a second, in case one got lost)
+ * until the time is over, so that things happen within a second and not within a
+ * minute. Any number may run at once.
  */
 #include <errno.h>
 #include <signal.h>
@@ -18,8 +19,8 @@
 #include "lib/upkeep.h"
 #include "maintain/crew.h"
 
-#define TICK_MS 1000      /* between two looks for work, when nobody calls */
-#define TOP_UP_MS 60000   /* between two checks that the pool is at its target */
+#define TICK_MS 1000 /* between two looks for work, when nobody calls */
+#define TOP_UP_MS 60000 /* between two checks that the pool is at its target */
 #define MAX_SECONDS 86400
 
 static volatile sig_atomic_t stop_asked;
@@ -31,7 +32,8 @@ static const struct task {
 	unsigned bit;
 	const char *help;
 } tasks[] = {
-	{"seal", SEAL, "seal keys written in clear; make the platform's server from WAHA_URL"},
+	{"seal", SEAL,
+		"seal keys written in clear; make the platform's server from WAHA_URL"},
 	{"refill", REFILL, "order instances when few are free"},
 	{"recycle", RECYCLE, "make what was ordered, empty what was released"},
 	{"reconcile", RECONCILE, "compare each gateway's sessions with the database"},
@@ -70,7 +72,8 @@ tell(const char *task, bool ok, int n, const struct err *e)
 		log_write(LOG_WARN, "task.failed", LOG_STR("task", task),
 			LOG_STR("error", e->text));
 	else if (n > 0)
-		log_write(LOG_INFO, "task.done", LOG_STR("task", task), LOG_INT("count", n));
+		log_write(LOG_INFO, "task.done", LOG_STR("task", task),
+			LOG_INT("count", n));
 }
 
 static deadline_t
@@ -85,7 +88,7 @@ seal_keys(struct helper *h)
 	struct err e = ERR_INIT;
 	size_t n = 0;
 	bool ok = server_ensure_platform(&h->app, statement(h), &e) &&
-		  servers_seal(&h->app, &n, statement(h), &e);
+		servers_seal(&h->app, &n, statement(h), &e);
 
 	tell("seal", ok, (int)n, &e);
 	h->seal_at = deadline_in(ok ? 10000 : TICK_MS);
@@ -148,7 +151,8 @@ round_once(struct helper *h)
 		tell("due", false, 0, &e);
 }
 
-/* Waits for a wake-up or the next tick. A lost connection is made again, at the next tick. */
+/* Waits for a wake-up or the next tick. A lost connection is made again, at the next
+ * tick. */
 static void
 wait_for_call(struct helper *h, struct db_conn **listener, deadline_t until)
 {
@@ -190,7 +194,8 @@ run_once(struct helper *h)
 		round_once(h);
 		clock_sleep(50, until);
 	} while (!stop_asked && h->crew != NULL && deadline_left(until) > 0 &&
-		 (crew_busy(h->crew) > 0 || upkeep_due(&h->app, 1, statement(h), &e) > 0));
+		(crew_busy(h->crew) > 0 ||
+			upkeep_due(&h->app, 1, statement(h), &e) > 0));
 }
 
 static int
@@ -221,7 +226,8 @@ static int
 usage(FILE *to)
 {
 	fputs("usage: wapool-maintain [--for SECONDS] [TASK...]\n\n"
-	      "Does what is due, then ends; with --for it goes on for that long, reacting\n"
+	      "Does what is due, then ends; with --for it goes on for that long, "
+	      "reacting\n"
 	      "within a second. Without a task it does them all:\n\n",
 		to);
 	for (size_t i = 0; i < sizeof(tasks) / sizeof(tasks[0]); i++)

@@ -1,0 +1,24 @@
+/*
+ * gateway-waha-int: what the two halves of the WAHA driver share; nobody else includes it.
+ */
+#ifndef WAPOOL_GATEWAY_WAHA_INT_H
+#define WAPOOL_GATEWAY_WAHA_INT_H
+
+#include "lib/gateway.h"
+
+/* The member of a session's metadata that holds its generation and that WAHA sends back in
+ * every webhook of it. */
+#define WAHA_GENERATION "wapool.generation"
+
+/* The text member of a JSON object; NULL if o is no object or the member no text. Borrowed. */
+static inline const char *
+waha_text(const json_t *o, const char *member)
+{
+	return json_string_value(json_object_get(o, member));
+}
+
+/* gateway.h's signature_ok and parse_webhook. */
+bool waha_signature_ok(const struct server *s, const struct request *rq);
+bool waha_parse_webhook(const json_t *body, struct gateway_event *ev, struct err *e);
+
+#endif

@@ -1,0 +1,88 @@
+/*
+ * WAHA's webhooks: how they are signed and what they say.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "lib/gateway-waha-int.h"
+#include "lib/hmac.h"
+
+/* The header is lower-case hex of HMAC-SHA512 over the raw body. */
+bool
+waha_signature_ok(const struct server *s, const struct request *rq)
+{
+	const char *sent = request_header(rq, "X-Webhook-Hmac");
+	const char *algorithm = request_header(rq, "X-Webhook-Hmac-Algorithm");
+	char hex[HMAC_SHA512_HEX_SIZE];
+
+	if (sent == NULL || *s->webhook_secret == '\0' ||
+		(algorithm != NULL && strcasecmp(algorithm, "sha512") != 0))
+		return false;
+	return hmac_sha512_hex(s->webhook_secret, strlen(s->webhook_secret),
+		       buf_str(&rq->body), rq->body.len, hex) &&
+		hmac_equal_hex(hex, sent);
+}
+
+/* The legacy status.instance speaks Evolution's words. */
+static const char *
+legacy_word(const char *status)
+{
+	static const char *const words[][2] = {{"connected", "WORKING"},
+		{"open", "WORKING"}, {"qrcode", "SCAN_QR_CODE"},
+		{"connecting", "STARTING"}};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strcmp(words[i][0], status) == 0)
+			return words[i][1];
+	return status;
+}
+
+/* The newest entry of payload.statuses may be a millisecond older than the envelope. */
+static int64_t
+status_time(const json_t *payload, const char *status, int64_t fallback)
+{
+	const json_t *list = json_object_get(payload, "statuses");
+	const json_t *last = json_array_get(list, json_array_size(list) - 1);
+	const char *word = waha_text(last, "status");
+	const json_t *at = json_object_get(last, "timestamp");
+
+	if (word == NULL || strcmp(word, status) != 0 || !json_is_integer(at))
+		return fallback;
+	return json_integer_value(at);
+}
+
+bool
+waha_parse_webhook(const json_t *body, struct gateway_event *ev, struct err *e)
+{
+	const json_t *payload = json_object_get(body, "payload");
+	const json_t *me = json_object_get(body, "me");
+	const char *generation =
+		waha_text(json_object_get(body, "metadata"), WAHA_GENERATION);
+	const char *status = waha_text(payload, "status");
+
+	*ev = (struct gateway_event){.event = waha_text(body, "event"),
+		.id = waha_text(body, "id"),
+		.session = waha_text(body, "session"),
+		.at_ms = json_integer_value(json_object_get(body, "timestamp")),
+		.generation = generation != NULL ? strtoll(generation, NULL, 10) : -1,
+		.phone = waha_text(me, "id"),
+		.profile = waha_text(me, "pushName")};
+	if (ev->event == NULL || *ev->event == '\0' || strlen(ev->event) > 100)
+		return err_set(e, ERR_INPUT, "a webhook needs an \"event\"");
+	if (ev->session == NULL)
+		ev->session = waha_text(payload, "name");
+	if (ev->session == NULL)
+		ev->session = waha_text(body, "instance");
+	if (status == NULL || *status == '\0' || strlen(status) > 50)
+		return true;
+	if (strcmp(ev->event, "session.status") == 0) {
+		ev->status = status;
+		ev->status_at_ms = status_time(payload, status, ev->at_ms);
+	} else if (strcmp(ev->event, "status.instance") == 0) {
+		ev->status = legacy_word(status);
+		ev->status_at_ms = ev->at_ms;
+		ev->released = strcmp(status, "disconnected") == 0;
+	}
+	return true;
+}
