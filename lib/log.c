@@ -15,8 +15,8 @@
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
 
 static const char *const secret_names[] = {"api_key", "apikey", "authorization", "body",
-	"code", "cookie", "hmac", "key", "password", "phone", "phoneNumber", "qr", "qrCode",
-	"secret", "text", "token"};
+	"code", "cookie", "hmac", "key", "password", "phone", "phoneNumber", "qr",
+	"qrCode", "secret", "text", "token"};
 
 static const char *log_program = "wapool";
 static enum log_level log_lowest = LOG_INFO;
@@ -87,6 +87,13 @@ is_not_space(char c)
 	return !isspace((unsigned char)c) && c != '"';
 }
 
+/* True if the digits at text[i] are the time in the name of an instance of the pool. */
+static bool
+is_pool_name(const char *text, size_t i)
+{
+	return i >= 5 && is_digit(text[i]) && strncmp(text + i - 5, "pool-", 5) == 0;
+}
+
 /* The length of the secret that s begins with, 0 if it begins with none. */
 static size_t
 secret_length(const char *s, bool word_start)
@@ -120,12 +127,15 @@ log_mask(struct buf *out, const char *text)
 
 	while (i < n) {
 		bool start = i == 0 || !isalnum((unsigned char)text[i - 1]) ||
-			     text[i] == ':';
+			text[i] == ':';
 		size_t secret = secret_length(text + i, start);
 		size_t plain = 1;
 
 		if (secret > 0) {
-			buf_puts(out, "[redacted]");
+			if (is_pool_name(text, i))
+				buf_add(out, text + i, secret);
+			else
+				buf_puts(out, "[redacted]");
 			i += secret;
 			continue;
 		}
@@ -164,7 +174,8 @@ log_fields(enum log_level level, const char *event, const struct log_field *fiel
 		return;
 	buf_init(&line, LINE_MAX_BYTES);
 	clock_rfc3339(clock_wall_ms(), now, sizeof(now));
-	buf_printf(&line, "{\"time\":\"%s\",\"level\":\"%s\",\"program\":\"%s\",\"event\":\"%s\"",
+	buf_printf(&line,
+		"{\"time\":\"%s\",\"level\":\"%s\",\"program\":\"%s\",\"event\":\"%s\"",
 		now, level_names[level], log_program, event);
 	if (thread_request_id[0] != '\0')
 		buf_printf(&line, ",\"requestId\":\"%s\"", thread_request_id);
@@ -172,7 +183,8 @@ log_fields(enum log_level level, const char *event, const struct log_field *fiel
 		keep = line.len;
 		add_field(&line, fields);
 		if (line.failed || line.len > LINE_MAX_BYTES - 2) {
-			line.len = keep; /* a line too long loses fields, not its form */
+			line.len =
+				keep; /* a line too long loses fields, not its form */
 			line.failed = false;
 			break;
 		}

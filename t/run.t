@@ -7,7 +7,9 @@ use FindBin;
 use lib "$FindBin::Bin/../run/lib", "$FindBin::Bin/lib";
 
 use Cwd qw(abs_path);
-use File::Path qw(remove_tree);
+use File::Basename qw(dirname);
+use File::Copy qw(copy);
+use File::Path qw(make_path remove_tree);
 use File::Temp ();
 use JSON::PP ();
 use Test::More;
@@ -210,12 +212,24 @@ sub demo {
 	}
 	my $parent = File::Temp->newdir('wapool-demo.XXXXXX', TMPDIR => 1);
 	chmod 0755, "$parent";
+	$build = copy_build($build, "$parent/build") if $real;
 	$var = "$parent/var";
 	@port{qw(HTTPS_PORT HTTP_PORT SIM_PORT)} = free_ports(3);
 	eval { demo_steps(); 1 } or fail("demo: $@");
 	run_demo('down');
 	remove_reach();
 	return;
+}
+
+# So that a build that goes on meanwhile changes nothing under our feet.
+sub copy_build {
+	my ($from, $to) = @_;
+	for my $file (qw(wapool-maintain wapoolctl sim/wapool-sim), map { "handlers/$_" } @names) {
+		make_path(dirname("$to/$file"));
+		copy("$from/$file", "$to/$file") or die "$from/$file: $!";
+		chmod 0755, "$to/$file";
+	}
+	return $to;
 }
 
 sub remove_reach {
@@ -273,6 +287,8 @@ sub demo_steps {
 	is +(curl('-o', '/dev/null', '-w', '%{http_code}', "$env{HTTP_URL}/livez"))[1], 200, '/livez in clear';
 	is +(curl('-o', '/dev/null', '-w', '%{http_code} %{redirect_url}', "$env{HTTP_URL}/api/whatsapp/qr?a=1"))[1],
 		"308 https://127.0.0.1:$port{HTTPS_PORT}/api/whatsapp/qr?a=1", 'the API only over TLS';
+	is +(curl('-o', '/dev/null', '-w', '%{http_code} %{redirect_url}', "$env{URL}/_sim"))[1],
+		"302 $env{SIM_URL}/_sim/", 'the page leads to the simulator';
 	logins(%env) if $real;
 	try_next_steps($output) if $real;
 	my $pids = pids_now();

@@ -176,6 +176,8 @@ START_TEST(secrets_inside_texts_are_masked)
 		{"to 5511999999999@c.us", "to [redacted]@c.us"},
 		{"n=12345678", "n=[redacted]"},
 		{"id9912345678x", "id[redacted]x"},
+		{"pool-1737485234-1 is ours", "pool-1737485234-1 is ours"},
+		{"pool-eyJhbGciOi.x", "pool-[redacted]"},
 		{"Bearer eyJhbGciOi.eyJzdWIi.c2ln_-x now", "Bearer [redacted] now"},
 		{"\"eyJhbGciOi\"", "\\\"[redacted]\\\""},
 		{"heyJude", "heyJude"},

@@ -13,7 +13,7 @@ use Wapool::Process qw(copy_tree find_program make_dir own reachable run_ok run_
 # root (of the source tree), dir (for the configuration), reach (a directory its workers can enter),
 # run_dir, log_dir, socket_dir, group (a Wapool::Group), http_port, https_port (undef: no TLS),
 # cert, cert_key, clear (true: HTTP serves everything), limits (false: rates that nobody reaches),
-# origins ([…] for CORS)
+# origins ([…] for CORS), sim_url (undef: no simulator)
 sub new {
 	my ($class, %self) = @_;
 	return bless { program => find_program('nginx'), %self }, $class;
@@ -70,6 +70,7 @@ sub main_conf {
 		RUN => $self->{run_dir}, LOG => $self->{log_dir}, TMP => "$self->{reach}/nginx-tmp",
 		HTTP_PORT => $self->{http_port}, HTTPS_PORT => $self->{https_port} // '',
 		CERT => $self->{cert} // '', CERT_KEY => $self->{cert_key} // '', WWW => $self->www,
+		SIM => $self->{sim_url} ? "302 $self->{sim_url}/_sim/" : '404',
 		REDIRECT => $self->{clear} ? ''
 			: "if (\$wapool_needs_tls) { return 308 https://\$host:$self->{https_port}\$request_uri; }");
 	my $text = slurp("$self->{root}/nginx/demo.conf.in");

@@ -27,10 +27,10 @@ C<daemon> must call C<stop>.
     build    => DIR      the binaries; default $WAPOOL_BUILD or build/
     root     => DIR      the source tree; default: the one this file is in
     http_port, https_port, sim_port      default: free ones; https_port => 0: no TLS (the default)
-    env      => {…}      settings of lib/config.c for responders, helper and simulator
+    env      => {...}      settings of lib/config.c for responders, helper and simulator
     clear    => 1        HTTP serves everything in clear (default); 0: only /webhook, /livez, /readyz
     limits   => 0        rate limits nobody reaches (default); 1: those of nginx/wapool-limits.conf
-    origins  => […]      web origins on the CORS list
+    origins  => [...]      web origins on the CORS list
     test     => 1        PostgreSQL without fsync (default)
     daemon   => 0        1: what is started outlives this program
     keep     => $WAPOOL_KEEP    a temporary directory is not removed
@@ -374,7 +374,7 @@ sub nginx {
 		my ($cert, $key) = $self->{https_port} ? $self->certificate : ();
 		Wapool::Nginx->new(
 			cert => $cert, cert_key => $key, dir => "$self->{var}/nginx", run_dir => "$self->{var}/run",
-			log_dir => "$self->{var}/log", map { $_ => $self->{$_} }
+			log_dir => "$self->{var}/log", sim_url => $self->{sim} ? $self->sim_url : undef, map { $_ => $self->{$_} }
 				qw(root reach socket_dir http_port https_port clear limits origins));
 	};
 }
