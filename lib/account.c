@@ -14,7 +14,8 @@ static const struct db_stmt stmt_login = {"account_login",
 
 static const struct db_stmt stmt_put = {"account_put",
 	"INSERT INTO users (email, password_hash, role) VALUES ($1, $2, $3)"
-	" ON CONFLICT (lower(email)) DO UPDATE SET password_hash = excluded.password_hash,"
+	" ON CONFLICT (lower(email)) DO UPDATE SET password_hash = "
+	"excluded.password_hash,"
 	" role = excluded.role, updated_at = now()"
 	" RETURNING id, email, role",
 	3};
@@ -31,7 +32,8 @@ account_email_valid(const char *text)
 		return false;
 	n = strlen(text);
 	at = strchr(text, '@');
-	if (n > ACCOUNT_EMAIL_MAX || at == NULL || at == text || strchr(at + 1, '@') != NULL)
+	if (n > ACCOUNT_EMAIL_MAX || at == NULL || at == text ||
+		strchr(at + 1, '@') != NULL)
 		return false;
 	for (size_t i = 0; i < n; i++)
 		if ((unsigned char)text[i] <= 0x20 || text[i] == 0x7f)
@@ -63,7 +65,8 @@ account_login(struct app *app, const char *email, const char *password, deadline
 	if (ok)
 		read_user(r, out);
 	else
-		err_set(e, ERR_UNAUTHORIZED, known ? "wrong password" : "unknown e-mail");
+		err_set(e, ERR_UNAUTHORIZED,
+			known ? "wrong password" : "unknown e-mail");
 	PQclear(r);
 	return ok;
 }

@@ -11,17 +11,18 @@
 
 #define ACCOUNT_EMAIL_MAX 254 /* RFC 5321 section 4.5.3.1.3 */
 
-/* True if text may be an e-mail address: something@something.something, without spaces or
- * control characters, at most ACCOUNT_EMAIL_MAX bytes. NULL is not. */
+/* True if text may be an e-mail address: something@something.something, without spaces
+ * or control characters, at most ACCOUNT_EMAIL_MAX bytes. NULL is not. */
 bool account_email_valid(const char *text);
 
-/* The user of that e-mail and password. False with ERR_UNAUTHORIZED if there is none, he is disabled or
- * the password is wrong (always after the time of one argon2 hash), or an error of db. */
-bool account_login(struct app *app, const char *email, const char *password, deadline_t d,
-	struct user *out, struct err *e);
+/* The user of that e-mail and password. False with ERR_UNAUTHORIZED if there is none,
+ * he is disabled or the password is wrong (always after the time of one argon2 hash),
+ * or an error of db. */
+bool account_login(struct app *app, const char *email, const char *password,
+	deadline_t d, struct user *out, struct err *e);
 
-/* Makes the user, or gives the one of that e-mail a new password and role. ERR_INPUT if e-mail or
- * password are not acceptable. out may be NULL. */
+/* Makes the user, or gives the one of that e-mail a new password and role. ERR_INPUT if
+ * e-mail or password are not acceptable. out may be NULL. */
 bool account_put(struct app *app, const char *email, const char *password, bool admin,
 	deadline_t d, struct user *out, struct err *e);
 

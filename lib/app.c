@@ -32,7 +32,8 @@ open_db(struct app *app, const char *program, struct err *e)
 
 	if (*c->database_url == '\0')
 		return err_set(e, ERR_CONFIG, "DATABASE_URL is not set");
-	app->db = db_pool_new(c->database_url, program, c->db_pool, c->db_timeout_ms, e);
+	app->db =
+		db_pool_new(c->database_url, program, c->db_pool, c->db_timeout_ms, e);
 	return app->db != NULL;
 }
 
@@ -41,7 +42,8 @@ open_seal(struct app *app, struct err *e)
 {
 	if (*app->config.secret_key_file == '\0')
 		return err_set(e, ERR_CONFIG,
-			"SECRET_KEY_FILE is not set (make one: wapoolctl key create PATH)");
+			"SECRET_KEY_FILE is not set (make one: wapoolctl key create "
+			"PATH)");
 	app->seal = seal_key_load(app->config.secret_key_file, e);
 	return app->seal != NULL;
 }

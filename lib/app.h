@@ -1,7 +1,7 @@
 /*
  * app: what every program of wapool holds open: configuration, the pool of database
- * connections, the keys. Made once in main, before threads, and passed down; there is no
- * other global state.
+ * connections, the keys. Made once in main, before threads, and passed down; there is
+ * no other global state.
  */
 #ifndef WAPOOL_APP_H
 #define WAPOOL_APP_H
@@ -19,25 +19,25 @@ struct seal_key;
 
 /* What a program needs besides configuration and log. */
 enum {
-	APP_DB = 1,   /* DATABASE_URL must be set; connections open at first use */
+	APP_DB = 1, /* DATABASE_URL must be set; connections open at first use */
 	APP_AUTH = 2, /* JWT_SECRET or JWKS_* must be set */
 	APP_SEAL = 4, /* SECRET_KEY_FILE must be readable */
-	APP_HTTP = 8  /* calls gateways */
+	APP_HTTP = 8 /* calls gateways */
 };
 
 struct app {
 	struct config config;
-	struct db_pool *db;     /* NULL without APP_DB, and so on */
+	struct db_pool *db; /* NULL without APP_DB, and so on */
 	struct jwt_keys *jwt;
 	struct seal_key *seal;
 	struct http *http;
 	atomic_int_least64_t jwks_tried; /* clock_ms() of the last fetch of JWKS_URL */
-	atomic_int_least64_t jwks_due;   /* and of the next one */
+	atomic_int_least64_t jwks_due; /* and of the next one */
 };
 
-/* Loads the configuration, sets up the log under `program`, initialises the libraries that
- * want it before threads, and opens what `needs` names. False with *e on the first failure;
- * app is then closed. */
+/* Loads the configuration, sets up the log under `program`, initialises the libraries
+ * that want it before threads, and opens what `needs` names. False with *e on the first
+ * failure; app is then closed. */
 bool app_open(struct app *app, const char *program, unsigned needs, struct err *e);
 
 /* Closes all; the struct may be zeroed or partly open. */

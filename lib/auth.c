@@ -10,8 +10,9 @@
 #include "lib/jwt.h"
 #include "lib/log.h"
 
-#define JWKS_LIFE_MS 600000  /* Supabase's edge caches its set for 10 minutes */
-#define JWKS_RETRY_MS 60000  /* after a failure, and between fetches for unknown keys */
+#define JWKS_LIFE_MS 600000 /* Supabase's edge caches its set for 10 minutes */
+#define JWKS_RETRY_MS 60000 /* after a failure, and between fetches for unknown keys   \
+			     */
 #define JWKS_FETCH_MS 3000
 
 static bool
@@ -25,7 +26,7 @@ fetch_jwks(struct app *app, struct http_answer *a, struct err *e)
 	if (!http_call(app->http, &rq, deadline_in(JWKS_FETCH_MS), a, e))
 		return false;
 	return a->status == 200 ||
-	       err_set(e, ERR_UNAVAILABLE, "JWKS_URL answered %d", a->status);
+		err_set(e, ERR_UNAVAILABLE, "JWKS_URL answered %d", a->status);
 }
 
 static void
@@ -34,7 +35,7 @@ refresh_jwks(struct app *app)
 	struct err e = ERR_INIT;
 	struct http_answer a;
 	bool ok = fetch_jwks(app, &a, &e) &&
-		  jwt_keys_replace_json(app->jwt, buf_str(&a.body), a.body.len, &e);
+		jwt_keys_replace_json(app->jwt, buf_str(&a.body), a.body.len, &e);
 
 	http_answer_free(&a);
 	atomic_store(&app->jwks_due, clock_ms() + (ok ? JWKS_LIFE_MS : JWKS_RETRY_MS));
@@ -42,8 +43,8 @@ refresh_jwks(struct app *app)
 		log_write(LOG_WARN, "jwks.refresh", LOG_STR("error", e.text));
 }
 
-/* Fetches the set if it is due, or if a token named a key that is not in it. The exchange
- * lets one thread through, and that at most once a minute. */
+/* Fetches the set if it is due, or if a token named a key that is not in it. The
+ * exchange lets one thread through, and that at most once a minute. */
 static void
 keep_jwks_fresh(struct app *app, bool unknown_key)
 {
@@ -80,9 +81,11 @@ auth_open(struct app *app, struct err *e)
 	const struct config *c = &app->config;
 
 	if (*c->jwt_secret == '\0' && *c->jwks_file == '\0' && *c->jwks_url == '\0')
-		return err_set(e, ERR_CONFIG, "JWT_SECRET, JWKS_FILE or JWKS_URL must be set");
+		return err_set(
+			e, ERR_CONFIG, "JWT_SECRET, JWKS_FILE or JWKS_URL must be set");
 	if (*c->jwt_secret != '\0' && (*c->jwks_file != '\0' || *c->jwks_url != '\0'))
-		return err_set(e, ERR_CONFIG, "JWT_SECRET and JWKS_* exclude each other");
+		return err_set(
+			e, ERR_CONFIG, "JWT_SECRET and JWKS_* exclude each other");
 	if (*c->jwt_secret == '\0')
 		return open_jwks(app, e);
 	app->jwt = jwt_keys_hs256(c->jwt_secret, e);
@@ -103,7 +106,8 @@ bearer(const struct request *rq)
 }
 
 bool
-auth_user(struct app *app, const struct request *rq, struct user *out, struct response *rs)
+auth_user(struct app *app, const struct request *rq, struct user *out,
+	struct response *rs)
 {
 	const struct jwt_rules rules = {.issuer = app->config.jwt_issuer,
 		.audience = app->config.jwt_audience,
@@ -118,12 +122,13 @@ auth_user(struct app *app, const struct request *rq, struct user *out, struct re
 		err_set(&e, ERR_UNAUTHORIZED, "no bearer token");
 	} else {
 		keep_jwks_fresh(app, false);
-		ok = jwt_verify(app->jwt, &rules, token, clock_wall_ms() / 1000, &claims, &e);
+		ok = jwt_verify(
+			app->jwt, &rules, token, clock_wall_ms() / 1000, &claims, &e);
 		if (!ok && jwt_keys_take_kid_miss(app->jwt)) {
 			keep_jwks_fresh(app, true);
 			err_clear(&e);
-			ok = jwt_verify(app->jwt, &rules, token, clock_wall_ms() / 1000, &claims,
-				&e);
+			ok = jwt_verify(app->jwt, &rules, token, clock_wall_ms() / 1000,
+				&claims, &e);
 		}
 	}
 	if (!ok) {

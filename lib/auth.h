@@ -1,8 +1,9 @@
 /*
- * auth: who is asking. Bearer tokens by lib/jwt, keys from JWT_SECRET, JWKS_FILE or JWKS_URL.
+ * auth: who is asking. Bearer tokens by lib/jwt, keys from JWT_SECRET, JWKS_FILE or
+ * JWKS_URL.
  *
- * A set from JWKS_URL is fetched at start and again when it is 10 minutes old, or at most
- * once a minute when a token names an unknown key; one request does that while the
+ * A set from JWKS_URL is fetched at start and again when it is 10 minutes old, or at
+ * most once a minute when a token names an unknown key; one request does that while the
  * others go on with the set at hand, which stays in use as long as fetching fails.
  * Thread-safety: auth_user from any thread, auth_open before threads.
  */
@@ -21,10 +22,12 @@ struct user {
 	bool admin;
 };
 
-/* Makes app->jwt from the configuration; needs app->http. ERR_CONFIG if there is no usable key. */
+/* Makes app->jwt from the configuration; needs app->http. ERR_CONFIG if there is no
+ * usable key. */
 bool auth_open(struct app *app, struct err *e);
 
-/* The user whose valid bearer token the request carries. False: rs holds the 401 already. */
+/* The user whose valid bearer token the request carries. False: rs holds the 401
+ * already. */
 bool auth_user(struct app *app, const struct request *rq, struct user *out,
 	struct response *rs);
 

@@ -14,10 +14,10 @@
 #include <stddef.h>
 
 struct buf {
-	char *data;  /* NUL-terminated, or NULL while nothing was appended */
-	size_t len;  /* bytes in use, without the NUL */
-	size_t cap;  /* bytes allocated */
-	size_t max;  /* bytes it may ever hold, without the NUL */
+	char *data; /* NUL-terminated, or NULL while nothing was appended */
+	size_t len; /* bytes in use, without the NUL */
+	size_t cap; /* bytes allocated */
+	size_t max; /* bytes it may ever hold, without the NUL */
 	bool failed; /* an append did not fit or memory ran out */
 };
 
@@ -35,8 +35,8 @@ void buf_reset(struct buf *b);
 bool buf_add(struct buf *b, const void *bytes, size_t n);
 bool buf_puts(struct buf *b, const char *s);
 bool buf_putc(struct buf *b, char c);
-bool buf_printf(struct buf *b, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
+bool
+buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* Appends s as the inside of a JSON string (no quotes added). Bytes that are not
  * valid UTF-8 become U+FFFD, so that the result is always valid JSON. */

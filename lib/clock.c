@@ -59,7 +59,8 @@ bool
 clock_sleep(int64_t ms, deadline_t d)
 {
 	int64_t until = deadline_min(deadline_in(ms), d);
-	struct timespec ts = {.tv_sec = until / 1000, .tv_nsec = until % 1000 * 1000000};
+	struct timespec ts = {
+		.tv_sec = until / 1000, .tv_nsec = until % 1000 * 1000000};
 
 	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL) == EINTR)
 		;

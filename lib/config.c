@@ -40,7 +40,8 @@ static const struct setting settings[] = {
 	{"JWT_ISSUER", NULL, TEXT, AT(jwt_issuer), "", 0, 0,
 		"the iss a token must carry; unset: any"},
 	{"JWT_AUDIENCE", NULL, TEXT, AT(jwt_audience), "", 0, 0,
-		"the aud a token must carry; unset: 'authenticated', if it carries any"},
+		"the aud a token must carry; unset: 'authenticated', if it carries "
+		"any"},
 	{"JWT_TTL", NULL, NUMBER, AT(jwt_ttl_s), "3600", 60, 604800,
 		"life of a token made by /api/auth/login, seconds"},
 	{"SECRET_KEY_FILE", NULL, TEXT, AT(secret_key_file), "", 0, 0,
@@ -49,17 +50,17 @@ static const struct setting settings[] = {
 		"instances that stand by after a start"},
 	{"POOL_LOW", NULL, NUMBER, AT(pool_low), "5", 0, 100000,
 		"with fewer free than this, more are made at once"},
-	{"POOL_STEP", NULL, NUMBER, AT(pool_step), "10", 1, 10000,
-		"how many more"},
+	{"POOL_STEP", NULL, NUMBER, AT(pool_step), "10", 1, 10000, "how many more"},
 	{"POOL_MAX", NULL, NUMBER, AT(pool_max), "10000", 1, 1000000,
 		"instances of the pool, free or not, that are never exceeded"},
 	{"PROVISION_PARALLEL", NULL, NUMBER, AT(provision_parallel), "8", 1, 64,
-		"sessions made or emptied at the same time by one helper"},
-	{"CONNECT_DEADLINE_MS", NULL, NUMBER, AT(connect_deadline_ms), "25000", 500, 120000,
-		"how long connect waits for the QR code"},
-	{"GATEWAY_TIMEOUT_MS", NULL, NUMBER, AT(gateway_timeout_ms), "20000", 100, 120000,
-		"longest single call to a gateway"},
-	{"GATEWAY_START_GRACE", NULL, NUMBER, AT(gateway_start_grace_s), "300", 0, 86400,
+		"sessions made or emptied at the same time, by one helper and at one server"},
+	{"CONNECT_DEADLINE_MS", NULL, NUMBER, AT(connect_deadline_ms), "25000", 500,
+		120000, "how long connect waits for the QR code"},
+	{"GATEWAY_TIMEOUT_MS", NULL, NUMBER, AT(gateway_timeout_ms), "20000", 100,
+		120000, "longest single call to a gateway"},
+	{"GATEWAY_START_GRACE", NULL, NUMBER, AT(gateway_start_grace_s), "300", 0,
+		86400,
 		"seconds after a gateway's start in which absence means nothing"},
 	{"UNPAIRED_TTL", NULL, NUMBER, AT(unpaired_ttl_s), "1800", 1, 604800,
 		"seconds an assigned instance may stay unpaired before it is recycled"},
@@ -71,8 +72,8 @@ static const struct setting settings[] = {
 		"PostgreSQL connections of a process at the most"},
 	{"DB_TIMEOUT_MS", NULL, NUMBER, AT(db_timeout_ms), "5000", 100, 60000,
 		"longest single statement"},
-	{"REQUEST_DEADLINE_MS", NULL, NUMBER, AT(request_deadline_ms), "10000", 500, 120000,
-		"longest request that calls no gateway"},
+	{"REQUEST_DEADLINE_MS", NULL, NUMBER, AT(request_deadline_ms), "10000", 500,
+		120000, "longest request that calls no gateway"},
 	{"MESSAGE_RETENTION", NULL, NUMBER, AT(message_retention_h), "24", 0, 87600,
 		"hours that bodies of received messages are kept"},
 	{"EVENT_RETENTION", NULL, NUMBER, AT(event_retention_d), "30", 1, 3650,
@@ -96,8 +97,9 @@ load_number(const struct setting *s, const char *value, int *out, struct err *e)
 	errno = 0;
 	n = strtol(value, &end, 10);
 	if (errno != 0 || end == value || *end != '\0' || n < s->min || n > s->max)
-		return err_set(e, ERR_CONFIG, "%s=%.40s: a whole number from %d to %d, please",
-			s->name, value, s->min, s->max);
+		return err_set(e, ERR_CONFIG,
+			"%s=%.40s: a whole number from %d to %d, please", s->name,
+			value, s->min, s->max);
 	*out = (int)n;
 	return true;
 }
@@ -106,8 +108,8 @@ static bool
 load_text(const struct setting *s, const char *value, char **out, struct err *e)
 {
 	if (s->type == SECRET && *value != '\0' && strlen(value) < (size_t)s->min)
-		return err_set(e, ERR_CONFIG, "%s: too short, %d bytes at least", s->name,
-			s->min);
+		return err_set(e, ERR_CONFIG, "%s: too short, %d bytes at least",
+			s->name, s->min);
 	*out = strdup(value);
 	return *out != NULL || err_set(e, ERR_NOMEM, "out of memory");
 }
@@ -137,14 +139,16 @@ check_whole(const struct config *c, struct err *e)
 	for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++)
 		known = known || strcmp(c->log_level, levels[i]) == 0;
 	if (!known)
-		return err_set(e, ERR_CONFIG, "LOG_LEVEL=%.20s: debug, info, warn or error",
-			c->log_level);
+		return err_set(e, ERR_CONFIG,
+			"LOG_LEVEL=%.20s: debug, info, warn or error", c->log_level);
 	if (*c->waha_url != '\0' && strncmp(c->waha_url, "http://", 7) != 0 &&
 		strncmp(c->waha_url, "https://", 8) != 0)
-		return err_set(e, ERR_CONFIG, "WAHA_URL: http:// or https:// is missing");
+		return err_set(
+			e, ERR_CONFIG, "WAHA_URL: http:// or https:// is missing");
 	if (*c->public_url != '\0' && strncmp(c->public_url, "http://", 7) != 0 &&
 		strncmp(c->public_url, "https://", 8) != 0)
-		return err_set(e, ERR_CONFIG, "PUBLIC_URL: http:// or https:// is missing");
+		return err_set(
+			e, ERR_CONFIG, "PUBLIC_URL: http:// or https:// is missing");
 	return true;
 }
 

@@ -64,7 +64,8 @@ void config_free(struct config *c);
 /* What one row of the table tells a person. */
 struct config_help {
 	const char *name;
-	const char *alias; /* another name that is read when the first is unset, or NULL */
+	const char
+		*alias; /* another name that is read when the first is unset, or NULL */
 	const char *fallback; /* the default as text */
 	const char *help;
 	bool secret;

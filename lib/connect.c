@@ -6,22 +6,23 @@
 #include "lib/log.h"
 #include "lib/server.h"
 
-#define SHOW_MAX 2000       /* bytes of a raw QR; lib/qr takes no more */
-#define SWAPS_MAX 2         /* fresh instances tried within one click */
-#define POLL_FIRST_MS 60    /* between looks at a starting session, doubling up to */
+#define SHOW_MAX 2000 /* bytes of a raw QR; lib/qr takes no more */
+#define SWAPS_MAX 2 /* fresh instances tried within one click */
+#define POLL_FIRST_MS 60 /* between looks at a starting session, doubling up to */
 #define POLL_LONGEST_MS 500
 
 static const struct db_stmt stmt_finish = {"connect_finish",
-	"SELECT connect_finish($1, $2::bigint, $3::bigint * interval '1 millisecond', $4, $5,"
+	"SELECT connect_finish($1, $2::bigint, $3::bigint * interval '1 millisecond', "
+	"$4, $5,"
 	" $6, $7::boolean)",
 	7};
 
 /* How one instance fared. */
 enum outcome {
-	SHOWN,     /* result holds something to show, or is connected */
-	BROKEN,    /* this instance is no good; another may be */
+	SHOWN, /* result holds something to show, or is connected */
+	BROKEN, /* this instance is no good; another may be */
 	UNREACHED, /* its gateway does not answer, or refuses us */
-	SLOW       /* the deadline passed */
+	SLOW /* the deadline passed */
 };
 
 /* One attempt: what it works on, and what it has done so far. */
@@ -44,7 +45,8 @@ blame(const struct err *e)
 	case ERR_CONFLICT:
 		return BROKEN;
 	case ERR_UNAVAILABLE:
-		return e->status != 0 ? BROKEN : UNREACHED; /* a 5xx: about this session */
+		return e->status != 0 ? BROKEN
+				      : UNREACHED; /* a 5xx: about this session */
 	case ERR_TIMEOUT:
 		return SLOW;
 	default:
@@ -52,8 +54,8 @@ blame(const struct err *e)
 	}
 }
 
-/* Asks for the QR or the code. A session may leave SCAN_QR_CODE between the look and the
- * question: then *again is set and the caller looks anew. */
+/* Asks for the QR or the code. A session may leave SCAN_QR_CODE between the look and
+ * the question: then *again is set and the caller looks anew. */
 static enum outcome
 ask(struct attempt *a, bool *again)
 {
@@ -67,7 +69,8 @@ ask(struct attempt *a, bool *again)
 		ok = a->gw->pairing_code(a->app->http, a->server, name, a->wish->number,
 			&a->out->show, a->deadline, &why);
 	else
-		ok = a->gw->qr(a->app->http, a->server, name, &a->out->show, a->deadline, &why);
+		ok = a->gw->qr(a->app->http, a->server, name, &a->out->show,
+			a->deadline, &why);
 	if (ok)
 		return SHOWN;
 	*again = why.code == ERR_CONFLICT && deadline_left(a->deadline) > 0;
@@ -100,7 +103,8 @@ step(struct attempt *a, enum outcome *result)
 	bool again = false;
 
 	err_clear(a->e);
-	if (!a->gw->state(a->app->http, a->server, a->out->claim.name, s, a->deadline, a->e)) {
+	if (!a->gw->state(a->app->http, a->server, a->out->claim.name, s, a->deadline,
+		    a->e)) {
 		*result = blame(a->e);
 		return true;
 	}
@@ -132,7 +136,8 @@ bring_up(struct attempt *a)
 		return blame(a->e);
 	while (!step(a, &result)) {
 		if (!clock_sleep(wait, a->deadline)) {
-			err_set(a->e, ERR_TIMEOUT, "the session is still %s", a->out->session.word);
+			err_set(a->e, ERR_TIMEOUT, "the session is still %s",
+				a->out->session.word);
 			return SLOW;
 		}
 		wait = wait * 2 < POLL_LONGEST_MS ? wait * 2 : POLL_LONGEST_MS;
@@ -213,8 +218,8 @@ connect_result_free(struct connect_result *r)
 }
 
 bool
-connect_finish(struct db_conn *c, const struct connect_result *r, deadline_t d, bool *current,
-	struct err *e)
+connect_finish(struct db_conn *c, const struct connect_result *r, deadline_t d,
+	bool *current, struct err *e)
 {
 	const struct session *s = &r->session;
 	char epoch[24], age[24];
@@ -224,7 +229,8 @@ connect_finish(struct db_conn *c, const struct connect_result *r, deadline_t d, 
 	snprintf(age, sizeof(age), "%lld", (long long)(clock_ms() - r->asked_ms));
 	result = db_exec(c, d, &stmt_finish,
 		(const char *[]){r->claim.instance_id, epoch, age, s->word,
-			*s->phone != '\0' ? s->phone : NULL, *s->profile != '\0' ? s->profile : NULL,
+			*s->phone != '\0' ? s->phone : NULL,
+			*s->profile != '\0' ? s->profile : NULL,
 			r->connected ? "false" : "true"},
 		e);
 	*current = result != NULL && db_bool(result, 0, 0);

@@ -1,10 +1,11 @@
 /*
  * connect: from a click to a QR code (or a pairing code), over the pool and a gateway.
  *
- * Claims or finds the device's instance, starts its session, waits until the gateway has something to
- * show, and swaps a broken, never paired instance for a fresh one. It ends by its deadline;
- * whoever gives up keeps his instance and finds it at the next click. No transaction is open
- * while a gateway is asked. Thread-safety: as db and http.
+ * Claims or finds the device's instance, starts its session, waits until the gateway
+ * has something to show, and swaps a broken, never paired instance for a fresh one. It
+ * ends by its deadline; whoever gives up keeps his instance and finds it at the next
+ * click. No transaction is open while a gateway is asked. Thread-safety: as db and
+ * http.
  */
 #ifndef WAPOOL_CONNECT_H
 #define WAPOOL_CONNECT_H
@@ -23,20 +24,21 @@ struct connect_wish {
 
 struct connect_result {
 	struct claim claim;
-	bool connected;         /* a phone is connected already: nothing to show */
+	bool connected; /* a phone is connected already: nothing to show */
 	struct session session; /* as the gateway says */
-	struct buf show;        /* the raw QR value, or the pairing code */
-	int64_t asked_ms;       /* clock_ms() when the gateway was asked for that */
+	struct buf show; /* the raw QR value, or the pairing code */
+	int64_t asked_ms; /* clock_ms() when the gateway was asked for that */
 };
 
-/* True: *out is filled; free it with connect_result_free in any case. False: *problem is what to
- * answer and *e why (for the log). */
+/* True: *out is filled; free it with connect_result_free in any case. False: *problem
+ * is what to answer and *e why (for the log). */
 bool connect_run(struct app *app, const struct user *u, const struct connect_wish *wish,
 	deadline_t d, struct connect_result *out, enum problem *problem, struct err *e);
 void connect_result_free(struct connect_result *r);
 
-/* Writes down what was shown, inside the caller's transaction on c. *current is false if the assignment
- * ended meanwhile (the owner disconnected in another window): nothing may be shown then. */
+/* Writes down what was shown, inside the caller's transaction on c. *current is false
+ * if the assignment ended meanwhile (the owner disconnected in another window): nothing
+ * may be shown then. */
 bool connect_finish(struct db_conn *c, const struct connect_result *r, deadline_t d,
 	bool *current, struct err *e);
 

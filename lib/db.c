@@ -10,15 +10,15 @@
 #include "lib/log.h"
 
 #define MAX_PREPARED 64
-#define CONNECT_MS 3000   /* one attempt to connect */
-#define FAIL_FAST_MS 500  /* after a failed attempt nobody tries again for this long */
+#define CONNECT_MS 3000 /* one attempt to connect */
+#define FAIL_FAST_MS 500 /* after a failed attempt nobody tries again for this long */
 
 struct db_conn {
 	PGconn *pg;
 	struct db_pool *pool;
 	const struct db_stmt *prepared[MAX_PREPARED];
 	int nprepared;
-	bool broken;    /* close instead of reuse */
+	bool broken; /* close instead of reuse */
 	bool listening;
 	struct db_conn *next;
 };
@@ -30,14 +30,15 @@ struct db_pool {
 	int size, timeout_ms;
 	pthread_mutex_t lock;
 	pthread_cond_t freed;
-	int open;              /* connections in use or idle; guarded by lock */
-	struct db_conn *idle;  /* last used first; guarded by lock */
-	int64_t retry_at;      /* fail fast until then; guarded by lock */
-	char last_error[256];  /* guarded by lock */
+	int open; /* connections in use or idle; guarded by lock */
+	struct db_conn *idle; /* last used first; guarded by lock */
+	int64_t retry_at; /* fail fast until then; guarded by lock */
+	char last_error[256]; /* guarded by lock */
 };
 
 struct db_pool *
-db_pool_new(const char *url, const char *program, int size, int timeout_ms, struct err *e)
+db_pool_new(
+	const char *url, const char *program, int size, int timeout_ms, struct err *e)
 {
 	struct db_pool *p = calloc(1, sizeof(*p));
 	pthread_condattr_t attr;
@@ -99,7 +100,8 @@ db_pool_free(struct db_pool *p)
 	free(p);
 }
 
-/* Waits until the connection's socket is ready for `events`; false when d has passed. */
+/* Waits until the connection's socket is ready for `events`; false when d has passed.
+ */
 static bool
 wait_socket(PGconn *pg, short events, deadline_t d)
 {
@@ -114,7 +116,8 @@ wait_socket(PGconn *pg, short events, deadline_t d)
 	return n > 0;
 }
 
-/* One attempt to connect: libpq's own asynchronous steps, so that the deadline holds. */
+/* One attempt to connect: libpq's own asynchronous steps, so that the deadline holds.
+ */
 static PGconn *
 connect_pg(const struct db_pool *p, deadline_t d, struct err *e)
 {
@@ -131,7 +134,8 @@ connect_pg(const struct db_pool *p, deadline_t d, struct err *e)
 	d = deadline_min(d, deadline_in(CONNECT_MS));
 	while (PQstatus(pg) != CONNECTION_BAD && step != PGRES_POLLING_OK &&
 		step != PGRES_POLLING_FAILED) {
-		if (!wait_socket(pg, step == PGRES_POLLING_READING ? POLLIN : POLLOUT, d))
+		if (!wait_socket(
+			    pg, step == PGRES_POLLING_READING ? POLLIN : POLLOUT, d))
 			break;
 		step = PQconnectPoll(pg);
 	}
@@ -168,8 +172,8 @@ open_slot(struct db_pool *p, deadline_t d, struct err *e)
 	return NULL;
 }
 
-/* Takes an idle connection or a slot to open one; waits until d. Returns false on failure;
- * *out is NULL when a slot was reserved. */
+/* Takes an idle connection or a slot to open one; waits until d. Returns false on
+ * failure; *out is NULL when a slot was reserved. */
 static bool
 take_slot(struct db_pool *p, deadline_t d, struct db_conn **out, struct err *e)
 {
@@ -185,7 +189,8 @@ take_slot(struct db_pool *p, deadline_t d, struct db_conn **out, struct err *e)
 		p->idle = (*out)->next;
 		ok = true;
 	} else if (p->open >= p->size) {
-		ok = err_set(e, ERR_TIMEOUT, "all %d database connections are busy", p->size);
+		ok = err_set(e, ERR_TIMEOUT, "all %d database connections are busy",
+			p->size);
 	} else if (clock_ms() < p->retry_at) {
 		ok = err_set(e, ERR_UNAVAILABLE, "%s", p->last_error);
 	} else {
@@ -204,7 +209,7 @@ db_put(struct db_pool *p, struct db_conn *c)
 	if (c == NULL)
 		return;
 	keep = !c->broken && !c->listening && PQstatus(c->pg) == CONNECTION_OK &&
-	       PQtransactionStatus(c->pg) == PQTRANS_IDLE;
+		PQtransactionStatus(c->pg) == PQTRANS_IDLE;
 	pthread_mutex_lock(&p->lock);
 	if (keep) {
 		c->next = p->idle;
@@ -263,7 +268,8 @@ static PGresult *
 fail(struct db_conn *c, PGresult *r, const char *what, struct err *e)
 {
 	const char *state = r != NULL ? PQresultErrorField(r, PG_DIAG_SQLSTATE) : NULL;
-	const char *text = r != NULL ? PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY) : NULL;
+	const char *text =
+		r != NULL ? PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY) : NULL;
 
 	if (PQstatus(c->pg) != CONNECTION_OK)
 		c->broken = true;
@@ -322,7 +328,8 @@ prepare(struct db_conn *c, deadline_t d, const struct db_stmt *s, struct err *e)
 		if (c->prepared[i] == s)
 			return true;
 	if (c->nprepared == MAX_PREPARED)
-		return err_set(e, ERR_INTERNAL, "more than %d statements", MAX_PREPARED);
+		return err_set(
+			e, ERR_INTERNAL, "more than %d statements", MAX_PREPARED);
 	if (!PQsendPrepare(c->pg, s->name, s->sql, s->nparams, NULL))
 		return fail(c, NULL, s->name, e) != NULL;
 	r = finish(c, d, s->name, e);
@@ -334,8 +341,8 @@ prepare(struct db_conn *c, deadline_t d, const struct db_stmt *s, struct err *e)
 }
 
 PGresult *
-db_exec(struct db_conn *c, deadline_t d, const struct db_stmt *s, const char *const *params,
-	struct err *e)
+db_exec(struct db_conn *c, deadline_t d, const struct db_stmt *s,
+	const char *const *params, struct err *e)
 {
 	d = deadline_min(d, deadline_in(c->pool->timeout_ms + 1000));
 	if (!prepare(c, d, s, e))
@@ -346,8 +353,8 @@ db_exec(struct db_conn *c, deadline_t d, const struct db_stmt *s, const char *co
 }
 
 PGresult *
-db_query(struct db_pool *p, deadline_t d, const struct db_stmt *s, const char *const *params,
-	struct err *e)
+db_query(struct db_pool *p, deadline_t d, const struct db_stmt *s,
+	const char *const *params, struct err *e)
 {
 	struct db_conn *c = db_get(p, d, e);
 	PGresult *r;
@@ -396,7 +403,8 @@ db_notify(struct db_pool *p, deadline_t d, const struct db_stmt *notify)
 {
 	struct err ignored = ERR_INIT;
 
-	PQclear(db_query(p, deadline_min(d, deadline_in(1000)), notify, NULL, &ignored));
+	PQclear(db_query(
+		p, deadline_min(d, deadline_in(1000)), notify, NULL, &ignored));
 }
 
 bool
@@ -434,7 +442,8 @@ db_text(const PGresult *r, int row, int col)
 int64_t
 db_int(const PGresult *r, int row, int col)
 {
-	return PQgetisnull(r, row, col) ? 0 : strtoll(PQgetvalue(r, row, col), NULL, 10);
+	return PQgetisnull(r, row, col) ? 0
+					: strtoll(PQgetvalue(r, row, col), NULL, 10);
 }
 
 bool

@@ -1,14 +1,16 @@
 /*
- * db: a small pool of PostgreSQL connections per process, and statements with deadlines.
+ * db: a small pool of PostgreSQL connections per process, and statements with
+ * deadlines.
  *
- * The only file that includes libpq-fe.h besides db.c is this one, for PGresult. Connections
- * open at first use, are prepared lazily, checked when a statement fails, and replaced when broken;
- * while the server is down callers fail fast for a moment instead of queueing up to time out.
- * Statements are constants (`struct db_stmt`); values are always parameters.
+ * The only file that includes libpq-fe.h besides db.c is this one, for PGresult.
+ * Connections open at first use, are prepared lazily, checked when a statement fails,
+ * and replaced when broken; while the server is down callers fail fast for a moment
+ * instead of queueing up to time out. Statements are constants (`struct db_stmt`);
+ * values are always parameters.
  *
- * Thread-safety: a db_pool may be used from all threads; a db_conn belongs to the thread that
- * got it until db_put. Hold one only for a statement or a transaction, never across a call to
- * a gateway.
+ * Thread-safety: a db_pool may be used from all threads; a db_conn belongs to the
+ * thread that got it until db_put. Hold one only for a statement or a transaction,
+ * never across a call to a gateway.
  */
 #ifndef WAPOOL_DB_H
 #define WAPOOL_DB_H
@@ -20,8 +22,8 @@
 #include "lib/clock.h"
 #include "lib/err.h"
 
-/* A statement, declared `static const` beside the code that uses it. Its name is the prepared
- * statement's and must be unique in the program. */
+/* A statement, declared `static const` beside the code that uses it. Its name is the
+ * prepared statement's and must be unique in the program. */
 struct db_stmt {
 	const char *name;
 	const char *sql;
@@ -33,27 +35,30 @@ struct db_stmt {
 struct db_pool;
 struct db_conn;
 
-/* A pool of at most `size` connections to `url` (libpq's conninfo or URI) that calls itself
- * `program` there (application_name) and gives statements at most timeout_ms. Opens nothing.
- * NULL with *e only when memory runs out or url cannot be parsed. Free with db_pool_free. */
+/* A pool of at most `size` connections to `url` (libpq's conninfo or URI) that calls
+ * itself `program` there (application_name) and gives statements at most timeout_ms.
+ * Opens nothing. NULL with *e only when memory runs out or url cannot be parsed. Free
+ * with db_pool_free. */
 struct db_pool *db_pool_new(
 	const char *url, const char *program, int size, int timeout_ms, struct err *e);
 void db_pool_free(struct db_pool *p);
 
 /*
- * A connection that is open, idle and was alive a moment ago (one that the server closed
- * meanwhile is replaced), waiting for one until the deadline. NULL with ERR_TIMEOUT (all
- * busy) or ERR_UNAVAILABLE (the server cannot be reached or refuses us). Return it with db_put,
- * which closes it if it is broken or in the middle of something. db_put(p, NULL) is allowed.
+ * A connection that is open, idle and was alive a moment ago (one that the server
+ * closed meanwhile is replaced), waiting for one until the deadline. NULL with
+ * ERR_TIMEOUT (all busy) or ERR_UNAVAILABLE (the server cannot be reached or refuses
+ * us). Return it with db_put, which closes it if it is broken or in the middle of
+ * something. db_put(p, NULL) is allowed.
  */
 struct db_conn *db_get(struct db_pool *p, deadline_t d, struct err *e);
 void db_put(struct db_pool *p, struct db_conn *c);
 
 /*
- * Runs a statement with text parameters (NULL is SQL's NULL) and gives its result, which the
- * caller frees with PQclear. NULL on failure: e->sqlstate tells which (ERR_TIMEOUT, ERR_UNAVAILABLE
- * for connection trouble and shutdowns, ERR_CONFLICT for class 23 and 40, else ERR_INTERNAL).
- * After ERR_TIMEOUT or ERR_UNAVAILABLE the outcome of a write is unknown.
+ * Runs a statement with text parameters (NULL is SQL's NULL) and gives its result,
+ * which the caller frees with PQclear. NULL on failure: e->sqlstate tells which
+ * (ERR_TIMEOUT, ERR_UNAVAILABLE for connection trouble and shutdowns, ERR_CONFLICT for
+ * class 23 and 40, else ERR_INTERNAL). After ERR_TIMEOUT or ERR_UNAVAILABLE the outcome
+ * of a write is unknown.
  */
 PGresult *db_exec(struct db_conn *c, deadline_t d, const struct db_stmt *s,
 	const char *const *params, struct err *e) __attribute__((warn_unused_result));
@@ -62,18 +67,20 @@ PGresult *db_exec(struct db_conn *c, deadline_t d, const struct db_stmt *s,
 PGresult *db_query(struct db_pool *p, deadline_t d, const struct db_stmt *s,
 	const char *const *params, struct err *e) __attribute__((warn_unused_result));
 
-/* BEGIN, COMMIT, ROLLBACK. After a failed commit with ERR_TIMEOUT or ERR_UNAVAILABLE the outcome is
- * unknown. db_rollback never fails: db_put closes what it could not undo. */
+/* BEGIN, COMMIT, ROLLBACK. After a failed commit with ERR_TIMEOUT or ERR_UNAVAILABLE
+ * the outcome is unknown. db_rollback never fails: db_put closes what it could not
+ * undo. */
 bool db_begin(struct db_conn *c, deadline_t d, struct err *e);
 bool db_commit(struct db_conn *c, deadline_t d, struct err *e);
 void db_rollback(struct db_conn *c, deadline_t d);
 
-/* Sends an empty NOTIFY on that channel in its own statement: a wake-up, for which failure
- * does not matter (polling stands behind it). */
+/* Sends an empty NOTIFY on that channel in its own statement: a wake-up, for which
+ * failure does not matter (polling stands behind it). */
 void db_notify(struct db_pool *p, deadline_t d, const struct db_stmt *notify);
 
-/* LISTENs on `wapool` with a connection kept for it, and waits until something comes or the
- * deadline passes. True if woken; false also when the connection broke: then db_alive tells. */
+/* LISTENs on `wapool` with a connection kept for it, and waits until something comes or
+ * the deadline passes. True if woken; false also when the connection broke: then
+ * db_alive tells. */
 bool db_wait(struct db_conn *c, deadline_t d);
 
 /* False once the connection is known to be broken: give it back and get another. */
@@ -81,7 +88,7 @@ bool db_alive(const struct db_conn *c);
 
 /* Row accessors. Text is borrowed from the result; NULL for SQL's NULL. */
 const char *db_text(const PGresult *r, int row, int col);
-int64_t db_int(const PGresult *r, int row, int col);  /* 0 for NULL */
-bool db_bool(const PGresult *r, int row, int col);    /* false for NULL */
+int64_t db_int(const PGresult *r, int row, int col); /* 0 for NULL */
+bool db_bool(const PGresult *r, int row, int col); /* false for NULL */
 
 #endif

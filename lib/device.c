@@ -26,8 +26,8 @@ device_of_query(const struct request *rq, char out[DEVICE_ID_SIZE], struct respo
 }
 
 bool
-device_of_body(
-	const struct request *rq, const json_t *body, const char **out, struct response *rs)
+device_of_body(const struct request *rq, const json_t *body, const char **out,
+	struct response *rs)
 {
 	const json_t *id = json_object_get(body, "deviceId");
 

@@ -11,7 +11,7 @@
 #include <stddef.h>
 
 #define HMAC_SHA512_HEX_SIZE 129 /* hex digits of HMAC-SHA-512 and the NUL */
-#define SHA256_HEX_SIZE 65 /* hex digits of SHA-256 and the NUL */
+#define SHA256_HEX_SIZE 65       /* hex digits of SHA-256 and the NUL */
 
 /* Writes HMAC-SHA-512 of n bytes of data under klen bytes of key as lower-case hex into
  * out. key and data may be NULL if their length is 0. False, and out "", if klen

@@ -80,10 +80,12 @@ take_bytes(char *p, size_t size, size_t n, void *to)
 static struct curl_slist *
 header_list(const struct http_request *rq)
 {
-	/* no "Expect: 100-continue": it costs a round trip and some servers stall on it */
+	/* no "Expect: 100-continue": it costs a round trip and some servers stall on it
+	 */
 	struct curl_slist *list = curl_slist_append(NULL, "Expect:"), *more;
 
-	for (size_t i = 0; list != NULL && rq->headers != NULL && rq->headers[i] != NULL; i++) {
+	for (size_t i = 0;
+		list != NULL && rq->headers != NULL && rq->headers[i] != NULL; i++) {
 		more = curl_slist_append(list, rq->headers[i]);
 		if (more == NULL) {
 			curl_slist_free_all(list);
@@ -103,15 +105,16 @@ set_options(struct http *h, CURL *c, const struct http_request *rq, int left_ms,
 	curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
 	curl_easy_setopt(c, CURLOPT_USERAGENT, "wapool");
 	if (rq->body != NULL) {
-		curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)rq->body_len);
+		curl_easy_setopt(
+			c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)rq->body_len);
 		curl_easy_setopt(c, CURLOPT_POSTFIELDS, rq->body);
 	}
 	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, take_bytes);
 	curl_easy_setopt(c, CURLOPT_WRITEDATA, body);
 	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)left_ms);
-	curl_easy_setopt(
-		c, CURLOPT_CONNECTTIMEOUT_MS, (long)(left_ms < CONNECT_MS ? left_ms : CONNECT_MS));
+	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS,
+		(long)(left_ms < CONNECT_MS ? left_ms : CONNECT_MS));
 	curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
 	curl_easy_setopt(c, CURLOPT_PROXY, "");
 	curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -144,8 +147,8 @@ tell(CURLcode rc, const struct buf *body, CURL *c, struct err *e)
 }
 
 bool
-http_call(struct http *h, const struct http_request *rq, deadline_t d, struct http_answer *a,
-	struct err *e)
+http_call(struct http *h, const struct http_request *rq, deadline_t d,
+	struct http_answer *a, struct err *e)
 {
 	int left = deadline_left(d);
 	struct curl_slist *headers;
@@ -176,7 +179,8 @@ http_call(struct http *h, const struct http_request *rq, deadline_t d, struct ht
 	curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
 	curl_easy_getinfo(c, CURLINFO_CONTENT_TYPE, &type);
 	a->status = (int)status;
-	snprintf(a->content_type, sizeof(a->content_type), "%s", type != NULL ? type : "");
+	snprintf(a->content_type, sizeof(a->content_type), "%s",
+		type != NULL ? type : "");
 	ok = status >= 200 && status <= 599;
 	if (!ok)
 		err_set(e, ERR_PROTOCOL, "HTTP status %ld", status);
@@ -196,8 +200,9 @@ http_answer_free(struct http_answer *a)
 bool
 http_escape(struct buf *out, const char *s)
 {
-	static const char unreserved[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-					 "0123456789-._~";
+	static const char unreserved[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+		"0123456789-._~";
 
 	for (; *s != '\0'; s++) {
 		if (strchr(unreserved, *s) != NULL)

@@ -1,12 +1,12 @@
 /*
  * http: calls to other people's servers. The only file that includes curl.
  *
- * Every call has an absolute deadline and a cap on the answer; redirects are not followed, proxies
- * of the environment are ignored, only http and https are spoken, TLS is verified. What comes
- * back is hostile until a driver has parsed it.
+ * Every call has an absolute deadline and a cap on the answer; redirects are not
+ * followed, proxies of the environment are ignored, only http and https are spoken, TLS
+ * is verified. What comes back is hostile until a driver has parsed it.
  *
- * Thread-safety: a struct http may be used from all threads; handles (and with them the open
- * connections) are lent to one call at a time.
+ * Thread-safety: a struct http may be used from all threads; handles (and with them the
+ * open connections) are lent to one call at a time.
  */
 #ifndef WAPOOL_HTTP_H
 #define WAPOOL_HTTP_H
@@ -22,10 +22,11 @@
 struct http;
 
 struct http_request {
-	const char *method;         /* "GET", "POST", ... */
-	const char *url;            /* absolute */
-	const char *const *headers; /* "Name: value" strings, NULL-terminated; or NULL */
-	const char *body;           /* or NULL */
+	const char *method; /* "GET", "POST", ... */
+	const char *url; /* absolute */
+	const char *const
+		*headers; /* "Name: value" strings, NULL-terminated; or NULL */
+	const char *body; /* or NULL */
 	size_t body_len;
 	size_t max_answer; /* bytes; 0: 1 MiB */
 };
@@ -37,16 +38,17 @@ struct http_answer {
 	int64_t duration_us;
 };
 
-/* ca_file: more certificates to trust, or "". Needs curl_global_init (app_open does it). NULL when
- * out of memory. Free with http_free. */
+/* ca_file: more certificates to trust, or "". Needs curl_global_init (app_open does
+ * it). NULL when out of memory. Free with http_free. */
 struct http *http_new(const char *ca_file);
 void http_free(struct http *h);
 
 /*
- * Makes the call. True if an HTTP answer came, whatever its status; the caller frees it with
- * http_answer_free (also after failure). False: ERR_TIMEOUT (the deadline passed; e->status is 1 if the
- * request may have left), ERR_UNAVAILABLE (name, connection, TLS or reset), ERR_TOO_LARGE (the answer
- * was longer than max_answer), ERR_INPUT (not a usable URL). e->text says which, without the URL.
+ * Makes the call. True if an HTTP answer came, whatever its status; the caller frees it
+ * with http_answer_free (also after failure). False: ERR_TIMEOUT (the deadline passed;
+ * e->status is 1 if the request may have left), ERR_UNAVAILABLE (name, connection, TLS
+ * or reset), ERR_TOO_LARGE (the answer was longer than max_answer), ERR_INPUT (not a
+ * usable URL). e->text says which, without the URL.
  */
 bool http_call(struct http *h, const struct http_request *rq, deadline_t d,
 	struct http_answer *a, struct err *e);

@@ -8,7 +8,8 @@
 
 static const struct db_stmt stmt_begin = {"idempotency_begin",
 	"SELECT outcome, token, status, body"
-	" FROM idempotency_begin($1, $2, $3, $4, $5, $6::int * interval '1 millisecond')",
+	" FROM idempotency_begin($1, $2, $3, $4, $5, $6::int * interval '1 "
+	"millisecond')",
 	6};
 
 static const struct db_stmt stmt_end = {
@@ -20,8 +21,9 @@ static const struct db_stmt stmt_drop = {
 enum { OUTCOME, TOKEN, STATUS, BODY };
 
 /*
- * The draft wants a Structured Field string ("..." in quotes); many clients send the bare
- * text. Both are taken, as one and the same key. False if it is empty, too long or not printable.
+ * The draft wants a Structured Field string ("..." in quotes); many clients send the
+ * bare text. Both are taken, as one and the same key. False if it is empty, too long or
+ * not printable.
  */
 static bool
 read_key(const char *header, char out[IDEMPOTENCY_KEY_MAX + 1])
@@ -87,7 +89,8 @@ idempotency_begin(struct app *app, const struct request *rq, const struct user *
 	snprintf(lock, sizeof(lock), "%d", lock_ms);
 	sha256_hex(buf_str(&rq->body), rq->body.len, fingerprint);
 	r = db_query(app->db, rq->deadline, &stmt_begin,
-		(const char *[]){u->id, u->email, route, id->key, fingerprint, lock}, &e);
+		(const char *[]){u->id, u->email, route, id->key, fingerprint, lock},
+		&e);
 	if (r == NULL) {
 		response_error(rs, rq, &e);
 		return false;
@@ -100,8 +103,8 @@ idempotency_begin(struct app *app, const struct request *rq, const struct user *
 }
 
 bool
-idempotency_store(struct db_conn *c, const struct idempotency *id, const struct response *rs,
-	deadline_t d, struct err *e)
+idempotency_store(struct db_conn *c, const struct idempotency *id,
+	const struct response *rs, deadline_t d, struct err *e)
 {
 	char status[16];
 	PGresult *r;
@@ -130,14 +133,14 @@ idempotency_end(struct app *app, const struct request *rq, const struct idempote
 	snprintf(status, sizeof(status), "%d", rs->status);
 	if (rs->status < 500)
 		r = db_query(app->db, rq->deadline, &stmt_end,
-			(const char *[]){id->user_id, id->route, id->key, id->token, status,
-				buf_str(&rs->body)},
+			(const char *[]){id->user_id, id->route, id->key, id->token,
+				status, buf_str(&rs->body)},
 			&e);
 	else
 		r = db_query(app->db, rq->deadline, &stmt_drop,
-			(const char *[]){id->user_id, id->route, id->key, id->token}, &e);
+			(const char *[]){id->user_id, id->route, id->key, id->token},
+			&e);
 	if (r == NULL) /* the key frees itself when its lock ends */
 		log_write(LOG_WARN, "idempotency.end", LOG_STR("error", e.text));
 	PQclear(r);
 }
-

@@ -1,10 +1,10 @@
 /*
  * idempotency: the Idempotency-Key header (draft-ietf-httpapi-idempotency-key-header).
  *
- * Keys are per user and route. The same key with the same body gets the stored answer again;
- * with another body 422; while the first still runs 409; a malformed key 400. Answers that may be
- * tried again as they are (5xx) are not stored: the key is free again. Answers are kept for
- * IDEMPOTENCY_TTL hours. Thread-safety: as db.
+ * Keys are per user and route. The same key with the same body gets the stored answer
+ * again; with another body 422; while the first still runs 409; a malformed key 400.
+ * Answers that may be tried again as they are (5xx) are not stored: the key is free
+ * again. Answers are kept for IDEMPOTENCY_TTL hours. Thread-safety: as db.
  */
 #ifndef WAPOOL_IDEMPOTENCY_H
 #define WAPOOL_IDEMPOTENCY_H
@@ -28,19 +28,21 @@ struct idempotency {
 };
 
 /*
- * True: go on (with or without a key). False: rs is answered already (replay, 400, 409, 422, or
- * a failure). route is the path that the key belongs to; lock_ms the longest the request may
- * take before somebody else may try it.
+ * True: go on (with or without a key). False: rs is answered already (replay, 400, 409,
+ * 422, or a failure). route is the path that the key belongs to; lock_ms the longest
+ * the request may take before somebody else may try it.
  */
 bool idempotency_begin(struct app *app, const struct request *rq, const struct user *u,
 	const char *route, int lock_ms, struct idempotency *id, struct response *rs);
 
-/* Stores rs's answer with the key, inside the caller's transaction on c. No-op without a key. */
+/* Stores rs's answer with the key, inside the caller's transaction on c. No-op without
+ * a key. */
 bool idempotency_store(struct db_conn *c, const struct idempotency *id,
 	const struct response *rs, deadline_t d, struct err *e);
 
-/* The same outside of a transaction: stores an answer below 500, frees the key of others. */
-void idempotency_end(struct app *app, const struct request *rq, const struct idempotency *id,
-	const struct response *rs);
+/* The same outside of a transaction: stores an answer below 500, frees the key of
+ * others. */
+void idempotency_end(struct app *app, const struct request *rq,
+	const struct idempotency *id, const struct response *rs);
 
 #endif

@@ -14,7 +14,7 @@
 
 struct jwt_key {
 	const char *alg; /* "HS256", "RS256" or "ES256": static, as cjose names it */
-	char *kid; /* NULL if it has none */
+	char *kid;       /* NULL if it has none */
 	size_t sig_size; /* bytes of each signature */
 	cjose_jwk_t *jwk;
 };

@@ -10,7 +10,7 @@
 #include "lib/jwt-int.h"
 
 struct jwt_keys {
-	bool secret; /* what every `set` of it is */
+	bool secret;          /* what every `set` of it is */
 	pthread_mutex_t lock; /* of `set` and each set's `users` */
 	struct jwt_keyset *set;
 	atomic_bool kid_miss;

@@ -9,6 +9,10 @@
 
 #include "lib/jwt-int.h"
 
+/* Arrays and objects in one part. jansson recurses for each level, up to 2048 of them,
+ * which a thread with a small stack would not survive. */
+#define NESTS_MAX 256
+
 enum { HEADER, PAYLOAD, SIGNATURE, PARTS };
 
 struct token {
@@ -75,11 +79,19 @@ split(const char *text, struct token *t, struct err *e)
 
 /* The object that n bytes of strict JSON are. NULL and *e otherwise. */
 static json_t *
-object(const void *bytes, size_t n, struct err *e)
+object(const uint8_t *bytes, size_t n, struct err *e)
 {
 	json_error_t why;
-	json_t *root = json_loadb(bytes, n, JSON_REJECT_DUPLICATES, &why);
+	json_t *root;
+	size_t nests = 0;
 
+	for (size_t i = 0; i < n; i++)
+		nests += bytes[i] == '[' || bytes[i] == '{';
+	if (nests > NESTS_MAX) {
+		jwt_refuse(e, "too many arrays or objects");
+		return NULL;
+	}
+	root = json_loadb((const char *)bytes, n, JSON_REJECT_DUPLICATES, &why);
 	if (root == NULL && json_error_code(&why) == json_error_out_of_memory)
 		err_set(e, ERR_NOMEM, "out of memory");
 	else if (!json_is_object(root))

@@ -110,8 +110,8 @@ bool jwt_keys_take_kid_miss(struct jwt_keys *keys);
  *            or false; role and email, if there, short texts without control characters
  *
  * Otherwise false, *out zeroed, and *e: ERR_UNAUTHORIZED with a short reason that
- * repeats nothing from the token; ERR_NOMEM; ERR_INTERNAL. token NULL is unauthorized;
- * keys, rules and out must not be NULL.
+ * repeats nothing from the token; ERR_NOMEM (where the library that failed tells: if not,
+ * also unauthorized). token NULL is unauthorized; keys, rules and out must not be NULL.
  */
 bool jwt_verify(struct jwt_keys *keys, const struct jwt_rules *rules, const char *token,
 	int64_t now_s, struct jwt_claims *out, struct err *e);
@@ -121,9 +121,8 @@ bool jwt_verify(struct jwt_keys *keys, const struct jwt_rules *rules, const char
  * {role: "admin" or "user"}, iat: now_s, exp: now_s + ttl_s, jti: 128 random bits}.
  * issuer "" or NULL: no iss. audience "" or NULL: "authenticated". email NULL: "".
  * The caller frees the result with free(). NULL and *e: ERR_CONFIG if keys are a JWK
- * set, ERR_INPUT if sub is no UUID, a text is no UTF-8, holds
- * control characters or exceeds 254 bytes, or ttl_s is not 1 to INT32_MAX;
- * ERR_NOMEM; ERR_INTERNAL.
+ * set; ERR_INPUT if sub is no UUID, a text is no UTF-8, holds control characters or
+ * exceeds 254 bytes, or ttl_s is not 1 to INT32_MAX; ERR_NOMEM; ERR_INTERNAL.
  */
 char *jwt_issue_hs256(struct jwt_keys *keys, const char *issuer, const char *audience,
 	const char *sub, const char *email, bool role_is_admin, int64_t now_s,

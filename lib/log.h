@@ -25,14 +25,12 @@ struct log_field {
 };
 
 static inline struct log_field
-LOG_STR(const char *name, const char *text)
-{
+LOG_STR(const char *name, const char *text) {
 	return (struct log_field){.name = name, .text = text != NULL ? text : ""};
 }
 
 static inline struct log_field
-LOG_INT(const char *name, int64_t number)
-{
+LOG_INT(const char *name, int64_t number) {
 	return (struct log_field){.name = name, .number = number};
 }
 
@@ -40,7 +38,8 @@ LOG_INT(const char *name, int64_t number)
 
 /* The program's name as it stands in every line, and the lowest level written.
  * `program` is kept, not copied. */
-void log_setup(const char *program, enum log_level lowest);
+void
+log_setup(const char *program, enum log_level lowest);
 
 /* The level named "debug", "info", "warn" or "error"; LOG_INFO for other text. */
 enum log_level log_level_of(const char *name);
@@ -50,9 +49,10 @@ void log_request_id(const char *id);
 
 /* Writes {"time":..,"level":..,"program":..,"event":event,...fields}. fields ends
  * with LOG_END. Errors of writing are ignored: there is nobody left to tell. */
-void log_fields(enum log_level level, const char *event, const struct log_field *fields);
+void
+log_fields(enum log_level level, const char *event, const struct log_field *fields);
 
-#define log_write(level, event, ...)                                                     \
+#define log_write(level, event, ...)                                                   \
 	log_fields(level, event, (const struct log_field[]){__VA_ARGS__, LOG_END})
 
 struct buf;

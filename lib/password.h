@@ -17,8 +17,8 @@
 
 #include "lib/err.h"
 
-#define PASSWORD_MIN 8 /* bytes; NIST SP 800-63B section 5.1.1.2 */
-#define PASSWORD_MAX 128 /* bytes */
+#define PASSWORD_MIN 8         /* bytes; NIST SP 800-63B section 5.1.1.2 */
+#define PASSWORD_MAX 128       /* bytes */
 #define PASSWORD_HASH_SIZE 128 /* bytes of a hash text with its NUL */
 
 /*

@@ -6,8 +6,8 @@
 #include "lib/db.h"
 #include "lib/log.h"
 
-#define CLAIM_COLUMNS                                                                    \
-	"c.outcome, c.instance_id, c.name, c.server_id, c.device_id, c.epoch, "          \
+#define CLAIM_COLUMNS                                                                  \
+	"c.outcome, c.instance_id, c.name, c.server_id, c.device_id, c.epoch, "        \
 	"c.generation, c.status, c.paired, c.low"
 
 static const struct db_stmt stmt_claim = {"pool_claim",
@@ -22,7 +22,8 @@ static const struct db_stmt stmt_release = {
 static const struct db_stmt stmt_connection = {"pool_connection",
 	"SELECT d.id, i.name, i.server_id, i.status, i.phone_number, i.profile_name"
 	" FROM devices d LEFT JOIN instances i ON i.device_id = d.id"
-	" WHERE d.user_id = $1 AND (d.id = $2::uuid OR $2::uuid IS NULL AND d.is_default)",
+	" WHERE d.user_id = $1 AND (d.id = $2::uuid OR $2::uuid IS NULL AND "
+	"d.is_default)",
 	2};
 
 static const struct db_stmt stmt_wake = {"pool_wake", "NOTIFY wapool", 0};
@@ -74,8 +75,8 @@ pool_claim(struct app *app, const struct user *u, const char *device, deadline_t
 
 	snprintf(low, sizeof(low), "%d", app->config.pool_low);
 	return read_claim(app,
-		db_query(app->db, d, &stmt_claim, (const char *[]){u->id, u->email, device, low},
-			e),
+		db_query(app->db, d, &stmt_claim,
+			(const char *[]){u->id, u->email, device, low}, e),
 		d, out);
 }
 
@@ -91,7 +92,8 @@ pool_swap(struct app *app, struct claim *claim, const char *reason, deadline_t d
 	snprintf(low, sizeof(low), "%d", app->config.pool_low);
 	if (!read_claim(app,
 		    db_query(app->db, d, &stmt_swap,
-			    (const char *[]){claim->instance_id, epoch, reason, low}, e),
+			    (const char *[]){claim->instance_id, epoch, reason, low},
+			    e),
 		    d, claim))
 		return false;
 	pool_wake(app, d); /* the one given up wants to be emptied */
@@ -120,8 +122,8 @@ bool
 pool_connection(struct app *app, const struct user *u, const char *device, deadline_t d,
 	struct connection *out, struct err *e)
 {
-	PGresult *r =
-		db_query(app->db, d, &stmt_connection, (const char *[]){u->id, device}, e);
+	PGresult *r = db_query(
+		app->db, d, &stmt_connection, (const char *[]){u->id, device}, e);
 
 	*out = (struct connection){.device_known = device == NULL};
 	if (r == NULL)

@@ -2,7 +2,8 @@
  * pool: who has which instance. Each function is one statement (functions of migration
  * `pool`, which keep the invariants); none talks to a gateway.
  *
- * Thread-safety: as db. Errors: those of db; "nothing free" and "not yours" are outcomes.
+ * Thread-safety: as db. Errors: those of db; "nothing free" and "not yours" are
+ * outcomes.
  */
 #ifndef WAPOOL_POOL_H
 #define WAPOOL_POOL_H
@@ -15,9 +16,9 @@
 #include "lib/gateway.h"
 
 enum claim_outcome {
-	CLAIM_OWN,      /* the device had an instance */
-	CLAIM_NEW,      /* it was given a free one */
-	CLAIM_EMPTY,    /* none is free */
+	CLAIM_OWN, /* the device had an instance */
+	CLAIM_NEW, /* it was given a free one */
+	CLAIM_EMPTY, /* none is free */
 	CLAIM_NO_DEVICE /* the device is not the user's, or the assignment is over */
 };
 
@@ -28,10 +29,10 @@ struct claim {
 	char name[256];
 	char server_id[37];
 	char device_id[37];
-	int64_t epoch;      /* fences everything done for this owner */
+	int64_t epoch; /* fences everything done for this owner */
 	int64_t generation;
-	char status[51];    /* the last known word of the gateway */
-	bool paired;        /* a phone was connected in this assignment */
+	char status[51]; /* the last known word of the gateway */
+	bool paired; /* a phone was connected in this assignment */
 };
 
 /* What a device has now. */
@@ -46,8 +47,8 @@ struct connection {
 	char profile[256];
 };
 
-/* The device's instance, or a free one. device is a UUID or NULL for the default one. Wakes the
- * helper when few are left. */
+/* The device's instance, or a free one. device is a UUID or NULL for the default one.
+ * Wakes the helper when few are left. */
 bool pool_claim(struct app *app, const struct user *u, const char *device, deadline_t d,
 	struct claim *out, struct err *e);
 
@@ -55,14 +56,14 @@ bool pool_claim(struct app *app, const struct user *u, const char *device, deadl
 bool pool_swap(struct app *app, struct claim *claim, const char *reason, deadline_t d,
 	struct err *e);
 
-/* Gives the device's instance back. *known is false if the device is not the user's; a device
- * that has none is no error. */
-bool pool_release(struct app *app, const struct user *u, const char *device, deadline_t d,
-	bool *known, struct err *e);
+/* Gives the device's instance back. *known is false if the device is not the user's; a
+ * device that has none is no error. */
+bool pool_release(struct app *app, const struct user *u, const char *device,
+	deadline_t d, bool *known, struct err *e);
 
 /* What the device has. */
-bool pool_connection(struct app *app, const struct user *u, const char *device, deadline_t d,
-	struct connection *out, struct err *e);
+bool pool_connection(struct app *app, const struct user *u, const char *device,
+	deadline_t d, struct connection *out, struct err *e);
 
 /* Tells the helpers that there is something to do. Never fails. */
 void pool_wake(struct app *app, deadline_t d);

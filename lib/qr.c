@@ -9,7 +9,10 @@
 #include "lib/qr-int.h"
 
 #define WIDTH_MIN 264
-/* zlib's level: 1 and 9 differ by less than 100 bytes on these images */
+#define DATA_URI "data:image/png;base64,"
+/* zlib's. Measured on a pairing reference: 1 takes 0.28 ms (of which libqrencode 0.1)
+ * for 1.4 kB, 6 and 9 take 0.38 and 0.54 ms for 1.2 kB, 0 takes 0.20 ms for 14 kB; row
+ * filters make it larger. */
 #define LEVEL 1
 
 QRcode *
@@ -166,10 +169,11 @@ qr_data_uri(const char *value, struct buf *out, struct err *e)
 
 	buf_init(&png, out->max);
 	ok = qr_png(value, 0, &png, e);
-	if (ok &&
-		!(buf_puts(out, "data:image/png;base64,") &&
-			buf_base64(out, png.data, png.len)))
+	if (ok && strlen(DATA_URI) + (png.len + 2) / 3 * 4 > out->max - out->len)
 		ok = err_set(e, ERR_TOO_LARGE, "the QR code does not fit");
+	else if (ok)
+		ok = (buf_puts(out, DATA_URI) && buf_base64(out, png.data, png.len)) ||
+			err_set(e, ERR_NOMEM, "out of memory");
 	buf_free(&png);
 	return ok;
 }

@@ -22,7 +22,7 @@
 #include "lib/err.h"
 
 #define QR_VALUE_MAX 2000 /* bytes; version 40-L would hold 2953 */
-#define QR_SCALE_MAX 32 /* pixels per module */
+#define QR_SCALE_MAX 32   /* pixels per module */
 
 /* A PNG, 1 bit per pixel, grayscale, scale_px pixels per module. scale_px 0 chooses the
  * least scale that makes the image 264 or more pixels wide (what WhatsApp's page

@@ -32,7 +32,7 @@ refuse_at(struct err *e, const char *bytes, size_t at, const char *why)
 }
 
 static bool
-check_utf8(const char *bytes, size_t n, struct err *e)
+check_bytes(const char *bytes, size_t n, struct err *e)
 {
 	size_t len;
 
@@ -40,6 +40,9 @@ check_utf8(const char *bytes, size_t n, struct err *e)
 		len = utf8_char(bytes + i, n - i);
 		if (len == 0)
 			return refuse_at(e, bytes, i, "invalid UTF-8");
+		/* jansson 2.14 overlooks one behind a number */
+		if (bytes[i] == '\0')
+			return refuse_at(e, bytes, i, "a NUL byte");
 	}
 	return true;
 }
@@ -102,7 +105,7 @@ json_parse_strict(const char *bytes, size_t n, struct err *e)
 		err_set(e, ERR_INPUT, "line 1 column 1: nothing there");
 		return NULL;
 	}
-	if (!check_utf8(bytes, n, e) || !check_depth(bytes, n, e))
+	if (!check_bytes(bytes, n, e) || !check_depth(bytes, n, e))
 		return NULL;
 	v = json_loadb(bytes, n, flags, &je);
 	if (v == NULL && json_error_code(&je) == json_error_out_of_memory)

@@ -1,6 +1,7 @@
 #include "lib/seal.h"
 
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,7 +10,7 @@
 #define PREFIX "sealed:v"
 #define NONCE crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
 #define TAG crypto_aead_xchacha20poly1305_ietf_ABYTES
-#define AAD_MAX 512
+#define AAD_SIZE 512
 
 /* Reads the version of a sealed text and where its base64 begins; 0 if text is none. */
 static int
@@ -64,27 +65,36 @@ part_ok(const char *part)
 	return part != NULL && *part != '\0' && strchr(part, '|') == NULL;
 }
 
+/* The associated data of a place. */
+struct aad {
+	unsigned char text[AAD_SIZE];
+	size_t len;
+};
+
 static bool
-place(struct buf *aad, const char *table, const char *id, const char *column,
+place(struct aad *aad, const char *table, const char *id, const char *column,
 	int version, struct err *e)
 {
-	buf_init(aad, AAD_MAX);
+	int n;
+
 	if (!part_ok(table) || !part_ok(id) || !part_ok(column))
 		return err_set(e, ERR_INPUT, "seal: a bad table, id or column");
-	if (!buf_printf(aad, "%s|%s|%s|v%d", table, id, column, version))
+	n = snprintf((char *)aad->text, sizeof(aad->text), "%s|%s|%s|v%d", table, id,
+		column, version);
+	if (n < 0 || (size_t)n >= sizeof(aad->text))
 		return err_set(e, ERR_INPUT, "seal: table, id or column is too long");
+	aad->len = (size_t)n;
 	return true;
 }
 
 /* Fills room, which has the size for it, with nonce || ciphertext || tag. */
 static void
-encrypt(const unsigned char *key, const struct buf *aad, const char *plain, size_t n,
+encrypt(const unsigned char *key, const struct aad *aad, const char *plain, size_t n,
 	unsigned char *room)
 {
 	randombytes_buf(room, NONCE);
 	crypto_aead_xchacha20poly1305_ietf_encrypt(room + NONCE, NULL,
-		(const unsigned char *)plain, n, (const unsigned char *)aad->data,
-		aad->len, NULL, room, key);
+		(const unsigned char *)plain, n, aad->text, aad->len, NULL, room, key);
 }
 
 /* Written aside first: out gets all of it or nothing. */
@@ -112,28 +122,22 @@ seal(const struct seal_key *k, const char *table, const char *id, const char *co
 	const char *plain, struct buf *out, struct err *e)
 {
 	int version = seal_key_current(k);
-	unsigned char *room = NULL;
-	struct buf aad;
+	unsigned char *room;
+	struct aad aad;
 	size_t n;
-	bool ok = false;
+	bool ok;
 
 	if (!place(&aad, table, id, column, version, e))
-		goto out;
-	if (plain == NULL) {
-		err_set(e, ERR_INPUT, "seal: there is nothing to seal");
-		goto out;
-	}
+		return false;
+	if (plain == NULL)
+		return err_set(e, ERR_INPUT, "seal: there is nothing to seal");
 	n = strlen(plain);
 	room = malloc(NONCE + n + TAG);
-	if (room == NULL) {
-		err_set(e, ERR_NOMEM, "out of memory");
-		goto out;
-	}
+	if (room == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
 	encrypt(seal_key_find(k, version), &aad, plain, n, room);
 	ok = append(out, version, room, NONCE + n + TAG, e);
-out:
 	free(room);
-	buf_free(&aad);
 	return ok;
 }
 
@@ -161,14 +165,13 @@ decode(const char *base64, size_t *n, struct err *e)
 
 /* Decrypts n bytes in place and appends the plain text. */
 static bool
-decrypt(const unsigned char *key, const struct buf *aad, unsigned char *bytes, size_t n,
+decrypt(const unsigned char *key, const struct aad *aad, unsigned char *bytes, size_t n,
 	struct buf *out, struct err *e)
 {
 	size_t len = n - NONCE - TAG;
 
 	if (crypto_aead_xchacha20poly1305_ietf_decrypt(bytes + NONCE, NULL, NULL,
-		    bytes + NONCE, n - NONCE, (const unsigned char *)aad->data,
-		    aad->len, bytes, key) != 0)
+		    bytes + NONCE, n - NONCE, aad->text, aad->len, bytes, key) != 0)
 		return err_set(e, ERR_UNAUTHORIZED,
 			"a sealed text was altered, moved or sealed with another key");
 	if (len > out->max - out->len)
@@ -182,31 +185,27 @@ bool
 unseal(const struct seal_key *k, const char *table, const char *id, const char *column,
 	const char *sealed, struct buf *out, struct err *e)
 {
-	unsigned char *bytes = NULL;
+	unsigned char *bytes;
 	const unsigned char *key;
 	const char *base64;
 	int version = parse(sealed, &base64);
+	struct aad aad;
 	size_t n = 0;
-	struct buf aad;
-	bool ok = false;
+	bool ok;
 
 	if (version == 0)
 		return err_set(e, ERR_INPUT, "not a sealed text");
 	if (!place(&aad, table, id, column, version, e))
-		goto out;
+		return false;
 	key = seal_key_find(k, version);
-	if (key == NULL) {
-		err_set(e, ERR_CONFIG,
+	if (key == NULL)
+		return err_set(e, ERR_CONFIG,
 			"no key of version %d to open a sealed text with", version);
-		goto out;
-	}
 	bytes = decode(base64, &n, e);
-	if (bytes != NULL)
-		ok = decrypt(key, &aad, bytes, n, out, e);
-out:
-	if (bytes != NULL)
-		sodium_memzero(bytes, n);
+	if (bytes == NULL)
+		return false;
+	ok = decrypt(key, &aad, bytes, n, out, e);
+	sodium_memzero(bytes, n);
 	free(bytes);
-	buf_free(&aad);
 	return ok;
 }

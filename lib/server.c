@@ -10,8 +10,8 @@
 
 #define SECRET_MAX 4096
 
-#define COLUMNS                                                                          \
-	"s.id, s.kind, s.api_url, s.api_key, s.api_key_sealed, s.webhook_secret, "       \
+#define COLUMNS                                                                        \
+	"s.id, s.kind, s.api_url, s.api_key, s.api_key_sealed, s.webhook_secret, "     \
 	"s.webhook_secret_sealed, s.timeout"
 
 static const struct db_stmt stmt_load = {
@@ -25,7 +25,8 @@ static const struct db_stmt stmt_of_session = {"server_of_session",
 	1};
 
 static const struct db_stmt stmt_ensure = {"server_ensure",
-	"INSERT INTO waha_servers AS s (user_id, nome, api_url, prioridade, max_sessions)"
+	"INSERT INTO waha_servers AS s (user_id, nome, api_url, prioridade, "
+	"max_sessions)"
 	" VALUES (NULL, 'WAHA', $1, 5, $2)"
 	" ON CONFLICT ON CONSTRAINT waha_servers_user_id_api_url_key DO UPDATE"
 	" SET max_sessions = excluded.max_sessions"
@@ -34,13 +35,15 @@ static const struct db_stmt stmt_ensure = {"server_ensure",
 
 static const struct db_stmt stmt_unsealed = {"server_unsealed",
 	"SELECT " COLUMNS " FROM waha_servers s"
-	" WHERE nullif(s.api_key, '') IS NOT NULL OR nullif(s.webhook_secret, '') IS NOT NULL"
+	" WHERE nullif(s.api_key, '') IS NOT NULL OR nullif(s.webhook_secret, '') IS "
+	"NOT NULL"
 	" OR s.webhook_secret_sealed IS NULL LIMIT 100",
 	0};
 
 /* Only if the row still says what was sealed: a hand may have written it again. */
 static const struct db_stmt stmt_seal_key = {"server_seal_key",
-	"UPDATE waha_servers SET api_key_sealed = $2, api_key = NULL, updated_at = now()"
+	"UPDATE waha_servers SET api_key_sealed = $2, api_key = NULL, updated_at = "
+	"now()"
 	" WHERE id = $1 AND api_key IS NOT DISTINCT FROM $3",
 	3};
 
@@ -136,10 +139,10 @@ server_of_row(struct app *app, const PGresult *r, int row, struct err *e)
 		s->timeout_ms = app->config.gateway_timeout_ms;
 	s->url = trimmed(db_text(r, row, URL));
 	s->webhook_url = webhook_url(app, id);
-	s->key = open_secret(
-		app, id, "api_key", db_text(r, row, KEY), db_text(r, row, KEY_SEALED), e);
-	s->webhook_secret = open_secret(app, id, "webhook_secret", db_text(r, row, SECRET),
-		db_text(r, row, SECRET_SEALED), e);
+	s->key = open_secret(app, id, "api_key", db_text(r, row, KEY),
+		db_text(r, row, KEY_SEALED), e);
+	s->webhook_secret = open_secret(app, id, "webhook_secret",
+		db_text(r, row, SECRET), db_text(r, row, SECRET_SEALED), e);
 	if (s->url == NULL || s->webhook_url == NULL || s->key == NULL ||
 		s->webhook_secret == NULL)
 		goto fail;
@@ -169,10 +172,11 @@ server_load(struct app *app, const char *id, deadline_t d, struct err *e)
 }
 
 bool
-servers_of_session(struct app *app, const char *session, struct server *out[SERVERS_MAX],
-	size_t *n, deadline_t d, struct err *e)
+servers_of_session(struct app *app, const char *session,
+	struct server *out[SERVERS_MAX], size_t *n, deadline_t d, struct err *e)
 {
-	PGresult *r = db_query(app->db, d, &stmt_of_session, (const char *[]){session}, e);
+	PGresult *r =
+		db_query(app->db, d, &stmt_of_session, (const char *[]){session}, e);
 	struct err why;
 
 	*n = 0;
@@ -184,7 +188,8 @@ servers_of_session(struct app *app, const char *session, struct server *out[SERV
 		if (out[*n] != NULL)
 			(*n)++;
 		else
-			log_write(LOG_ERROR, "server.unusable", LOG_STR("server", db_text(r, row, ID)),
+			log_write(LOG_ERROR, "server.unusable",
+				LOG_STR("server", db_text(r, row, ID)),
 				LOG_STR("error", why.text));
 	}
 	PQclear(r);
@@ -197,11 +202,12 @@ server_gateway(const struct server *s)
 	return gateway_of(s->kind);
 }
 
-/* Seals `clear` and writes it with that statement, which fences against what it replaces. */
+/* Seals `clear` and writes it with that statement, which fences against what it
+ * replaces. */
 static bool
-store_sealed(struct app *app, const struct db_stmt *stmt, const char *id, const char *column,
-	const char *clear, const char *was_clear, const char *was_sealed, deadline_t d,
-	struct err *e)
+store_sealed(struct app *app, const struct db_stmt *stmt, const char *id,
+	const char *column, const char *clear, const char *was_clear,
+	const char *was_sealed, deadline_t d, struct err *e)
 {
 	struct buf sealed;
 	PGresult *r = NULL;
@@ -209,7 +215,8 @@ store_sealed(struct app *app, const struct db_stmt *stmt, const char *id, const 
 	buf_init(&sealed, 2 * SECRET_MAX);
 	if (seal(app->seal, "waha_servers", id, column, clear, &sealed, e))
 		r = db_query(app->db, d, stmt,
-			(const char *[]){id, buf_str(&sealed), was_clear, was_sealed}, e);
+			(const char *[]){id, buf_str(&sealed), was_clear, was_sealed},
+			e);
 	buf_free(&sealed);
 	PQclear(r);
 	return r != NULL;
@@ -218,7 +225,8 @@ store_sealed(struct app *app, const struct db_stmt *stmt, const char *id, const 
 static bool
 seal_secret(struct app *app, const PGresult *r, int row, deadline_t d, struct err *e)
 {
-	const char *clear = db_text(r, row, SECRET), *sealed = db_text(r, row, SECRET_SEALED);
+	const char *clear = db_text(r, row, SECRET),
+		   *sealed = db_text(r, row, SECRET_SEALED);
 	unsigned char random[32];
 	char hex[65];
 
@@ -229,8 +237,8 @@ seal_secret(struct app *app, const PGresult *r, int row, deadline_t d, struct er
 		return true;
 	randombytes_buf(random, sizeof(random));
 	sodium_bin2hex(hex, sizeof(hex), random, sizeof(random));
-	return store_sealed(app, &stmt_seal_secret, db_text(r, row, ID), "webhook_secret", hex,
-		clear, sealed, d, e);
+	return store_sealed(app, &stmt_seal_secret, db_text(r, row, ID),
+		"webhook_secret", hex, clear, sealed, d, e);
 }
 
 static bool
@@ -239,8 +247,8 @@ seal_row(struct app *app, const PGresult *r, int row, deadline_t d, struct err *
 	const char *key = db_text(r, row, KEY);
 
 	if (key != NULL && *key != '\0' &&
-		!store_sealed(app, &stmt_seal_key, db_text(r, row, ID), "api_key", key, key,
-			NULL, d, e))
+		!store_sealed(app, &stmt_seal_key, db_text(r, row, ID), "api_key", key,
+			key, NULL, d, e))
 		return false;
 	return seal_secret(app, r, row, d, e);
 }
@@ -284,9 +292,11 @@ ensure_secrets(struct app *app, const PGresult *r, deadline_t d, struct err *e)
 		return false;
 	if (*c->webhook_secret == '\0')
 		return seal_secret(app, r, 0, d, e);
-	return is_same(app, r, SECRET, SECRET_SEALED, "webhook_secret", c->webhook_secret) ||
-	       store_sealed(app, &stmt_seal_secret, id, "webhook_secret", c->webhook_secret,
-		       db_text(r, 0, SECRET), db_text(r, 0, SECRET_SEALED), d, e);
+	return is_same(app, r, SECRET, SECRET_SEALED, "webhook_secret",
+		       c->webhook_secret) ||
+		store_sealed(app, &stmt_seal_secret, id, "webhook_secret",
+			c->webhook_secret, db_text(r, 0, SECRET),
+			db_text(r, 0, SECRET_SEALED), d, e);
 }
 
 bool

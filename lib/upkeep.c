@@ -32,8 +32,8 @@ number(struct number *n, int value)
 
 /* Runs a statement that gives one number. */
 static bool
-counted(struct app *app, const struct db_stmt *s, const char *const *params, deadline_t d,
-	int *n, struct err *e)
+counted(struct app *app, const struct db_stmt *s, const char *const *params,
+	deadline_t d, int *n, struct err *e)
 {
 	PGresult *r = db_query(app->db, d, s, params, e);
 
@@ -50,9 +50,9 @@ upkeep_refill(struct app *app, bool top_up, deadline_t d, int *n, struct err *e)
 	struct number target, low, step, max;
 
 	return counted(app, &stmt_refill,
-		(const char *[]){number(&target, c->pool_target), number(&low, c->pool_low),
-			number(&step, c->pool_step), number(&max, c->pool_max),
-			top_up ? "true" : "false"},
+		(const char *[]){number(&target, c->pool_target),
+			number(&low, c->pool_low), number(&step, c->pool_step),
+			number(&max, c->pool_max), top_up ? "true" : "false"},
 		d, n, e);
 }
 

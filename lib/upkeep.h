@@ -1,5 +1,6 @@
 /*
- * upkeep: what the helper does to the whole pool in one statement each. Thread-safety: as db.
+ * upkeep: what the helper does to the whole pool in one statement each. Thread-safety:
+ * as db.
  */
 #ifndef WAPOOL_UPKEEP_H
 #define WAPOOL_UPKEEP_H
@@ -9,18 +10,19 @@
 #include "lib/app.h"
 #include "lib/clock.h"
 
-/* Orders more instances when fewer than POOL_LOW are free; with top_up also up to POOL_TARGET. Adds the number
- * ordered to *n (NULL allowed). */
+/* Orders more instances when fewer than POOL_LOW are free; with top_up also up to
+ * POOL_TARGET. Adds the number ordered to *n (NULL allowed). */
 bool upkeep_refill(struct app *app, bool top_up, deadline_t d, int *n, struct err *e);
 
 /* Releases assignments that nobody paired within UNPAIRED_TTL. */
 bool upkeep_unpaired(struct app *app, deadline_t d, int *n, struct err *e);
 
-/* Deletes what MESSAGE_RETENTION, EVENT_RETENTION and IDEMPOTENCY_TTL have let go, in batches until nothing
- * is left or d has passed. */
+/* Deletes what MESSAGE_RETENTION, EVENT_RETENTION and IDEMPOTENCY_TTL have let go, in
+ * batches until nothing is left or d has passed. */
 bool upkeep_prune(struct app *app, deadline_t d, int *n, struct err *e);
 
-/* How many items of lib/work are due now, counted up to `most` of each kind; -1 on failure. */
+/* How many items of lib/work are due now, counted up to `most` of each kind; -1 on
+ * failure. */
 int upkeep_due(struct app *app, int most, deadline_t d, struct err *e);
 
 #endif

@@ -14,7 +14,8 @@
 
 static const struct db_stmt stmt_store = {"webhook_store",
 	"SELECT webhook_store($1, $2, $3, $4, $5, $6,"
-	" to_timestamp($7::bigint / 1000.0), $8::bigint, $9, to_timestamp($10::bigint / 1000.0),"
+	" to_timestamp($7::bigint / 1000.0), $8::bigint, $9, to_timestamp($10::bigint "
+	"/ 1000.0),"
 	" $11, $12, $13::boolean, $14::json)",
 	14};
 
@@ -30,8 +31,9 @@ number_or_null(struct number *n, int64_t value, bool present)
 	return present ? n->text : NULL;
 }
 
-/* A time a gateway may mean: after 2001 and not more than a day ahead of us. Anything else is
- * taken for "it does not tell", so that a lying clock cannot freeze an instance's status. */
+/* A time a gateway may mean: after 2001 and not more than a day ahead of us. Anything
+ * else is taken for "it does not tell", so that a lying clock cannot freeze an
+ * instance's status. */
 static bool
 is_sane(int64_t at_ms)
 {
@@ -50,7 +52,7 @@ dedupe_key(const struct request *rq, const struct gateway_event *ev, struct buf 
 	if (request_id != NULL && *request_id != '\0')
 		return buf_printf(key, "request|%s", request_id);
 	return sha256_hex(buf_str(&rq->body), rq->body.len, hash) &&
-	       buf_printf(key, "body|%s", hash);
+		buf_printf(key, "body|%s", hash);
 }
 
 static PGresult *
@@ -69,9 +71,11 @@ store(struct app *app, const struct request *rq, const struct server *s,
 	const char *params[] = {s->id, buf_str(&key), ev->event, ev->id,
 		request_header(rq, "X-Webhook-Request-Id"), ev->session,
 		number_or_null(&at, ev->at_ms, is_sane(ev->at_ms)),
-		number_or_null(&generation, ev->generation, ev->generation >= 0), ev->status,
-		number_or_null(&status_at, ev->status_at_ms, is_sane(ev->status_at_ms)), ev->phone,
-		ev->profile, ev->released ? "true" : "false", buf_str(&rq->body)};
+		number_or_null(&generation, ev->generation, ev->generation >= 0),
+		ev->status,
+		number_or_null(&status_at, ev->status_at_ms, is_sane(ev->status_at_ms)),
+		ev->phone, ev->profile, ev->released ? "true" : "false",
+		buf_str(&rq->body)};
 	r = db_query(app->db, rq->deadline, &stmt_store, params, e);
 out:
 	buf_free(&key);
@@ -82,7 +86,8 @@ out:
 static bool
 wants_helper(const struct gateway_event *ev)
 {
-	return ev->released || (ev->status != NULL && strcmp(ev->status, "FAILED") == 0);
+	return ev->released ||
+		(ev->status != NULL && strcmp(ev->status, "FAILED") == 0);
 }
 
 static void
@@ -145,7 +150,8 @@ receive_at(struct app *app, const struct request *rq, const char *server_id,
 	server_free(s);
 }
 
-/* The session a body names, copied; "" if it names none. Only used to find the key to verify with. */
+/* The session a body names, copied; "" if it names none. Only used to find the key to
+ * verify with. */
 static void
 peek_session(const struct request *rq, char *out, size_t size)
 {
@@ -153,7 +159,8 @@ peek_session(const struct request *rq, char *out, size_t size)
 	struct gateway_event ev = {0};
 
 	*out = '\0';
-	if (body != NULL && gateway_waha.parse_webhook(body, &ev, NULL) && ev.session != NULL)
+	if (body != NULL && gateway_waha.parse_webhook(body, &ev, NULL) &&
+		ev.session != NULL)
 		snprintf(out, size, "%s", ev.session);
 	json_decref(body);
 }
@@ -183,8 +190,8 @@ receive_anywhere(struct app *app, const struct request *rq, struct response *rs)
 }
 
 void
-webhook_receive(
-	struct app *app, const struct request *rq, const char *server_id, struct response *rs)
+webhook_receive(struct app *app, const struct request *rq, const char *server_id,
+	struct response *rs)
 {
 	/* unsigned: nothing is parsed and no key is looked for */
 	if (request_header(rq, "X-Webhook-Hmac") == NULL)

@@ -9,13 +9,15 @@
 
 #define LOOK_MS 60000
 
-static const struct db_stmt stmt_claim = {
-	"look_claim", "SELECT server_check_claim FROM server_check_claim('90 seconds')", 0};
+static const struct db_stmt stmt_claim = {"look_claim",
+	"SELECT server_check_claim FROM server_check_claim('90 seconds')", 0};
 
-static const struct db_stmt stmt_failed = {"look_failed", "SELECT server_failed($1, $2)", 2};
+static const struct db_stmt stmt_failed = {
+	"look_failed", "SELECT server_failed($1, $2)", 2};
 
 static const struct db_stmt stmt_reconcile = {"look_reconcile",
-	"SELECT known, missing, changed, recycled, restarted FROM server_reconcile($1, $2,"
+	"SELECT known, missing, changed, recycled, restarted FROM server_reconcile($1, "
+	"$2,"
 	" to_timestamp($3::bigint / 1000.0), $4::int * interval '1 second',"
 	" $5::bigint * interval '1 millisecond', $6::int * interval '1 second',"
 	" $7::int * interval '1 second', $8::json)",
@@ -24,8 +26,9 @@ static const struct db_stmt stmt_reconcile = {"look_reconcile",
 static bool
 add_session(const struct session *s, void *list)
 {
-	json_t *row = json_pack("{s:s, s:s, s:s*, s:s*}", "n", s->name, "w", s->word, "p",
-		*s->phone != '\0' ? s->phone : NULL, "f", *s->profile != '\0' ? s->profile : NULL);
+	json_t *row = json_pack("{s:s, s:s, s:s*, s:s*}", "n", s->name, "w", s->word,
+		"p", *s->phone != '\0' ? s->phone : NULL, "f",
+		*s->profile != '\0' ? s->profile : NULL);
 
 	/* a name that is not UTF-8 is none of ours */
 	if (row != NULL)
@@ -50,15 +53,18 @@ write_down(struct app *app, const struct server *s, const struct gateway_status 
 	snprintf(absent, sizeof(absent), "%d", 2 * c->health_interval_s);
 	if (sessions != NULL)
 		r = db_query(app->db, deadline_in(c->db_timeout_ms), &stmt_reconcile,
-			(const char *[]){s->id, st->version, st->started_ms > 0 ? started : NULL,
-				interval, age, grace, absent, sessions},
+			(const char *[]){s->id, st->version,
+				st->started_ms > 0 ? started : NULL, interval, age,
+				grace, absent, sessions},
 			e);
 	else
 		err_set(e, ERR_NOMEM, "out of memory");
 	if (r != NULL)
 		log_write(db_bool(r, 0, 4) || db_int(r, 0, 3) > 0 ? LOG_WARN : LOG_INFO,
-			"look.done", LOG_STR("server", s->id), LOG_INT("known", db_int(r, 0, 0)),
-			LOG_INT("missing", db_int(r, 0, 1)), LOG_INT("changed", db_int(r, 0, 2)),
+			"look.done", LOG_STR("server", s->id),
+			LOG_INT("known", db_int(r, 0, 0)),
+			LOG_INT("missing", db_int(r, 0, 1)),
+			LOG_INT("changed", db_int(r, 0, 2)),
 			LOG_INT("recycled", db_int(r, 0, 3)),
 			LOG_STR("restarted", db_bool(r, 0, 4) ? "yes" : "no"),
 			LOG_INT("ms", clock_ms() - asked_ms));
@@ -76,8 +82,8 @@ look(struct app *app, const char *id, struct err *e)
 	json_t *list = json_array();
 	int64_t asked = clock_ms();
 	bool ok = s != NULL && server_gateway(s)->ping(app->http, s, &st, d, e) &&
-		  server_gateway(s)->list(app->http, s, add_session, list, d, e) &&
-		  write_down(app, s, &st, list, asked, e);
+		server_gateway(s)->list(app->http, s, add_session, list, d, e) &&
+		write_down(app, s, &st, list, asked, e);
 
 	json_decref(list);
 	server_free(s);

@@ -14,17 +14,21 @@
 #define MAKE_TRIES 3
 
 static const struct db_stmt stmt_claim = {"work_claim",
-	"SELECT id, name, server_id, lifecycle, work_token, work_attempts, generation, epoch"
-	" FROM work_claim('" LEASE "')",
-	0};
+	"SELECT id, name, server_id, lifecycle, work_token, work_attempts, generation, "
+	"epoch"
+	" FROM work_claim('" LEASE "', $1::int)",
+	1};
 
 static const struct db_stmt stmt_done = {"work_done", "SELECT work_done($1, $2)", 2};
 
 static const struct db_stmt stmt_failed = {"work_failed",
-	"SELECT work_failed($1, $2, $3, $4::bigint * interval '1 millisecond', $5::boolean)", 5};
+	"SELECT work_failed($1, $2, $3, $4::bigint * interval '1 millisecond', "
+	"$5::boolean)",
+	5};
 
 static const struct db_stmt stmt_lost = {"lost_claim",
-	"SELECT id, name, server_id, lifecycle, work_token, work_attempts, generation, epoch"
+	"SELECT id, name, server_id, lifecycle, work_token, work_attempts, generation, "
+	"epoch"
 	" FROM lost_claim('" LEASE "')",
 	0};
 
@@ -59,7 +63,8 @@ static bool
 run(struct app *app, const struct db_stmt *s, const char *const *params)
 {
 	struct err e = ERR_INIT;
-	PGresult *r = db_query(app->db, deadline_in(app->config.db_timeout_ms), s, params, &e);
+	PGresult *r = db_query(
+		app->db, deadline_in(app->config.db_timeout_ms), s, params, &e);
 
 	if (r == NULL)
 		log_write(LOG_WARN, "work.database", LOG_STR("statement", s->name),
@@ -72,9 +77,14 @@ static bool
 claim(struct app *app, const struct db_stmt *s, struct item *it)
 {
 	struct err e = ERR_INIT;
-	PGresult *r = db_query(app->db, deadline_in(app->config.db_timeout_ms), s, NULL, &e);
-	bool got = r != NULL && PQntuples(r) > 0;
+	char per_server[16];
+	PGresult *r;
+	bool got;
 
+	snprintf(per_server, sizeof(per_server), "%d", app->config.provision_parallel);
+	r = db_query(app->db, deadline_in(app->config.db_timeout_ms), s,
+		(const char *[]){per_server}, &e);
+	got = r != NULL && PQntuples(r) > 0;
 	*it = (struct item){.app = app, .deadline = deadline_in(ITEM_MS)};
 	if (got) {
 		snprintf(it->id, sizeof(it->id), "%s", db_text(r, 0, 0));
@@ -101,7 +111,8 @@ open_server(struct item *it, struct err *e)
 	return it->server != NULL;
 }
 
-/* Exponential, with full jitter above its half, so that a server that returns is not flooded. */
+/* Exponential, with full jitter above its half, so that a server that returns is not
+ * flooded. */
 static int64_t
 backoff_ms(int attempts)
 {
@@ -118,8 +129,10 @@ backoff_ms(int attempts)
 static bool
 is_servers_fault(const struct err *e)
 {
-	return e->code == ERR_UNAUTHORIZED || e->code == ERR_CONFIG || e->code == ERR_TIMEOUT ||
-	       (e->code == ERR_UNAVAILABLE && e->status == 0 && e->sqlstate[0] == '\0');
+	return e->code == ERR_UNAUTHORIZED || e->code == ERR_CONFIG ||
+		e->code == ERR_TIMEOUT ||
+		(e->code == ERR_UNAVAILABLE && e->status == 0 &&
+			e->sqlstate[0] == '\0');
 }
 
 static void
@@ -130,12 +143,13 @@ tell_server_failed(struct app *app, const char *server_id, const struct err *e)
 	run(app, &stmt_server_failed, (const char *[]){server_id, e->text});
 }
 
-/* Makes the session. A name that is taken is a former session that has not gone yet, or one that
- * a helper made before it died: it goes first. */
+/* Makes the session. A name that is taken is a former session that has not gone yet, or
+ * one that a helper made before it died: it goes first. */
 static bool
 make(struct item *it, struct err *e)
 {
-	const struct session_spec spec = {.name = it->name, .generation = it->generation};
+	const struct session_spec spec = {
+		.name = it->name, .generation = it->generation};
 	struct http *h = it->app->http;
 
 	for (int i = 1;; i++) {
@@ -151,8 +165,8 @@ make(struct item *it, struct err *e)
 	}
 }
 
-/* Nothing of the former owner stays: logged out, deleted. A gateway that cannot log a session out
- * (its engine hangs) is still told to delete it, which unpairs too. */
+/* Nothing of the former owner stays: logged out, deleted. A gateway that cannot log a
+ * session out (its engine hangs) is still told to delete it, which unpairs too. */
 static bool
 empty(struct item *it, struct err *e)
 {
@@ -177,7 +191,7 @@ is_clean(struct item *it, struct err *e)
 	if (!it->gw->state(it->app->http, it->server, it->name, &s, it->deadline, e))
 		return false;
 	return (s.state == SESSION_STOPPED && *s.phone == '\0') ||
-	       err_set(e, ERR_PROTOCOL, "made, but it is %s", s.word);
+		err_set(e, ERR_PROTOCOL, "made, but it is %s", s.word);
 }
 
 static void
@@ -211,8 +225,8 @@ work_make(struct app *app)
 
 	if (!claim(app, &stmt_claim, &it))
 		return false;
-	ok = open_server(&it, &e) && (!it.recycling || empty(&it, &e)) && make(&it, &e) &&
-	     is_clean(&it, &e);
+	ok = open_server(&it, &e) && (!it.recycling || empty(&it, &e)) &&
+		make(&it, &e) && is_clean(&it, &e);
 	report(&it, ok, &e);
 	server_free(it.server);
 	return true;
@@ -250,8 +264,9 @@ look_after(struct item *it)
 	struct err e = ERR_INIT;
 	struct session s;
 
-	if (!open_server(it, &e) || !it->gw->state(it->app->http, it->server, it->name, &s,
-					    it->deadline, &e)) {
+	if (!open_server(it, &e) ||
+		!it->gw->state(
+			it->app->http, it->server, it->name, &s, it->deadline, &e)) {
 		log_write(LOG_WARN, "work.lost", LOG_STR("instance", it->name),
 			LOG_STR("error", e.text));
 		return backoff_ms(it->attempts + 2);

@@ -1,10 +1,11 @@
 /*
- * work: what the helper does to instances, one leased item at a time, each by one gateway.
+ * work: what the helper does to instances, one leased item at a time, each by one
+ * gateway.
  *
- * Every function here claims an item that is due with a lease, does it without a transaction open, and
- * says what became of it, fenced by the lease's token. A helper that dies in between
- * leaves an item whose lease ends; repeating any step is safe. Thread-safety: as db and http;
- * meant to be called by many threads and hosts at once.
+ * Every function here claims an item that is due with a lease, does it without a
+ * transaction open, and says what became of it, fenced by the lease's token. A helper
+ * that dies in between leaves an item whose lease ends; repeating any step is safe.
+ * Thread-safety: as db and http; meant to be called by many threads and hosts at once.
  */
 #ifndef WAPOOL_WORK_H
 #define WAPOOL_WORK_H
@@ -13,15 +14,16 @@
 
 #include "lib/app.h"
 
-/* Takes one item if any is due, and does it. True if there was one, whatever became of it. */
+/* Takes one item if any is due, and does it. True if there was one, whatever became of
+ * it. */
 typedef bool work_fn(struct app *app);
 
-/* Makes a session that was ordered, or empties a released one (logout, delete, create); then the
- * instance stands by. */
+/* Makes a session that was ordered, or empties a released one (logout, delete, create);
+ * then the instance stands by. */
 work_fn work_make;
 
-/* Looks after an assignment whose phone seems gone: asks the gateway, restarts a failed session, and
- * releases it when the gateway wants a new pairing. */
+/* Looks after an assignment whose phone seems gone: asks the gateway, restarts a failed
+ * session, and releases it when the gateway wants a new pairing. */
 work_fn work_lost;
 
 /* Looks at one server: is it there, has it restarted, and what do its sessions say? */

@@ -11,19 +11,19 @@
 #define DEFAULT_STATUS 503
 
 static const char *const names[FAULT__MAX] = {
-	"latency", /* FAULT_LATENCY */
-	"hang", /* FAULT_HANG */
-	"status", /* FAULT_STATUS */
-	"garbage", /* FAULT_GARBAGE */
-	"reset", /* FAULT_RESET */
-	"unauthorized", /* FAULT_UNAUTHORIZED */
-	"lock_timeout", /* FAULT_LOCK_TIMEOUT */
-	"ghost", /* FAULT_GHOST */
+	"latency",        /* FAULT_LATENCY */
+	"hang",           /* FAULT_HANG */
+	"status",         /* FAULT_STATUS */
+	"garbage",        /* FAULT_GARBAGE */
+	"reset",          /* FAULT_RESET */
+	"unauthorized",   /* FAULT_UNAUTHORIZED */
+	"lock_timeout",   /* FAULT_LOCK_TIMEOUT */
+	"ghost",          /* FAULT_GHOST */
 	"delete_lingers", /* FAULT_DELETE_LINGERS */
 	"stuck_starting", /* FAULT_STUCK_STARTING */
-	"webhook_lost", /* FAULT_WEBHOOK_LOST */
+	"webhook_lost",   /* FAULT_WEBHOOK_LOST */
 	"webhook_double", /* FAULT_WEBHOOK_DOUBLE */
-	"silent", /* FAULT_SILENT */
+	"silent",         /* FAULT_SILENT */
 };
 
 static bool

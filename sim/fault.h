@@ -17,15 +17,15 @@ struct gateway;
 
 enum fault_kind {
 	/* on an API request, in the order of the list */
-	FAULT_LATENCY, /* ms more before the answer */
-	FAULT_HANG, /* never answers */
-	FAULT_STATUS, /* this HTTP status, with a Nest-like body */
-	FAULT_GARBAGE, /* 200 with bytes that are no JSON */
-	FAULT_RESET, /* connection reset without an answer */
+	FAULT_LATENCY,      /* ms more before the answer */
+	FAULT_HANG,         /* never answers */
+	FAULT_STATUS,       /* this HTTP status, with a Nest-like body */
+	FAULT_GARBAGE,      /* 200 with bytes that are no JSON */
+	FAULT_RESET,        /* connection reset without an answer */
 	FAULT_UNAUTHORIZED, /* 401 */
 	FAULT_LOCK_TIMEOUT, /* lifecycle calls: 5 s, then 500 async-lock timed out */
 	/* on what the request does */
-	FAULT_GHOST, /* listed, but GET answers 404 */
+	FAULT_GHOST,          /* listed, but GET answers 404 */
 	FAULT_DELETE_LINGERS, /* DELETE answers 200 and only stops */
 	FAULT_STUCK_STARTING, /* a start never leaves STARTING */
 	/* on webhooks */
@@ -39,7 +39,7 @@ struct fault {
 	enum fault_kind kind;
 	double rate;
 	char session[64]; /* empty: any */
-	char path[128]; /* prefix of the request's path; empty: any */
+	char path[128];   /* prefix of the request's path; empty: any */
 	int64_t ms;
 	unsigned status;
 	unsigned long long hits;

@@ -10,8 +10,8 @@
 #include <string.h>
 
 #define REVIVAL_FIRST_MS 1500 /* from up again to the first session */
-#define REVIVAL_STEP_MS 100 /* between two sessions */
-#define REVIVAL_ALL_MS 30000 /* more sessions come faster, to stay within this */
+#define REVIVAL_STEP_MS 100   /* between two sessions */
+#define REVIVAL_ALL_MS 30000  /* more sessions come faster, to stay within this */
 
 static struct gateway *gateways[GATEWAY_MAX];
 static size_t gateway_count;

@@ -28,10 +28,10 @@
 struct webhook_counts {
 	atomic_ullong queued;
 	atomic_ullong sent;
-	atomic_ullong failed; /* gave up after the last try */
+	atomic_ullong failed;  /* gave up after the last try */
 	atomic_ullong dropped; /* forgotten by a restart or reset */
 	atomic_ullong retried; /* failed tries that will be repeated */
-	atomic_ullong lost; /* by the fault webhook_lost, never queued */
+	atomic_ullong lost;    /* by the fault webhook_lost, never queued */
 	atomic_ullong doubled; /* by the fault webhook_double */
 };
 
@@ -47,10 +47,10 @@ struct gateway {
 	struct stats stats;
 	unsigned epoch; /* requests and webhooks of another epoch are dropped */
 	bool ending;
-	bool down; /* restarting: connections are reset */
-	struct timer revival; /* the next step of a restart */
-	int64_t revival_step; /* simulated ms between two sessions */
-	int64_t start_ms; /* startTimestamp */
+	bool down;             /* restarting: connections are reset */
+	struct timer revival;  /* the next step of a restart */
+	int64_t revival_step;  /* simulated ms between two sessions */
+	int64_t start_ms;      /* startTimestamp */
 	int64_t last_event_ms; /* no new session's event is earlier */
 	atomic_uint webhook_epoch;
 	struct webhook_counts webhooks;

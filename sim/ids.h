@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define IDS_ULID_SIZE 27 /* 26 characters and the NUL */
+#define IDS_ULID_SIZE 27    /* 26 characters and the NUL */
 #define IDS_REQUEST_SIZE 18 /* 17 characters and the NUL */
 #define IDS_MESSAGE_SIZE 32
 #define IDS_CODE_SIZE 10 /* "ABCD-EFGH" and the NUL */

@@ -147,6 +147,7 @@ serve(const struct options *o, const sigset_t *ends)
 	if (port < 0) {
 		fprintf(stderr, "wapool-sim: cannot listen on %s:%ld: %s\n", o->bind,
 			o->port, strerror(errno));
+		gateways_end();
 		return 1;
 	}
 	printf("wapool-sim listening on http://%s:%d\n", o->bind, port);

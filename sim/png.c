@@ -4,8 +4,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#define MODULES 29 /* squares in a row, as a small QR has */
-#define SCALE 6 /* pixels of a square */
+#define MODULES 29             /* squares in a row, as a small QR has */
+#define SCALE 6                /* pixels of a square */
 #define SIDE (MODULES * SCALE) /* 174 pixels */
 #define ROW (1 + (SIDE + 7) / 8)
 #define RAW (ROW * SIDE)

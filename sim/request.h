@@ -22,23 +22,23 @@
 enum request_end {
 	REQUEST_ANSWER,
 	REQUEST_RESET, /* reset the connection instead */
-	REQUEST_HANG, /* never answer */
+	REQUEST_HANG,  /* never answer */
 };
 
 struct request {
 	struct MHD_Connection *conn;
 	struct gateway *gw;
-	unsigned epoch; /* the gateway's when the request began */
+	unsigned epoch;     /* the gateway's when the request began */
 	const char *method; /* a string literal */
-	char *path; /* decoded, without the /s/<gateway> prefix */
-	char *split; /* where the segments live */
+	char *path;         /* decoded, without the /s/<gateway> prefix */
+	char *split;        /* where the segments live */
 	char *seg[REQUEST_SEGMENTS];
 	int segs;
 	struct text raw; /* the body as it came */
 	bool too_big;
-	json_t *body; /* the body as JSON, or NULL */
+	json_t *body;        /* the body as JSON, or NULL */
 	const char *session; /* the session it is about, or NULL */
-	const char *route; /* the route that matched, for the counters */
+	const char *route;   /* the route that matched, for the counters */
 	enum request_end end;
 	unsigned status;
 	const char *type; /* the answer's content type */

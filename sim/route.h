@@ -11,7 +11,7 @@ struct route {
 	const char *pattern; /* "*" stands for any one segment */
 	void (*run)(struct request *r);
 	int session_segment; /* which segment names the session; -1: none */
-	unsigned status; /* of a successful answer */
+	unsigned status;     /* of a successful answer */
 };
 
 /* Cut the request's path into its segments. */

@@ -10,20 +10,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CONNECT_MS 500 /* STARTING until the QR, or until WORKING */
-#define RELINK_MS 2000 /* STARTING after a scan until WORKING */
+#define CONNECT_MS 500    /* STARTING until the QR, or until WORKING */
+#define RELINK_MS 2000    /* STARTING after a scan until WORKING */
 #define RECONNECT_MS 2000 /* between two STARTING while the network is down */
 #define QR_FIRST_MS 60000 /* life of the first QR */
-#define QR_NEXT_MS 20000 /* life of each that follows */
-#define QR_MAX 6 /* then FAILED */
-#define STARTING_MAX 60 /* consecutive STARTING, then FAILED */
+#define QR_NEXT_MS 20000  /* life of each that follows */
+#define QR_MAX 6          /* then FAILED */
+#define STARTING_MAX 60   /* consecutive STARTING, then FAILED */
 
 static const char *const names[STATUS__MAX] = {
-	"STOPPED", /* STATUS_STOPPED */
-	"STARTING", /* STATUS_STARTING */
+	"STOPPED",      /* STATUS_STOPPED */
+	"STARTING",     /* STATUS_STARTING */
 	"SCAN_QR_CODE", /* STATUS_SCAN_QR_CODE */
-	"WORKING", /* STATUS_WORKING */
-	"FAILED", /* STATUS_FAILED */
+	"WORKING",      /* STATUS_WORKING */
+	"FAILED",       /* STATUS_FAILED */
 };
 
 static timer_fn tick;

@@ -36,16 +36,16 @@ enum status {
 
 struct session {
 	struct session *chain; /* in the hash bucket */
-	struct session *next; /* in order of creation */
+	struct session *next;  /* in order of creation */
 	struct session *prev;
 	char name[SESSION_NAME_MAX + 1];
 	enum status status;
-	bool linked; /* has credentials */
-	bool me_known; /* the running object knows whom it is */
+	bool linked;       /* has credentials */
+	bool me_known;     /* the running object knows whom it is */
 	bool network_down; /* until restored */
-	bool resume; /* ran before a simulated restart */
-	int qr_shown; /* QR codes of this start, 6 at most */
-	int starting; /* consecutive STARTING */
+	bool resume;       /* ran before a simulated restart */
+	int qr_shown;      /* QR codes of this start, 6 at most */
+	int starting;      /* consecutive STARTING */
 	unsigned generation;
 	unsigned history_count;
 	struct {
@@ -54,9 +54,9 @@ struct session {
 	} history[SESSION_STATUSES]; /* oldest first */
 	int64_t last_event_ms;
 	int64_t activity_ms; /* 0: none */
-	char *config; /* JSON text, or NULL */
+	char *config;        /* JSON text, or NULL */
 	bool has_webhooks;
-	char *qr; /* current raw value, or NULL */
+	char *qr;   /* current raw value, or NULL */
 	char *code; /* current pairing code, or NULL */
 	char *phone;
 	char *push_name;

@@ -17,8 +17,8 @@ struct timer;
 typedef void timer_fn(struct gateway *gw, struct timer *t);
 
 struct timer {
-	int64_t due; /* monotonic microseconds */
-	size_t slot; /* position in the heap plus 1; 0 when idle */
+	int64_t due;    /* monotonic microseconds */
+	size_t slot;    /* position in the heap plus 1; 0 when idle */
 	timer_fn *fire; /* used by gateways; the webhook senders leave it NULL */
 };
 

@@ -27,7 +27,7 @@ enum retry_policy {
 
 struct delivery {
 	struct delivery *next; /* in a sender's queue */
-	struct timer timer; /* until the next try */
+	struct timer timer;    /* until the next try */
 	struct gateway *gw;
 	unsigned epoch; /* the gateway's webhook_epoch it belongs to */
 	char *url;

@@ -515,6 +515,16 @@ subtest 'reconnecting is given up' => sub {
 		'sixty times STARTING, after the first start');
 };
 
+subtest 'starting' => sub {
+	my ($port) = $base =~ /:(\d+)$/;
+	my $said = `"$sim" --port $port 2>&1`;
+	is($? >> 8, 1, 'a port in use');
+	like($said, qr/^wapool-sim: cannot listen on 127\.0\.0\.1:$port: /, 'is said');
+	like(`"$sim" --help`, qr/--time-scale N/, '--help');
+	$said = `"$sim" --time-scale 0 2>&1`;
+	is($? >> 8, 2, 'a bad option');
+};
+
 subtest 'ending' => sub {
 	kill 'TERM', $sim_pid;
 	waitpid $sim_pid, 0;

@@ -57,6 +57,8 @@ CREATE UNIQUE INDEX instances_one_per_device ON instances (device_id) WHERE devi
 CREATE INDEX instances_standby ON instances (server_id, lifecycle_at) WHERE lifecycle = 'standby';
 -- The helper's work, oldest first.
 CREATE INDEX instances_work ON instances (work_next_at) WHERE lifecycle IN ('provisioning', 'recycling');
+-- Items in a helper's hands, counted per server.
+CREATE INDEX instances_leased ON instances (server_id) WHERE work_token IS NOT NULL;
 CREATE INDEX instances_name_idx ON instances (name);
 CREATE INDEX instances_user_idx ON instances (assigned_to_user_id) WHERE assigned_to_user_id IS NOT NULL;
 -- Assigned instances that may need a release: never paired, or their phone is gone.

@@ -181,13 +181,17 @@ END $$;
 
 -- Leases one row of work to a helper: it is his until the lease ends or he says what became of it.
 -- Taking it starts a new generation of the session, so the former one's webhooks are told apart.
--- Work on a server that is down waits until a look at it succeeds.
-CREATE FUNCTION work_claim(p_lease interval) RETURNS SETOF instances
+-- Work on a server that is down waits until a look at it succeeds, and no more than p_per_server
+-- items of one server are in hands at a time, whatever the number of helpers.
+CREATE FUNCTION work_claim(p_lease interval, p_per_server integer DEFAULT 8) RETURNS SETOF instances
 LANGUAGE sql AS $$
 	WITH c AS MATERIALIZED (
 		SELECT i.id FROM instances i JOIN waha_servers s ON s.id = i.server_id AND s.health <> 'down'
 		WHERE i.lifecycle IN ('provisioning', 'recycling') AND i.work_next_at <= clock_timestamp()
 			AND (i.work_lease_until IS NULL OR i.work_lease_until < clock_timestamp())
+			AND p_per_server > (SELECT count(*) FROM instances w
+				WHERE w.server_id = s.id AND w.work_token IS NOT NULL
+					AND w.work_lease_until > clock_timestamp())
 		ORDER BY i.work_next_at
 		LIMIT 1
 		FOR NO KEY UPDATE OF i SKIP LOCKED)

@@ -8,7 +8,7 @@ DROP FUNCTION connect_finish(uuid, bigint, interval, text, text, text, boolean);
 DROP FUNCTION instance_observe(uuid, bigint, interval, text, text, text);
 DROP FUNCTION work_failed(uuid, uuid, text, interval, boolean);
 DROP FUNCTION work_done(uuid, uuid);
-DROP FUNCTION work_claim(interval);
+DROP FUNCTION work_claim(interval, integer);
 DROP FUNCTION pool_refill(integer, integer, integer, integer, boolean);
 DROP FUNCTION pool_release_epoch(uuid, bigint, text);
 DROP FUNCTION pool_release(uuid, uuid, text);
