@@ -35,7 +35,9 @@ login(struct app *app, struct request *rq, struct response *rs)
 	const char *email = json_string_value(json_object_get(body, "email"));
 	const char *password = json_string_value(json_object_get(body, "password"));
 
-	if (body == NULL)
+	if (*app->config.jwt_secret == '\0') /* somebody else issues the tokens */
+		response_problem(rs, rq, PROBLEM_NOT_FOUND, NULL);
+	else if (body == NULL)
 		response_error(rs, rq, &e);
 	else if (!account_email_valid(email))
 		response_invalid(rs, rq, "/email",

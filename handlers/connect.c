@@ -177,7 +177,7 @@ connect_device(struct app *app, struct request *rq, struct response *rs)
 			app->config.connect_deadline_ms + 10000, &id, rs)) {
 		run(app, rq, &u, &in.wish, &id, rs);
 		if (rs->status >= 400) /* a success is stored already */
-			idempotency_end(app, rq, &id, rs);
+			idempotency_end(app, &id, rs);
 	}
 	json_decref(in.body);
 }

@@ -1,6 +1,8 @@
 /* GET /api/whatsapp/qr[?deviceId=]: the QR of this moment, as PNG or, by Accept, as
  * SVG. */
 #include "lib/qr.h"
+#include <string.h>
+
 #include "lib/device.h"
 #include "lib/log.h"
 #include "lib/pool.h"
@@ -45,10 +47,23 @@ problem_of(const struct err *e)
 	}
 }
 
+/* While a slow gateway is asked, the instance may be released, emptied and given to another: what came
+ * then is his to scan. */
+static bool
+is_still_his(struct app *app, const struct request *rq, const struct user *u,
+	const struct connection *c)
+{
+	struct connection now;
+
+	return pool_connection(app, u, c->device_id, rq->deadline, &now, NULL) &&
+		now.assigned && strcmp(now.name, c->name) == 0 &&
+		strcmp(now.server_id, c->server_id) == 0;
+}
+
 /* Looks at the state first: a QR that is not there takes WAHA 15 s to deny. */
 static void
-show(struct app *app, struct request *rq, const struct connection *c,
-	struct response *rs)
+show(struct app *app, struct request *rq, const struct user *u,
+	const struct connection *c, struct response *rs)
 {
 	struct server *server = server_load(app, c->server_id, rq->deadline, NULL);
 	struct err e = ERR_INIT;
@@ -71,6 +86,8 @@ show(struct app *app, struct request *rq, const struct connection *c,
 		log_write(LOG_INFO, "qr.none", LOG_STR("instance", c->name),
 			LOG_STR("error", e.text));
 		response_problem(rs, rq, problem_of(&e), NULL);
+	} else if (!is_still_his(app, rq, u, c)) {
+		response_problem(rs, rq, PROBLEM_NO_QR, NULL);
 	} else {
 		render(rq, buf_str(&value), rs);
 	}
@@ -97,7 +114,7 @@ current_qr(struct app *app, struct request *rq, struct response *rs)
 	else if (!c.assigned)
 		response_problem(rs, rq, PROBLEM_NO_QR, NULL);
 	else
-		show(app, rq, &c, rs);
+		show(app, rq, &u, &c, rs);
 }
 
 static const struct route routes[] = {

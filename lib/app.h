@@ -19,10 +19,10 @@ struct seal_key;
 
 /* What a program needs besides configuration and log. */
 enum {
-	APP_DB = 1, /* DATABASE_URL must be set; connections open at first use */
+	APP_DB = 1,   /* DATABASE_URL must be set; connections open at first use */
 	APP_AUTH = 2, /* JWT_SECRET or JWKS_* must be set */
 	APP_SEAL = 4, /* SECRET_KEY_FILE must be readable */
-	APP_HTTP = 8 /* calls gateways */
+	APP_HTTP = 8  /* calls gateways */
 };
 
 struct app {
@@ -32,7 +32,7 @@ struct app {
 	struct seal_key *seal;
 	struct http *http;
 	atomic_int_least64_t jwks_tried; /* clock_ms() of the last fetch of JWKS_URL */
-	atomic_int_least64_t jwks_due; /* and of the next one */
+	atomic_int_least64_t jwks_due;   /* and of the next one */
 };
 
 /* Loads the configuration, sets up the log under `program`, initialises the libraries

@@ -11,7 +11,8 @@
 #include "lib/log.h"
 
 #define JWKS_LIFE_MS 600000 /* Supabase's edge caches its set for 10 minutes */
-#define JWKS_RETRY_MS 60000 /* after a failure, and between fetches for unknown keys   \
+#define JWKS_RETRY_MS                                                                  \
+	60000 /* after a failure, and between fetches for unknown keys   \
 			     */
 #define JWKS_FETCH_MS 3000
 

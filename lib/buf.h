@@ -14,10 +14,10 @@
 #include <stddef.h>
 
 struct buf {
-	char *data; /* NUL-terminated, or NULL while nothing was appended */
-	size_t len; /* bytes in use, without the NUL */
-	size_t cap; /* bytes allocated */
-	size_t max; /* bytes it may ever hold, without the NUL */
+	char *data;  /* NUL-terminated, or NULL while nothing was appended */
+	size_t len;  /* bytes in use, without the NUL */
+	size_t cap;  /* bytes allocated */
+	size_t max;  /* bytes it may ever hold, without the NUL */
 	bool failed; /* an append did not fit or memory ran out */
 };
 

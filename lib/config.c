@@ -54,7 +54,8 @@ static const struct setting settings[] = {
 	{"POOL_MAX", NULL, NUMBER, AT(pool_max), "10000", 1, 1000000,
 		"instances of the pool, free or not, that are never exceeded"},
 	{"PROVISION_PARALLEL", NULL, NUMBER, AT(provision_parallel), "8", 1, 64,
-		"sessions made or emptied at the same time, by one helper and at one server"},
+		"sessions made or emptied at the same time, by one helper and at one "
+		"server"},
 	{"CONNECT_DEADLINE_MS", NULL, NUMBER, AT(connect_deadline_ms), "25000", 500,
 		120000, "how long connect waits for the QR code"},
 	{"GATEWAY_TIMEOUT_MS", NULL, NUMBER, AT(gateway_timeout_ms), "20000", 100,

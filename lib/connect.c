@@ -6,8 +6,9 @@
 #include "lib/log.h"
 #include "lib/server.h"
 
-#define SHOW_MAX 2000 /* bytes of a raw QR; lib/qr takes no more */
-#define SWAPS_MAX 2 /* fresh instances tried within one click */
+#define SHOW_MAX 2000    /* bytes of a raw QR; lib/qr takes no more */
+#define SWAPS_MAX 2      /* fresh instances tried within one click */
+#define ABSENT_LOOKS 8   /* about 3 s: WAHA lists nothing for 1 s and more after a start */
 #define POLL_FIRST_MS 60 /* between looks at a starting session, doubling up to */
 #define POLL_LONGEST_MS 500
 
@@ -19,10 +20,11 @@ static const struct db_stmt stmt_finish = {"connect_finish",
 
 /* How one instance fared. */
 enum outcome {
-	SHOWN, /* result holds something to show, or is connected */
-	BROKEN, /* this instance is no good; another may be */
+	SHOWN,     /* result holds something to show, or is connected */
+	BROKEN,    /* this instance is no good; another may be */
 	UNREACHED, /* its gateway does not answer, or refuses us */
-	SLOW /* the deadline passed */
+	SLOW,      /* the deadline passed */
+	OURS       /* our database failed: says nothing about the gateway */
 };
 
 /* One attempt: what it works on, and what it has done so far. */
@@ -34,6 +36,8 @@ struct attempt {
 	struct connect_result *out;
 	deadline_t deadline;
 	bool restarted; /* once per attempt: a second FAILED is broken */
+	bool made;      /* likewise: an absent session is made anew once */
+	int absent;     /* looks in a row at which the gateway knew no such session */
 	struct err *e;
 };
 
@@ -94,6 +98,44 @@ nudge(struct attempt *a, enum session_state state)
 	return a->gw->restart(a->app->http, a->server, name, a->deadline, a->e);
 }
 
+/*
+ * The gateway knows no such session: it lost its data, or is starting and has not read them yet.
+ * A never paired one is made anew at once, a paired one only when it stays away: its phone may
+ * still be known. A name that is taken after all means that it has come back.
+ */
+static bool
+revive(struct attempt *a)
+{
+	const struct session_spec spec = {
+		.name = a->out->claim.name, .generation = a->out->claim.generation};
+
+	if (a->made)
+		return err_set(a->e, ERR_NOT_FOUND, "the session vanished again");
+	if (a->out->claim.paired && ++a->absent < ABSENT_LOOKS)
+		return true;
+	a->made = true;
+	log_write(LOG_WARN, "connect.remade", LOG_STR("instance", spec.name));
+	if (a->gw->create(a->app->http, a->server, &spec, a->deadline, a->e))
+		return true;
+	if (a->e->code != ERR_CONFLICT)
+		return false;
+	err_clear(a->e);
+	return true;
+}
+
+/* What a failed look at the session means. True when the attempt has ended, with *result. */
+static bool
+look_failed(struct attempt *a, enum outcome *result)
+{
+	if (a->e->code == ERR_NOT_FOUND) {
+		err_clear(a->e);
+		if (revive(a))
+			return false;
+	}
+	*result = blame(a->e);
+	return true;
+}
+
 /* One look at the session. True when the attempt has ended, with *result. */
 static bool
 step(struct attempt *a, enum outcome *result)
@@ -103,11 +145,10 @@ step(struct attempt *a, enum outcome *result)
 	bool again = false;
 
 	err_clear(a->e);
-	if (!a->gw->state(a->app->http, a->server, a->out->claim.name, s, a->deadline,
-		    a->e)) {
-		*result = blame(a->e);
-		return true;
-	}
+	if (!a->gw->state(
+		    a->app->http, a->server, a->out->claim.name, s, a->deadline, a->e))
+		return look_failed(a, result);
+	a->absent = 0;
 	if (s->state == SESSION_WORKING) {
 		a->out->connected = true;
 		a->out->asked_ms = asked;
@@ -132,7 +173,8 @@ bring_up(struct attempt *a)
 	int64_t wait = POLL_FIRST_MS;
 
 	/* A fresh one is known to be stopped: starting it at once saves a look. */
-	if (a->out->claim.outcome == CLAIM_NEW && !nudge(a, SESSION_STOPPED))
+	if (a->out->claim.outcome == CLAIM_NEW && !nudge(a, SESSION_STOPPED) &&
+		a->e->code != ERR_NOT_FOUND)
 		return blame(a->e);
 	while (!step(a, &result)) {
 		if (!clock_sleep(wait, a->deadline)) {
@@ -152,7 +194,9 @@ try_instance(struct app *app, const struct connect_wish *wish, deadline_t d,
 	struct server *server = server_load(app, out->claim.server_id, d, e);
 	enum outcome result = UNREACHED;
 
-	if (server != NULL)
+	if (server == NULL && (e->code == ERR_UNAVAILABLE || e->code == ERR_TIMEOUT))
+		result = OURS;
+	else if (server != NULL)
 		result = bring_up(&(struct attempt){.app = app,
 			.gw = server_gateway(server),
 			.server = server,
@@ -164,12 +208,25 @@ try_instance(struct app *app, const struct connect_wish *wish, deadline_t d,
 	return result;
 }
 
+/* A session that was started by an earlier click and still shows nothing will never: the next click shall find
+ * another. */
+static void
+leave_stuck(struct app *app, struct connect_result *out)
+{
+	struct err ignored = ERR_INIT;
+
+	if (out->claim.outcome == CLAIM_OWN && !out->claim.paired &&
+		out->session.state == SESSION_STARTING)
+		pool_swap(app, &out->claim, "stuck in STARTING",
+			deadline_in(app->config.db_timeout_ms), &ignored);
+}
+
 static bool
 give_up(enum outcome result, enum problem *problem, const struct err *e)
 {
 	if (result == SLOW)
 		*problem = PROBLEM_GATEWAY_SLOW;
-	else if (e->sqlstate[0] != '\0')
+	else if (result == OURS || e->sqlstate[0] != '\0')
 		*problem = PROBLEM_UNAVAILABLE;
 	else
 		*problem = PROBLEM_GATEWAY;
@@ -189,7 +246,8 @@ connect_run(struct app *app, const struct user *u, const struct connect_wish *wi
 		return false;
 	for (int swaps = 0;; swaps++) {
 		if (out->claim.outcome == CLAIM_NO_DEVICE) {
-			*problem = PROBLEM_DEVICE_NOT_FOUND;
+			/* after a swap: its owner has disconnected meanwhile */
+			*problem = swaps == 0 ? PROBLEM_DEVICE_NOT_FOUND : PROBLEM_UNAVAILABLE;
 			return false;
 		}
 		if (out->claim.outcome == CLAIM_EMPTY) {
@@ -200,6 +258,8 @@ connect_run(struct app *app, const struct user *u, const struct connect_wish *wi
 		result = try_instance(app, wish, d, out, e);
 		if (result == SHOWN)
 			return true;
+		if (result == SLOW)
+			leave_stuck(app, out);
 		if (result != BROKEN || out->claim.paired || swaps == SWAPS_MAX)
 			return give_up(result, problem, e);
 		*problem = PROBLEM_UNAVAILABLE;

@@ -24,10 +24,10 @@ struct connect_wish {
 
 struct connect_result {
 	struct claim claim;
-	bool connected; /* a phone is connected already: nothing to show */
+	bool connected;         /* a phone is connected already: nothing to show */
 	struct session session; /* as the gateway says */
-	struct buf show; /* the raw QR value, or the pairing code */
-	int64_t asked_ms; /* clock_ms() when the gateway was asked for that */
+	struct buf show;        /* the raw QR value, or the pairing code */
+	int64_t asked_ms;       /* clock_ms() when the gateway was asked for that */
 };
 
 /* True: *out is filled; free it with connect_result_free in any case. False: *problem

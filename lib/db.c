@@ -10,7 +10,7 @@
 #include "lib/log.h"
 
 #define MAX_PREPARED 64
-#define CONNECT_MS 3000 /* one attempt to connect */
+#define CONNECT_MS 3000  /* one attempt to connect */
 #define FAIL_FAST_MS 500 /* after a failed attempt nobody tries again for this long */
 
 struct db_conn {
@@ -30,9 +30,9 @@ struct db_pool {
 	int size, timeout_ms;
 	pthread_mutex_t lock;
 	pthread_cond_t freed;
-	int open; /* connections in use or idle; guarded by lock */
+	int open;             /* connections in use or idle; guarded by lock */
 	struct db_conn *idle; /* last used first; guarded by lock */
-	int64_t retry_at; /* fail fast until then; guarded by lock */
+	int64_t retry_at;     /* fail fast until then; guarded by lock */
 	char last_error[256]; /* guarded by lock */
 };
 
@@ -116,6 +116,14 @@ wait_socket(PGconn *pg, short events, deadline_t d)
 	return n > 0;
 }
 
+/* Notices would be printed on fd 2, between the lines of the log. */
+static void
+drop_notice(void *arg, const char *text)
+{
+	(void)arg;
+	(void)text;
+}
+
 /* One attempt to connect: libpq's own asynchronous steps, so that the deadline holds.
  */
 static PGconn *
@@ -139,8 +147,10 @@ connect_pg(const struct db_pool *p, deadline_t d, struct err *e)
 			break;
 		step = PQconnectPoll(pg);
 	}
-	if (step == PGRES_POLLING_OK && PQsetnonblocking(pg, 1) == 0)
+	if (step == PGRES_POLLING_OK && PQsetnonblocking(pg, 1) == 0) {
+		PQsetNoticeProcessor(pg, drop_notice, NULL);
 		return pg;
+	}
 	err_set(e, ERR_UNAVAILABLE, "database: %s",
 		*PQerrorMessage(pg) != '\0' ? PQerrorMessage(pg) : "no answer in time");
 	PQfinish(pg);
@@ -153,6 +163,7 @@ open_slot(struct db_pool *p, deadline_t d, struct err *e)
 {
 	struct db_conn *c = calloc(1, sizeof(*c));
 	struct err why = ERR_INIT;
+	bool mine;
 
 	if (c != NULL)
 		c->pg = connect_pg(p, d, &why);
@@ -161,14 +172,18 @@ open_slot(struct db_pool *p, deadline_t d, struct err *e)
 		return c;
 	}
 	free(c);
+	mine = deadline_left(d) == 0; /* says nothing about the server */
 	pthread_mutex_lock(&p->lock);
 	p->open--;
-	p->retry_at = clock_ms() + FAIL_FAST_MS;
-	snprintf(p->last_error, sizeof(p->last_error), "%s", why.text);
-	pthread_cond_signal(&p->freed);
+	if (!mine) {
+		p->retry_at = clock_ms() + FAIL_FAST_MS;
+		snprintf(p->last_error, sizeof(p->last_error), "%s", why.text);
+	}
+	/* all who wait for this slot: they fail fast too, or one of them tries */
+	pthread_cond_broadcast(&p->freed);
 	pthread_mutex_unlock(&p->lock);
 	log_write(LOG_WARN, "database.connect", LOG_STR("error", why.text));
-	err_set(e, ERR_UNAVAILABLE, "%s", why.text);
+	err_set(e, mine ? ERR_TIMEOUT : ERR_UNAVAILABLE, "%s", why.text);
 	return NULL;
 }
 
@@ -223,15 +238,14 @@ db_put(struct db_pool *p, struct db_conn *c)
 		conn_free(c);
 }
 
-/* True if the server has closed this idle connection meanwhile (a restart). */
+/* True if the server has closed this idle connection meanwhile (a restart). Nothing else is
+ * sent on an idle connection, so whatever can be read is its farewell or its end. */
 static bool
 is_stale(struct db_conn *c)
 {
 	struct pollfd fd = {.fd = PQsocket(c->pg), .events = POLLIN};
 
-	if (fd.fd < 0 || poll(&fd, 1, 0) <= 0)
-		return fd.fd < 0;
-	return !PQconsumeInput(c->pg) || PQstatus(c->pg) != CONNECTION_OK;
+	return fd.fd < 0 || poll(&fd, 1, 0) != 0;
 }
 
 struct db_conn *

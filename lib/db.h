@@ -46,9 +46,9 @@ void db_pool_free(struct db_pool *p);
 /*
  * A connection that is open, idle and was alive a moment ago (one that the server
  * closed meanwhile is replaced), waiting for one until the deadline. NULL with
- * ERR_TIMEOUT (all busy) or ERR_UNAVAILABLE (the server cannot be reached or refuses
- * us). Return it with db_put, which closes it if it is broken or in the middle of
- * something. db_put(p, NULL) is allowed.
+ * ERR_TIMEOUT (all busy, or the deadline passed while connecting) or ERR_UNAVAILABLE
+ * (the server cannot be reached or refuses us). Return it with db_put, which closes it
+ * if it is broken or in the middle of something. db_put(p, NULL) is allowed.
  */
 struct db_conn *db_get(struct db_pool *p, deadline_t d, struct err *e);
 void db_put(struct db_pool *p, struct db_conn *c);
@@ -89,6 +89,6 @@ bool db_alive(const struct db_conn *c);
 /* Row accessors. Text is borrowed from the result; NULL for SQL's NULL. */
 const char *db_text(const PGresult *r, int row, int col);
 int64_t db_int(const PGresult *r, int row, int col); /* 0 for NULL */
-bool db_bool(const PGresult *r, int row, int col); /* false for NULL */
+bool db_bool(const PGresult *r, int row, int col);   /* false for NULL */
 
 #endif

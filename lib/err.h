@@ -14,24 +14,24 @@
 /* The kind of failure: what a caller may decide on. `text` is for people. */
 enum err_code {
 	ERR_NONE = 0,
-	ERR_INPUT, /* the caller's input is wrong; do not repeat as it is */
+	ERR_INPUT,        /* the caller's input is wrong; do not repeat as it is */
 	ERR_UNAUTHORIZED, /* who asks is not known */
-	ERR_NOT_FOUND, /* what was asked for is not there */
-	ERR_CONFLICT, /* right in itself, wrong in this state */
-	ERR_TOO_LARGE, /* a limit of ours was reached */
-	ERR_TIMEOUT, /* the deadline passed; the outcome may be unknown */
-	ERR_UNAVAILABLE, /* a peer is down or refuses; try again later */
-	ERR_PROTOCOL, /* a peer answered something that makes no sense */
-	ERR_CONFIG, /* our own configuration is wrong */
-	ERR_NOMEM, /* memory ran out */
-	ERR_INTERNAL /* a bug of ours or an unexpected answer of a library */
+	ERR_NOT_FOUND,    /* what was asked for is not there */
+	ERR_CONFLICT,     /* right in itself, wrong in this state */
+	ERR_TOO_LARGE,    /* a limit of ours was reached */
+	ERR_TIMEOUT,      /* the deadline passed; the outcome may be unknown */
+	ERR_UNAVAILABLE,  /* a peer is down or refuses; try again later */
+	ERR_PROTOCOL,     /* a peer answered something that makes no sense */
+	ERR_CONFIG,       /* our own configuration is wrong */
+	ERR_NOMEM,        /* memory ran out */
+	ERR_INTERNAL      /* a bug of ours or an unexpected answer of a library */
 };
 
 struct err {
 	enum err_code code;
-	int status; /* HTTP status a peer answered, 0 if none */
+	int status;       /* HTTP status a peer answered, 0 if none */
 	char sqlstate[6]; /* PostgreSQL's SQLSTATE, "" if none */
-	char text[256]; /* one line, English, without secrets */
+	char text[256];   /* one line, English, without secrets */
 };
 
 #define ERR_INIT                                                                       \

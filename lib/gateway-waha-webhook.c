@@ -52,20 +52,30 @@ status_time(const json_t *payload, const char *status, int64_t fallback)
 	return json_integer_value(at);
 }
 
+/* The generation as we wrote it; -1 if there is none, 0 (nobody's: ours begin with 1) if it
+ * is no number. */
+static int64_t
+generation_of(const json_t *metadata)
+{
+	const char *text = waha_text(metadata, WAHA_GENERATION);
+
+	if (text == NULL)
+		return -1;
+	return text[strspn(text, "0123456789")] == '\0' ? strtoll(text, NULL, 10) : 0;
+}
+
 bool
 waha_parse_webhook(const json_t *body, struct gateway_event *ev, struct err *e)
 {
 	const json_t *payload = json_object_get(body, "payload");
 	const json_t *me = json_object_get(body, "me");
-	const char *generation =
-		waha_text(json_object_get(body, "metadata"), WAHA_GENERATION);
 	const char *status = waha_text(payload, "status");
 
 	*ev = (struct gateway_event){.event = waha_text(body, "event"),
 		.id = waha_text(body, "id"),
 		.session = waha_text(body, "session"),
 		.at_ms = json_integer_value(json_object_get(body, "timestamp")),
-		.generation = generation != NULL ? strtoll(generation, NULL, 10) : -1,
+		.generation = generation_of(json_object_get(body, "metadata")),
 		.phone = waha_text(me, "id"),
 		.profile = waha_text(me, "pushName")};
 	if (ev->event == NULL || *ev->event == '\0' || strlen(ev->event) > 100)

@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/utf8.h"
+
 #define TRIES 3
 #define RETRY_BASE_MS 250
 #define LIST_MAX                                                                       \
@@ -136,14 +138,21 @@ waha_call(struct http *h, const struct server *s, const struct waha_call *call,
 	return false;
 }
 
-/* A call of which only success matters. */
+/* A call of which only success matters. Its answer may be empty; what there is must be
+ * JSON: a 200 with a proxy's or another program's page is no success. */
 static bool
 command(struct http *h, const struct server *s, const struct waha_call *call,
 	deadline_t d, struct err *e)
 {
 	struct http_answer a;
+	json_t *v = NULL;
 	bool ok = waha_call(h, s, call, d, &a, e);
 
+	if (ok && a.body.len > 0) {
+		v = json_parse_strict(buf_str(&a.body), a.body.len, NULL);
+		ok = v != NULL || err_set(e, ERR_PROTOCOL, "WAHA's answer is not JSON");
+	}
+	json_decref(v);
 	http_answer_free(&a);
 	return ok;
 }
@@ -183,6 +192,19 @@ state_of(const char *word)
 	return SESSION_OTHER;
 }
 
+/* Copies a text (NULL: ""), cut between characters if it is too long: half a character
+ * would make PostgreSQL refuse it. */
+static void
+copy_text(char *to, size_t size, const char *from)
+{
+	size_t n = 0, len = from != NULL ? strlen(from) : 0, c;
+
+	while (n < len && (c = utf8_char(from + n, len - n)) > 0 && n + c < size)
+		n += c;
+	memcpy(to, n > 0 ? from : "", n);
+	to[n] = '\0';
+}
+
 static bool
 read_session(const json_t *o, struct session *out, struct err *e)
 {
@@ -193,10 +215,10 @@ read_session(const json_t *o, struct session *out, struct err *e)
 	if (name == NULL || word == NULL || strlen(name) >= sizeof(out->name))
 		return err_set(e, ERR_PROTOCOL, "WAHA's session has no name or status");
 	*out = (struct session){.state = state_of(word)};
-	snprintf(out->name, sizeof(out->name), "%s", name);
-	snprintf(out->word, sizeof(out->word), "%s", word);
-	snprintf(out->phone, sizeof(out->phone), "%s", id != NULL ? id : "");
-	snprintf(out->profile, sizeof(out->profile), "%s", push != NULL ? push : "");
+	copy_text(out->name, sizeof(out->name), name);
+	copy_text(out->word, sizeof(out->word), word);
+	copy_text(out->phone, sizeof(out->phone), id);
+	copy_text(out->profile, sizeof(out->profile), push);
 	return true;
 }
 
@@ -405,7 +427,7 @@ waha_ping(struct http *h, const struct server *s, struct gateway_status *out,
 	else
 		ok = version != NULL;
 	out->started_ms = json_integer_value(json_object_get(status, "startTimestamp"));
-	snprintf(out->version, sizeof(out->version), "%s", text != NULL ? text : "");
+	copy_text(out->version, sizeof(out->version), text);
 	json_decref(status);
 	json_decref(version);
 	return ok;

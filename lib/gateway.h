@@ -27,27 +27,27 @@
 struct server {
 	char id[37];
 	char kind[16];
-	char *url; /* without a trailing slash */
-	char *key; /* "" if it has none */
+	char *url;            /* without a trailing slash */
+	char *key;            /* "" if it has none */
 	char *webhook_secret; /* "" if it has none */
-	char *webhook_url; /* where its webhooks are to go, "" if unknown */
-	int timeout_ms; /* of one call */
+	char *webhook_url;    /* where its webhooks are to go, "" if unknown */
+	int timeout_ms;       /* of one call */
 };
 
 enum session_state {
-	SESSION_STOPPED, /* exists, does nothing */
+	SESSION_STOPPED,  /* exists, does nothing */
 	SESSION_STARTING, /* on its way to one of the next two */
-	SESSION_SCAN, /* shows a QR */
-	SESSION_WORKING, /* a phone is connected */
-	SESSION_FAILED, /* gave up: QR not scanned, logged out, or broken */
-	SESSION_OTHER /* a word we do not know */
+	SESSION_SCAN,     /* shows a QR */
+	SESSION_WORKING,  /* a phone is connected */
+	SESSION_FAILED,   /* gave up: QR not scanned, logged out, or broken */
+	SESSION_OTHER     /* a word we do not know */
 };
 
 struct session {
 	char name[256];
 	enum session_state state;
-	char word[51]; /* the gateway's own word for it */
-	char phone[65]; /* e.g. "5511999999999@c.us", "" if nobody is paired */
+	char word[51];     /* the gateway's own word for it */
+	char phone[65];    /* e.g. "5511999999999@c.us", "" if nobody is paired */
 	char profile[256]; /* push name, "" if unknown */
 };
 
@@ -65,15 +65,15 @@ struct gateway_status {
 
 /* A webhook, normalised. Texts are borrowed from the parsed body. */
 struct gateway_event {
-	const char *event; /* the gateway's name for it, never NULL */
-	const char *id; /* the gateway's id of the event, or NULL */
-	const char *session; /* or NULL */
-	int64_t at_ms; /* the gateway's clock, 0 if it does not tell */
-	int64_t generation; /* from the session's metadata, -1 if absent */
-	const char *status; /* a session's new status word, or NULL */
+	const char *event;    /* the gateway's name for it, never NULL */
+	const char *id;       /* the gateway's id of the event, or NULL */
+	const char *session;  /* or NULL */
+	int64_t at_ms;        /* the gateway's clock, 0 if it does not tell */
+	int64_t generation;   /* from the session's metadata, -1 if absent */
+	const char *status;   /* a session's new status word, or NULL */
 	int64_t status_at_ms; /* the gateway's clock */
-	const char *phone; /* of the paired phone, or NULL */
-	const char *profile; /* or NULL */
+	const char *phone;    /* of the paired phone, or NULL */
+	const char *profile;  /* or NULL */
 	bool released; /* the phone is gone for good: the owner loses the instance */
 };
 

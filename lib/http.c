@@ -77,6 +77,16 @@ take_bytes(char *p, size_t size, size_t n, void *to)
 	return buf_add(to, p, size * n) ? size * n : 0;
 }
 
+/* False if a value (a key, say) would end its header and begin another. */
+static bool
+headers_ok(const struct http_request *rq)
+{
+	for (size_t i = 0; rq->headers != NULL && rq->headers[i] != NULL; i++)
+		if (strpbrk(rq->headers[i], "\r\n") != NULL)
+			return false;
+	return true;
+}
+
 static struct curl_slist *
 header_list(const struct http_request *rq)
 {
@@ -122,23 +132,35 @@ set_options(struct http *h, CURL *c, const struct http_request *rq, int left_ms,
 		curl_easy_setopt(c, CURLOPT_CAINFO, h->ca_file);
 }
 
+/* True if the connection was made, so that the request may have left. */
+static bool
+was_sent(CURL *c)
+{
+	curl_off_t at = 0;
+
+	curl_easy_getinfo(c, CURLINFO_PRETRANSFER_TIME_T, &at);
+	return at > 0;
+}
+
 static bool
 tell(CURLcode rc, const struct buf *body, CURL *c, struct err *e)
 {
-	curl_off_t sent = 0;
-
 	switch (rc) {
 	case CURLE_OPERATION_TIMEDOUT:
-		curl_easy_getinfo(c, CURLINFO_PRETRANSFER_TIME_T, &sent);
 		if (e != NULL && e->code == ERR_NONE)
-			e->status = sent > 0;
+			e->status = was_sent(c);
 		return err_set(e, ERR_TIMEOUT, "no answer in time");
 	case CURLE_WRITE_ERROR:
 		return err_set(e, body->failed ? ERR_TOO_LARGE : ERR_INTERNAL,
 			"the answer is longer than %zu bytes", body->max);
+	case CURLE_UNSUPPORTED_PROTOCOL: /* also of an answer: HTTP/0.9, HTTP/7 */
+		if (was_sent(c))
+			return err_set(e, ERR_PROTOCOL, "the answer is not HTTP");
+		/* fall through */
 	case CURLE_URL_MALFORMAT:
-	case CURLE_UNSUPPORTED_PROTOCOL:
 		return err_set(e, ERR_INPUT, "not a usable URL");
+	case CURLE_WEIRD_SERVER_REPLY:
+		return err_set(e, ERR_PROTOCOL, "the answer is not HTTP");
 	case CURLE_OUT_OF_MEMORY:
 		return err_set(e, ERR_NOMEM, "out of memory");
 	default:
@@ -161,6 +183,8 @@ http_call(struct http *h, const struct http_request *rq, deadline_t d,
 
 	*a = (struct http_answer){0};
 	buf_init(&a->body, rq->max_answer > 0 ? rq->max_answer : MAX_ANSWER);
+	if (!headers_ok(rq))
+		return err_set(e, ERR_INPUT, "a header holds a line break");
 	if (left == 0)
 		return err_set(e, ERR_TIMEOUT, "no time left to call");
 	c = borrow(h);

@@ -23,7 +23,7 @@ struct http;
 
 struct http_request {
 	const char *method; /* "GET", "POST", ... */
-	const char *url; /* absolute */
+	const char *url;    /* absolute */
 	const char *const
 		*headers; /* "Name: value" strings, NULL-terminated; or NULL */
 	const char *body; /* or NULL */
@@ -47,8 +47,9 @@ void http_free(struct http *h);
  * Makes the call. True if an HTTP answer came, whatever its status; the caller frees it
  * with http_answer_free (also after failure). False: ERR_TIMEOUT (the deadline passed;
  * e->status is 1 if the request may have left), ERR_UNAVAILABLE (name, connection, TLS
- * or reset), ERR_TOO_LARGE (the answer was longer than max_answer), ERR_INPUT (not a
- * usable URL). e->text says which, without the URL.
+ * or reset), ERR_PROTOCOL (the answer is not HTTP), ERR_TOO_LARGE (the answer was longer
+ * than max_answer), ERR_INPUT (not a usable URL, or a line break in a header). e->text
+ * says which, without the URL.
  */
 bool http_call(struct http *h, const struct http_request *rq, deadline_t d,
 	struct http_answer *a, struct err *e);

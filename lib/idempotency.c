@@ -121,9 +121,10 @@ idempotency_store(struct db_conn *c, const struct idempotency *id,
 }
 
 void
-idempotency_end(struct app *app, const struct request *rq, const struct idempotency *id,
-	const struct response *rs)
+idempotency_end(struct app *app, const struct idempotency *id, const struct response *rs)
 {
+	/* not the request's deadline: it has passed if the gateway was too slow */
+	deadline_t d = deadline_in(app->config.db_timeout_ms);
 	struct err e = ERR_INIT;
 	char status[16];
 	PGresult *r;
@@ -132,12 +133,12 @@ idempotency_end(struct app *app, const struct request *rq, const struct idempote
 		return;
 	snprintf(status, sizeof(status), "%d", rs->status);
 	if (rs->status < 500)
-		r = db_query(app->db, rq->deadline, &stmt_end,
+		r = db_query(app->db, d, &stmt_end,
 			(const char *[]){id->user_id, id->route, id->key, id->token,
 				status, buf_str(&rs->body)},
 			&e);
 	else
-		r = db_query(app->db, rq->deadline, &stmt_drop,
+		r = db_query(app->db, d, &stmt_drop,
 			(const char *[]){id->user_id, id->route, id->key, id->token},
 			&e);
 	if (r == NULL) /* the key frees itself when its lock ends */

@@ -41,8 +41,8 @@ bool idempotency_store(struct db_conn *c, const struct idempotency *id,
 	const struct response *rs, deadline_t d, struct err *e);
 
 /* The same outside of a transaction: stores an answer below 500, frees the key of
- * others. */
-void idempotency_end(struct app *app, const struct request *rq,
-	const struct idempotency *id, const struct response *rs);
+ * others. Also after the request's deadline. */
+void idempotency_end(
+	struct app *app, const struct idempotency *id, const struct response *rs);
 
 #endif

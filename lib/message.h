@@ -26,28 +26,28 @@ const char *message_text(enum message m, enum lang lang);
  * and, where waiting helps, a Retry-After in seconds.
  */
 enum problem {
-	PROBLEM_BAD_REQUEST,       /* 400 bad-request: malformed request */
-	PROBLEM_BAD_JSON,          /* 400 bad-json */
-	PROBLEM_INVALID,           /* 422 invalid-field: right JSON, wrong value */
-	PROBLEM_UNAUTHORIZED,      /* 401 unauthorized: WWW-Authenticate: Bearer */
-	PROBLEM_BAD_LOGIN,         /* 401 bad-login: e-mail or password wrong */
-	PROBLEM_FORBIDDEN,         /* 403 forbidden */
-	PROBLEM_BAD_SIGNATURE,     /* 401 bad-signature: a webhook's */
-	PROBLEM_NOT_FOUND,         /* 404 not-found */
-	PROBLEM_DEVICE_NOT_FOUND,  /* 404 device-not-found */
-	PROBLEM_NO_QR,             /* 409 no-qr: nothing to scan now */
-	PROBLEM_METHOD,            /* 405 method-not-allowed, with Allow */
-	PROBLEM_TOO_LARGE,         /* 413 too-large */
-	PROBLEM_MEDIA_TYPE,        /* 415 unsupported-media-type */
-	PROBLEM_IDEMPOTENCY_KEY,   /* 400 idempotency-key: malformed */
-	PROBLEM_IDEMPOTENCY_BUSY,  /* 409 idempotency-busy: the first is still running, retry 2 s */
+	PROBLEM_BAD_REQUEST,      /* 400 bad-request: malformed request */
+	PROBLEM_BAD_JSON,         /* 400 bad-json */
+	PROBLEM_INVALID,          /* 422 invalid-field: right JSON, wrong value */
+	PROBLEM_UNAUTHORIZED,     /* 401 unauthorized: WWW-Authenticate: Bearer */
+	PROBLEM_BAD_LOGIN,        /* 401 bad-login: e-mail or password wrong */
+	PROBLEM_FORBIDDEN,        /* 403 forbidden */
+	PROBLEM_BAD_SIGNATURE,    /* 401 bad-signature: a webhook's */
+	PROBLEM_NOT_FOUND,        /* 404 not-found */
+	PROBLEM_DEVICE_NOT_FOUND, /* 404 device-not-found */
+	PROBLEM_NO_QR,            /* 409 no-qr: nothing to scan now */
+	PROBLEM_METHOD,           /* 405 method-not-allowed, with Allow */
+	PROBLEM_TOO_LARGE,        /* 413 too-large */
+	PROBLEM_MEDIA_TYPE,       /* 415 unsupported-media-type */
+	PROBLEM_IDEMPOTENCY_KEY,  /* 400 idempotency-key: malformed */
+	PROBLEM_IDEMPOTENCY_BUSY, /* 409 idempotency-busy: the first is still running, retry 2 s */
 	PROBLEM_IDEMPOTENCY_REUSE, /* 422 idempotency-reuse: same key, other request */
-	PROBLEM_POOL_EMPTY,        /* 503 pool-empty, retry 5 s; the seed's two sentences */
-	PROBLEM_GATEWAY,           /* 502 gateway-failed: the gateway refused or answered nonsense */
-	PROBLEM_GATEWAY_SLOW,      /* 504 gateway-slow, retry 5 s: no QR before the deadline */
-	PROBLEM_UNAVAILABLE,       /* 503 unavailable, retry 2 s: our database is not reachable */
-	PROBLEM_INTERNAL,          /* 500 internal */
-	PROBLEM_CONFLICT,          /* 409 conflict: right in itself, wrong in this state */
+	PROBLEM_POOL_EMPTY, /* 503 pool-empty, retry 5 s; the seed's two sentences */
+	PROBLEM_GATEWAY, /* 502 gateway-failed: the gateway refused or answered nonsense */
+	PROBLEM_GATEWAY_SLOW, /* 504 gateway-slow, retry 5 s: no QR before the deadline */
+	PROBLEM_UNAVAILABLE, /* 503 unavailable, retry 2 s: our database is not reachable */
+	PROBLEM_INTERNAL, /* 500 internal */
+	PROBLEM_CONFLICT, /* 409 conflict: right in itself, wrong in this state */
 	PROBLEM__MAX
 };
 

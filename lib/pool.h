@@ -16,9 +16,9 @@
 #include "lib/gateway.h"
 
 enum claim_outcome {
-	CLAIM_OWN, /* the device had an instance */
-	CLAIM_NEW, /* it was given a free one */
-	CLAIM_EMPTY, /* none is free */
+	CLAIM_OWN,      /* the device had an instance */
+	CLAIM_NEW,      /* it was given a free one */
+	CLAIM_EMPTY,    /* none is free */
 	CLAIM_NO_DEVICE /* the device is not the user's, or the assignment is over */
 };
 
@@ -32,7 +32,7 @@ struct claim {
 	int64_t epoch; /* fences everything done for this owner */
 	int64_t generation;
 	char status[51]; /* the last known word of the gateway */
-	bool paired; /* a phone was connected in this assignment */
+	bool paired;     /* a phone was connected in this assignment */
 };
 
 /* What a device has now. */

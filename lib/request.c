@@ -313,7 +313,8 @@ find_query(const struct request *rq, const char *name, size_t *n)
 	for (; *s != '\0'; s += len + (s[len] == '&')) {
 		len = strcspn(s, "&");
 		key_len = strcspn(s, "&=");
-		if (!form_decode(s, key_len, key, sizeof(key)) || strcmp(key, name) != 0)
+		if (!form_decode(s, key_len, key, sizeof(key)) ||
+			strcmp(key, name) != 0)
 			continue;
 		*n = key_len < len ? len - key_len - 1 : 0;
 		return s + len - *n;

@@ -16,18 +16,19 @@
 #include "lib/err.h"
 #include "lib/message.h"
 
-#define REQUEST_ARGS 2   /* {placeholders} a route's path may have */
+#define REQUEST_ARGS 2     /* {placeholders} a route's path may have */
 #define REQUEST_ARG_MAX 80 /* bytes of one, without the NUL */
 
 struct request {
 	char *const *env;   /* "NAME=value" strings, NULL-terminated; borrowed */
 	const char *method; /* never NULL; "" if the server sent none */
-	const char *path;   /* DOCUMENT_URI (decoded, without query), never NULL; where the
-	                     * server sets none: SCRIPT_NAME followed by PATH_INFO */
-	const char *query;  /* raw query string, never NULL */
-	char id[40];        /* REQUEST_ID if it is 8 to 39 of [0-9A-Za-z-], else made here */
-	enum lang lang;     /* by Accept-Language: LANG_PT unless English is preferred */
-	struct buf body;    /* whole, at most the route's max_body */
+	/* DOCUMENT_URI (decoded, without query), never NULL; where the server sets none:
+	 * SCRIPT_NAME followed by PATH_INFO */
+	const char *path;
+	const char *query; /* raw query string, never NULL */
+	char id[40]; /* REQUEST_ID if it is 8 to 39 of [0-9A-Za-z-], else made here */
+	enum lang lang;  /* by Accept-Language: LANG_PT unless English is preferred */
+	struct buf body; /* whole, at most the route's max_body */
 	char args[REQUEST_ARGS][REQUEST_ARG_MAX + 1]; /* the path's {placeholders} */
 	deadline_t deadline; /* when the answer must be ready */
 	char joined[256];    /* private: holds path where it had to be made */

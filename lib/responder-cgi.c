@@ -13,7 +13,7 @@
 
 struct cgi_peer {
 	struct peer base; /* first, so that a peer * is a cgi_peer * */
-	size_t left; /* of the body: a CGI server need not close its end */
+	size_t left;      /* of the body: a CGI server need not close its end */
 };
 
 /* Waits for the descriptor; false if the deadline passes first. */

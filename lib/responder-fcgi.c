@@ -22,7 +22,7 @@
 #define THREADS_MAX 256
 #define STACK_SIZE (512u << 10)
 #define FIRST_BYTE_MS 1000 /* a web server speaks as soon as it is connected */
-#define READ_TIMEOUT_S 5 /* nor does it pause in the middle of a request */
+#define READ_TIMEOUT_S 5   /* nor does it pause in the middle of a request */
 #define WRITE_TIMEOUT_S 10 /* it may have to wait for its own client */
 #define EMFILE_PAUSE_MS 100
 #define STOP_GRACE_MS 5000
@@ -31,7 +31,7 @@
 struct server {
 	const struct responder *r;
 	struct app *app;
-	int stop_fd; /* readable once the process must stop */
+	int stop_fd;        /* readable once the process must stop */
 	atomic_bool failed; /* a thread found the listening socket unusable */
 };
 
@@ -155,8 +155,7 @@ is_passing(int error)
 		error == EPROTO || error == EPERM || error == ENETDOWN;
 }
 
-/* The listening socket is lost: end the process, so that its supervisor starts another.
- */
+/* The listening socket is lost: ends the process, so that its supervisor starts another. */
 static void
 give_up(struct server *s, int error)
 {
@@ -233,8 +232,7 @@ worker(void *arg)
 			.fr = &fr};
 
 		if (!responder_serve(s->r, s->app, &p.base)) {
-			/* not FCGX_Finish_r: it would send a well-formed empty answer
-			 */
+			/* FCGX_Finish_r would send a well-formed empty answer */
 			FCGX_Free(&fr, 1);
 			continue;
 		}
@@ -292,11 +290,10 @@ thread_count(const struct responder *r, const struct app *app)
 static void
 warn_unless_private(void)
 {
-	struct sockaddr_storage ss;
+	struct sockaddr_storage ss = {.ss_family = AF_UNSPEC};
 	socklen_t n = sizeof(ss);
 
-	/* who reaches the socket says who the client is, and libfcgi trusts its bytes
-	 */
+	/* who reaches the socket says who the client is, and libfcgi trusts it */
 	if (getsockname(LISTEN_FD, (struct sockaddr *)&ss, &n) == 0 &&
 		ss.ss_family != AF_UNIX)
 		log_write(LOG_WARN, "not a unix socket",

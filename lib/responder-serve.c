@@ -7,8 +7,8 @@
 
 #define CHUNK 8192
 #define IGNORED_MAX (64u << 10) /* a body that its route does not want */
-#define DRAIN_MAX (16u << 20) /* read at most, so that the refusal can be read */
-#define ALLOW_MAX 16 /* methods of one path */
+#define DRAIN_MAX (16u << 20)   /* read at most, so that the refusal can be read */
+#define ALLOW_MAX 16            /* methods of one path */
 #define RENDER_MAX (RESPONSE_MAX + (64u << 10))
 
 /* One request on its way through this file. */
@@ -66,7 +66,7 @@ compare_names(const void *a, const void *b)
 static void
 add_allow(struct exchange *x)
 {
-	const char *list[ALLOW_MAX];
+	const char *list[ALLOW_MAX] = {NULL};
 	size_t n = 0;
 	struct buf value;
 

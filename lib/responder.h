@@ -18,14 +18,14 @@ typedef void route_run(struct app *app, struct request *rq, struct response *rs)
 struct route {
 	const char *method; /* "GET" answers HEAD too; OPTIONS is answered with Allow */
 	const char *path;   /* "/webhook/{server_id}" */
-	size_t max_body;    /* bytes; one more gives 413. 0: a body is ignored but read */
+	size_t max_body; /* bytes; one more gives 413. 0: a body is ignored but read */
 	route_run *run;
 };
 
 struct responder {
 	const char *name; /* as in logs: "connect" */
 	int threads;      /* unless THREADS is set */
-	unsigned needs;   /* APP_* of lib/app.h: what must be open before the first request */
+	unsigned needs;   /* APP_* of lib/app.h: what must be open before a request */
 	const struct route *routes; /* ends with a route whose path is NULL */
 };
 

@@ -19,7 +19,7 @@
 struct response {
 	int status;
 	const char *content_type;
-	struct buf headers; /* "Name: value\r\n" lines besides Status and Content-Type */
+	struct buf headers; /* "Name: value\r\n" lines but Status and Content-Type */
 	struct buf body;
 };
 
@@ -36,8 +36,8 @@ void response_json(struct response *rs, int status, json_t *taken);
 
 /* Answers with bytes already rendered; content_type must be a constant. Cache-Control as
  * above. */
-void response_bytes(
-	struct response *rs, int status, const char *content_type, const void *p, size_t n);
+void response_bytes(struct response *rs, int status, const char *content_type,
+	const void *p, size_t n);
 
 /*
  * Answers with a problem. detail: a sentence in the caller's terms instead of the default
@@ -50,8 +50,8 @@ void response_problem(struct response *rs, const struct request *rq, enum proble
 	const char *detail);
 
 /* The same, with one more member: "errors":[{"pointer":"/field","detail":...}]. */
-void response_invalid(struct response *rs, const struct request *rq, const char *pointer,
-	const char *detail);
+void response_invalid(struct response *rs, const struct request *rq,
+	const char *pointer, const char *detail);
 
 /* Chooses the problem that fits an error of lib (ERR_INPUT -> bad-json or 415 by e->status,
  * ERR_TIMEOUT/ERR_UNAVAILABLE -> unavailable, ...) and logs it. e->text is shown to the caller

@@ -135,6 +135,14 @@ is_servers_fault(const struct err *e)
 			e->sqlstate[0] == '\0');
 }
 
+/* True if another server may do better: also a 5xx, which is what a proxy says of a dead gateway. */
+static bool
+may_be_elsewhere(const struct err *e)
+{
+	return is_servers_fault(e) ||
+		(e->code == ERR_UNAVAILABLE && e->sqlstate[0] == '\0');
+}
+
 static void
 tell_server_failed(struct app *app, const char *server_id, const struct err *e)
 {
@@ -213,7 +221,7 @@ report(struct item *it, bool ok, const struct err *e)
 	snprintf(wait, sizeof(wait), "%lld", (long long)backoff_ms(it->attempts));
 	run(it->app, &stmt_failed,
 		(const char *[]){it->id, it->token, e->text, wait,
-			is_servers_fault(e) ? "true" : "false"});
+			may_be_elsewhere(e) ? "true" : "false"});
 }
 
 bool

@@ -8,8 +8,8 @@ struct crew {
 	work_fn *const *jobs;
 	pthread_mutex_t lock;
 	pthread_cond_t call;
-	int calls; /* wake-ups nobody has taken yet; guarded by lock */
-	int busy; /* guarded by lock */
+	int calls;     /* wake-ups nobody has taken yet; guarded by lock */
+	int busy;      /* guarded by lock */
 	bool stopping; /* guarded by lock */
 	int size;
 	pthread_t threads[];

@@ -19,7 +19,7 @@
 #include "lib/upkeep.h"
 #include "maintain/crew.h"
 
-#define TICK_MS 1000 /* between two looks for work, when nobody calls */
+#define TICK_MS 1000    /* between two looks for work, when nobody calls */
 #define TOP_UP_MS 60000 /* between two checks that the pool is at its target */
 #define MAX_SECONDS 86400
 
@@ -183,34 +183,41 @@ run_for(struct helper *h)
 	db_put(h->app.db, listener);
 }
 
-/* Until nothing is due and nobody is at work, within reason. */
+/* Until nobody is at work any more, within reason: a thread only rests when a whole round of its jobs found
+ * nothing due. What other tasks would have to do is not waited for. */
 static void
 run_once(struct helper *h)
 {
 	deadline_t until = deadline_in(300000);
-	struct err e = ERR_INIT;
 
 	do {
 		round_once(h);
 		clock_sleep(50, until);
 	} while (!stop_asked && h->crew != NULL && deadline_left(until) > 0 &&
-		(crew_busy(h->crew) > 0 ||
-			upkeep_due(&h->app, 1, statement(h), &e) > 0));
+		crew_busy(h->crew) > 0);
+}
+
+/* What the threads do, by the tasks asked for. */
+static work_fn *const *
+jobs_of(unsigned todo)
+{
+	static work_fn *const both[] = {work_make, work_lost, work_look, NULL};
+	static work_fn *const recycle[] = {work_make, work_lost, NULL};
+	static work_fn *const reconcile[] = {work_look, NULL};
+
+	if ((todo & RECYCLE) && (todo & RECONCILE))
+		return both;
+	if (todo & RECYCLE)
+		return recycle;
+	return (todo & RECONCILE) ? reconcile : NULL;
 }
 
 static int
 run(struct helper *h)
 {
-	work_fn *jobs[4] = {NULL};
-	size_t n = 0;
+	work_fn *const *jobs = jobs_of(h->todo);
 
-	if (h->todo & RECYCLE) {
-		jobs[n++] = work_make;
-		jobs[n++] = work_lost;
-	}
-	if (h->todo & RECONCILE)
-		jobs[n++] = work_look;
-	if (n > 0)
+	if (jobs != NULL)
 		h->crew = crew_start(&h->app, h->app.config.provision_parallel, jobs);
 	if (h->todo & PRUNE)
 		prune(h);

@@ -118,6 +118,7 @@ BEGIN
 			RAISE EXCEPTION 'instance % is %: its owner cannot change in place', OLD.name, OLD.lifecycle
 				USING ERRCODE = 'check_violation';
 		END IF;
+		NEW.is_pooled := NEW.origin = 'pool' AND NEW.lifecycle IN ('standby', 'assigned');
 		NEW.updated_at := now();
 		RETURN NEW;
 	END IF;
@@ -217,6 +218,8 @@ DECLARE
 	v_is  uuid := CASE WHEN TG_OP <> 'DELETE' AND NEW.lifecycle <> 'retired' THEN NEW.server_id END;
 BEGIN
 	IF v_was IS DISTINCT FROM v_is THEN
+		-- A move locks both rows in the order of their ids, or two in opposite directions deadlock.
+		PERFORM FROM waha_servers WHERE id IN (v_was, v_is) ORDER BY id FOR NO KEY UPDATE;
 		IF v_was IS NOT NULL THEN
 			PERFORM server_count(v_was, -1);
 		END IF;

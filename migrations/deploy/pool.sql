@@ -30,10 +30,16 @@ CREATE TYPE claim AS (
 	low         boolean
 );
 
+-- Free is what a claim of anybody's could get: not what stands by on a server that is switched
+-- off, down, or somebody's own. Counted server by server and no further than p_low.
 CREATE FUNCTION pool_is_low(p_low integer) RETURNS boolean
 LANGUAGE sql STABLE AS $$
 	SELECT count(*) < p_low FROM (
-		SELECT FROM instances WHERE lifecycle = 'standby' AND origin = 'pool' LIMIT p_low) AS free
+		SELECT FROM waha_servers s CROSS JOIN LATERAL (
+			SELECT FROM instances
+			WHERE server_id = s.id AND lifecycle = 'standby' AND origin = 'pool' LIMIT p_low) AS i
+		WHERE s.ativo AND s.user_id IS NULL AND s.health <> 'down'
+		LIMIT p_low) AS free
 $$;
 
 -- One free instance of that server to that device, or nothing. The materialised CTE matters:
@@ -156,10 +162,11 @@ BEGIN
 	IF NOT pg_try_advisory_xact_lock(hashtext('wapool.refill')) THEN
 		RETURN 0;
 	END IF;
-	SELECT count(*) FILTER (WHERE lifecycle = 'standby'),
-		count(*) FILTER (WHERE lifecycle = 'provisioning'), count(*)
+	SELECT count(*) FILTER (WHERE i.lifecycle = 'standby' AND s.ativo AND s.user_id IS NULL AND s.health <> 'down'),
+		count(*) FILTER (WHERE i.lifecycle = 'provisioning' AND s.ativo AND s.user_id IS NULL), count(*)
 	INTO v_free, v_coming, v_all
-	FROM instances WHERE origin = 'pool' AND lifecycle <> 'retired';
+	FROM instances i JOIN waha_servers s ON s.id = i.server_id
+	WHERE i.origin = 'pool' AND i.lifecycle <> 'retired';
 
 	IF v_free + v_coming < p_low THEN
 		v_want := greatest(p_step, p_target - v_free - v_coming);
@@ -167,7 +174,12 @@ BEGIN
 		v_want := p_target - v_free - v_coming;
 	END IF;
 	v_want := least(v_want, p_max - v_all);
+	IF v_want <= 0 THEN
+		RETURN 0;
+	END IF;
 
+	-- Their rows are counted up one by one below: locked in the order of their ids, as a move locks them.
+	PERFORM FROM waha_servers WHERE user_id IS NULL ORDER BY id FOR NO KEY UPDATE;
 	PERFORM because('refill');
 	WHILE v_made < v_want LOOP
 		SELECT s.server_id INTO v_server FROM servers_for(NULL) s WHERE s.room > 0 LIMIT 1;
@@ -242,8 +254,8 @@ CREATE FUNCTION instance_observe(p_instance uuid, p_generation bigint, p_age int
 LANGUAGE plpgsql AS $$
 BEGIN
 	UPDATE instances SET status = p_status, status_seen_at = clock_timestamp(), missing_since = NULL,
-		phone_number = CASE WHEN p_status = 'WORKING' THEN coalesce(p_phone, phone_number) ELSE phone_number END,
-		profile_name = CASE WHEN p_status = 'WORKING' THEN coalesce(p_profile, profile_name) ELSE profile_name END,
+		phone_number = CASE WHEN p_status = 'WORKING' THEN coalesce(left(p_phone, 64), phone_number) ELSE phone_number END,
+		profile_name = CASE WHEN p_status = 'WORKING' THEN coalesce(left(p_profile, 255), profile_name) ELSE profile_name END,
 		paired_at = CASE WHEN p_status = 'WORKING' THEN coalesce(paired_at, clock_timestamp()) ELSE paired_at END,
 		pairing_asked_at = CASE WHEN p_status = 'WORKING' THEN NULL ELSE pairing_asked_at END,
 		last_connected_at = CASE WHEN p_status = 'WORKING' THEN clock_timestamp() ELSE last_connected_at END

@@ -1,6 +1,10 @@
 -- Deploy wapool:upkeep to pg
 BEGIN;
 
+-- Grows with each release whose programs need this schema or a newer one: /readyz asks.
+CREATE FUNCTION schema_version() RETURNS integer
+LANGUAGE sql IMMUTABLE AS $$ SELECT 1 $$;
+
 -- Leases one server that is due for a look.
 CREATE FUNCTION server_check_claim(p_lease interval) RETURNS SETOF uuid
 LANGUAGE sql AS $$
@@ -49,17 +53,20 @@ BEGIN
 	SELECT started_at INTO v_old_start FROM waha_servers WHERE id = p_server;
 	restarted := v_old_start IS NOT NULL AND p_started IS DISTINCT FROM v_old_start;
 
-	CREATE TEMPORARY TABLE IF NOT EXISTS listed (n text, w text, p text, f text) ON COMMIT DELETE ROWS;
+	-- Asked first: IF NOT EXISTS would send a notice with every look.
+	IF to_regclass('pg_temp.listed') IS NULL THEN
+		CREATE TEMPORARY TABLE listed (n text, w text, p text, f text) ON COMMIT DELETE ROWS;
+		CREATE INDEX listed_n ON listed (n);
+	END IF;
 	TRUNCATE listed;
 	INSERT INTO listed SELECT n, w, p, f
 	FROM json_to_recordset(p_sessions) AS x(n text, w text, p text, f text);
-	CREATE INDEX IF NOT EXISTS listed_n ON listed (n);
 	ANALYZE listed;
 
 	-- Assigned: the level.
-	UPDATE instances i SET status = l.w, status_seen_at = clock_timestamp(), missing_since = NULL,
-		phone_number = CASE WHEN l.w = 'WORKING' THEN coalesce(l.p, phone_number) ELSE phone_number END,
-		profile_name = CASE WHEN l.w = 'WORKING' THEN coalesce(l.f, profile_name) ELSE profile_name END,
+	UPDATE instances i SET status = left(l.w, 50), status_seen_at = clock_timestamp(), missing_since = NULL,
+		phone_number = CASE WHEN l.w = 'WORKING' THEN coalesce(left(l.p, 64), phone_number) ELSE phone_number END,
+		profile_name = CASE WHEN l.w = 'WORKING' THEN coalesce(left(l.f, 255), profile_name) ELSE profile_name END,
 		paired_at = CASE WHEN l.w = 'WORKING' THEN coalesce(paired_at, clock_timestamp()) ELSE paired_at END,
 		pairing_asked_at = CASE WHEN l.w = 'WORKING' THEN NULL ELSE pairing_asked_at END,
 		last_connected_at = CASE WHEN l.w = 'WORKING' THEN clock_timestamp() ELSE last_connected_at END

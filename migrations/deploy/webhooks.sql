@@ -35,10 +35,18 @@ BEGIN
 		RETURN 'former';
 	ELSIF i.lifecycle <> 'assigned' THEN
 		RETURN 'unassigned';
-	ELSIF i.status_at IS NOT NULL AND p_at < i.status_at THEN
-		RETURN 'stale';
 	ELSIF p_generation IS NULL AND p_at < i.assigned_at - interval '1 minute' THEN
 		RETURN 'former'; -- no generation to compare: clocks may differ by a minute
+	ELSIF i.status_at IS NOT NULL AND p_at < i.status_at THEN
+		-- Late news of a pairing: the status is past, the phone is not. Unless its owner has asked for
+		-- a new QR since, or a later pairing is known.
+		UPDATE instances SET paired_at = coalesce(paired_at, p_at), pairing_asked_at = NULL,
+			phone_number = coalesce(left(p_phone, 64), phone_number),
+			profile_name = coalesce(left(p_profile, 255), profile_name), last_connected_at = p_at
+		WHERE id = i.id AND p_status = 'WORKING'
+			AND (pairing_asked_at IS NULL OR pairing_asked_at < p_at)
+			AND (paired_at IS NULL OR last_connected_at < p_at);
+		RETURN 'stale';
 	END IF;
 	IF p_release THEN
 		PERFORM because('gateway: ' || p_status);

@@ -10,7 +10,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct jwt_rules rules = {.issuer = "", .audience = "", .leeway_s = 0};
+	static const struct jwt_rules rules = {
+		.issuer = "", .audience = "", .leeway_s = 0};
 	static struct jwt_keys *keys;
 	struct jwt_claims claims;
 	struct err e = ERR_INIT;

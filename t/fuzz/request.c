@@ -29,9 +29,9 @@ variable(const char *name, const uint8_t *data, size_t size)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const char *const names[] = {"REQUEST_METHOD=", "DOCUMENT_URI=",
-		"QUERY_STRING=", "HTTP_ACCEPT=", "HTTP_ACCEPT_LANGUAGE=", "REQUEST_ID=",
-		"CONTENT_TYPE="};
+	static const char *const names[] = {
+		"REQUEST_METHOD=", "DOCUMENT_URI=", "QUERY_STRING=", "HTTP_ACCEPT=",
+		"HTTP_ACCEPT_LANGUAGE=", "REQUEST_ID=", "CONTENT_TYPE="};
 	char *env[8] = {NULL}, device[DEVICE_ID_SIZE];
 	struct request rq;
 	struct response rs;

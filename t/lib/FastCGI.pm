@@ -71,7 +71,7 @@ sub record {
 sub stream {
 	my ($type, $content) = @_;
 	my $out = '';
-	$out .= record($type, substr $content, 0, 65535, '') while length $content;
+	$out .= record($type, substr $content, 0, 65528, '') while length $content;
 	return $out;
 }
 

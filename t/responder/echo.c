@@ -127,7 +127,7 @@ run_wait(struct app *app, struct request *rq, struct response *rs)
 static void
 run_gate(struct app *app, struct request *rq, struct response *rs)
 {
-	int n = atoi(rq->args[0]), rc = 0;
+	int n = (int)strtol(rq->args[0], NULL, 10), rc = 0;
 	struct timespec until = {.tv_sec = rq->deadline / 1000,
 		.tv_nsec = rq->deadline % 1000 * 1000000};
 

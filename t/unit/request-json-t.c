@@ -29,7 +29,7 @@ START_TEST(strict_json_refuses_and_says_where)
 {
 	static const struct {
 		const char *bytes;
-		size_t n; /* 0: a string */
+		size_t n;         /* 0: a string */
 		const char *text; /* how the error begins */
 	} cases[] = {
 		{"", 0, "line 1 column 1: "},

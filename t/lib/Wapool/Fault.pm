@@ -21,7 +21,8 @@ use Wapool::Stack;
 
 our @EXPORT_OK = qw(seeded fault_stack sim sim_sessions sim_session requests_seen faults no_faults user connect_user
 	scan link_user is_clean_problem crowd crowd_end helper helper_end pool wait_pool time_passes leases_end
-	invariants invariants_hold webhook_body webhook_post one lock_row unlock_row);
+	invariants invariants_hold webhook_body webhook_post one lock_row unlock_row
+	live post_event clean_answers stored_once);
 
 use constant {
 	WEBHOOK_SECRET => 'a webhook secret for tests',
@@ -127,7 +128,7 @@ sub connect_user {
 # His phone scans what that session shows. True if it did.
 sub scan {
 	my ($s, $name, $phone, $at) = @_;
-	my ($status) = sim($s, POST => ($at // '') . "/_sim/sessions/$name/scan", { phone => $phone, pushName => 'Ana' });
+	my ($status) = sim($s, POST => ($at // '') . "/_sim/sessions/$name/scan", { phone => "$phone", pushName => 'Ana' });
 	return $status == 200;
 }
 
@@ -136,7 +137,10 @@ sub link_user {
 	my ($s, $user, $phone, $at) = @_;
 	my $answer = connect_user($s, $user);
 	my $name = $answer->{json}{instanceName};
-	return unless $answer->{status} == 200 && $name && scan($s, $name, $phone, $at);
+	unless ($answer->{status} == 200 && $name && scan($s, $name, $phone, $at)) {
+		diag "connect: $answer->{status} " . substr $answer->{body}, 0, 200;
+		return;
+	}
 	my $connected = wait_until(PATIENCE, sub {
 		$s->http(GET => '/api/whatsapp/my-connection', token => $user->{token})->{json}{connected} });
 	return $connected ? $name : ();
@@ -196,6 +200,61 @@ sub crowd_end {
 	}
 	$crowd->{pids} = [];
 	return (@hung, map { $json->decode($_) } split /\n/, slurp($crowd->{file}->filename));
+}
+
+# --- What crowds do ---
+
+# One round of one user: connect, perhaps scan, look, perhaps disconnect. Says what he saw, and what is wrong
+# with it: anything but 200 or a clean problem of those statuses.
+sub live {
+	my ($s, $user, $phone, $say, @refusals) = @_;
+	my $seen = sub {
+		my ($what, $answer) = @_;
+		my $wrong = $answer->{status} == 200 ? ref $answer->{json} eq 'HASH' ? '' : 'no JSON'
+			: is_clean_problem($answer, @refusals);
+		$say->(what => $what, status => $answer->{status}, $wrong ? (wrong => $wrong) : ());
+		return $answer->{status} == 200 && $answer->{json};
+	};
+	my $got = $seen->(connect => connect_user($s, $user));
+	if ($got && $got->{qrCode} && rand() < 0.6) {
+		scan($s, $got->{instanceName}, $phone);
+		sleep 0.1 + rand 0.2;
+	}
+	$seen->(look => $s->http(GET => '/api/whatsapp/my-connection', token => $user->{token}));
+	$seen->(disconnect => $s->http(POST => '/api/whatsapp/disconnect', token => $user->{token}, json => {}))
+		if rand() < 0.6;
+	sleep rand($got ? 0.1 : 0.4);
+	return;
+}
+
+# An event from outside, posted until it is answered 2xx: its id is said then.
+sub post_event {
+	my ($s, $say, @refusals) = @_;
+	my $id = 'evt_' . random_hex(12);
+	my $body = webhook_body(id => $id, event => 'message', session => 'nobody', payload => { body => 'oi' });
+	for (1 .. 100) {
+		my $answer = webhook_post($s, $body);
+		if ($answer->{status} == 200) {
+			$say->(event => $id);
+			return;
+		}
+		my $wrong = is_clean_problem($answer, @refusals);
+		$say->(what => 'webhook', status => $answer->{status}, $wrong ? (wrong => $wrong) : ());
+		sleep 0.05;
+	}
+	return;
+}
+
+# What crowds of live and post_event saw is in good order, and enough of it.
+sub clean_answers {
+	my (@seen) = @_;
+	my @wrong = map { $_->{wrong} // $_->{died} // ($_->{hung} ? 'a client hangs' : ()) } @seen;
+	is scalar @wrong, 0, 'a request is answered, or refused in good order' or diag map { "$_\n" } @wrong[0 .. ($#wrong < 9 ? $#wrong : 9)];
+	my %count;
+	$count{"$_->{what} $_->{status}"}++ for grep { $_->{what} } @seen;
+	note map { "$_: $count{$_}\n" } sort keys %count;
+	cmp_ok $count{'connect 200'} // 0, '>=', 20, 'the load was one';
+	return;
 }
 
 # --- A helper of one's own ---
@@ -269,11 +328,15 @@ sub time_passes {
 	return;
 }
 
-# As if 90 seconds had passed for those whose holder is dead. Only while no helper is at work.
+# As if 90 seconds had passed for those whose holder is dead: only while no helper is at work, or for what
+# nobody has touched for so many seconds.
 sub leases_end {
-	my ($s) = @_;
-	$s->psql(q{UPDATE instances SET work_lease_until = now() - interval '1 second' WHERE work_lease_until > now();
-		UPDATE waha_servers SET check_lease_until = now() - interval '1 second' WHERE check_lease_until > now()});
+	my ($s, $untouched) = @_;
+	$untouched //= 0;
+	$s->psql("UPDATE instances SET work_lease_until = now() - interval '1 second'
+			WHERE work_lease_until > now() AND updated_at <= now() - interval '$untouched seconds';
+		UPDATE waha_servers SET check_lease_until = now() - interval '1 second'
+			WHERE check_lease_until > now() AND check_lease_until <= now() + interval '90 seconds' - interval '$untouched seconds'");
 	return;
 }
 
@@ -325,6 +388,19 @@ sub webhook_post {
 	return $s->http(POST => $opt{path} // '/webhook', body => $body, timeout => $opt{timeout} // 30, headers => {
 			'Content-Type' => 'application/json', 'X-Webhook-Hmac-Algorithm' => 'sha512',
 			'X-Webhook-Hmac' => hmac_sha512_hex($body, $opt{secret} // WEBHOOK_SECRET) });
+}
+
+# The events of post_event that were answered 2xx, and those of the gateway, are stored once each.
+sub stored_once {
+	my ($s, @ids) = @_;
+	my %stored = map { $_->[0] => $_->[1] } $s->psql(
+		q{SELECT event_id, count(*) FROM webhook_events WHERE session = 'nobody' GROUP BY 1});
+	cmp_ok scalar @ids, '>', 20, scalar(@ids) . ' events were answered 2xx';
+	is_deeply [grep { ($stored{$_} // 0) != 1 } @ids], [], 'each is stored exactly once';
+	my (undef, $stats) = sim($s, GET => '/_sim/stats');
+	my $from_gateway = $s->psql_value(q{SELECT count(*) FROM webhook_events WHERE session <> 'nobody'});
+	cmp_ok $from_gateway, '>=', $stats->{webhooks}{sent}, "so are the gateway's $stats->{webhooks}{sent}";
+	return;
 }
 
 # --- Invariants ---

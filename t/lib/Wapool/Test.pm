@@ -14,10 +14,11 @@ use HTTP::Tiny;
 use IO::Select ();
 use IO::Socket::INET;
 use JSON::PP ();
+use Scalar::Util qw(weaken);
 use Test::More;
 use Time::HiRes qw(time);
 
-use Wapool::Process qw(find_program run_program spew wait_until);
+use Wapool::Process qw(find_program run_program slurp wait_until);
 use Wapool::Stack;
 
 use Exporter qw(import);
@@ -37,6 +38,7 @@ use constant SEED_EMPTY => {
 };
 
 my $json = JSON::PP->new->utf8->canonical->allow_nonref;
+my @stacks;    # weak: those made here
 
 # --- A stack ---
 
@@ -48,6 +50,8 @@ sub stack {
 	my (%opt) = @_;
 	my $scale = $opt{scale} // 20;
 	my $s = Wapool::Stack->new(env => { WEBHOOK_SECRET => WEBHOOK_SECRET, %{ $opt{env} || {} } });
+	push @stacks, $s;
+	weaken($stacks[-1]);
 	$s->start_postgres;
 	$s->deploy;
 	$s->start_sim('--time-scale', $scale) if $scale;
@@ -71,13 +75,21 @@ sub eventually {
 	return wait_until($seconds // PATIENCE, $check);
 }
 
-# The same as a test.
+# The same as a test. Its failure shows what the helpers said last.
 sub eventually_ok {
 	my ($what, $check, $seconds) = @_;
 	my $got = eventually($check, $seconds);
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	ok $got, $what;
+	ok($got, $what) || show_helpers();
 	return $got;
+}
+
+sub show_helpers {
+	for my $file (map { glob "$_->{var}/log/maintain*.log" } grep { defined } @stacks) {
+		my @lines = grep { !/"work\.ready"/ } split /^/, slurp($file);
+		diag("$file:\n", @lines > 15 ? @lines[-15 .. -1] : @lines);
+	}
+	return;
 }
 
 sub json_of { return $json->decode($_[0]) }

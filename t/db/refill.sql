@@ -1,0 +1,87 @@
+-- pool_refill: when how many instances are ordered, and where.
+BEGIN;
+SELECT no_plan();
+
+UPDATE waha_servers SET ativo = false;
+INSERT INTO waha_servers (nome, api_url, max_sessions, health) VALUES ('s', 'http://s', 1000, 'up');
+CREATE FUNCTION pg_temp.all_ready() RETURNS void LANGUAGE sql AS $$
+	UPDATE instances SET lifecycle = 'standby' WHERE lifecycle = 'provisioning' $$;
+CREATE FUNCTION pg_temp.take(p_n integer) RETURNS void LANGUAGE sql AS $$
+	UPDATE instances SET lifecycle = 'assigned', assigned_to_user_id = somebody(name),
+		device_id = device_of(somebody(name), NULL)
+	WHERE id IN (SELECT id FROM instances WHERE lifecycle = 'standby' LIMIT p_n) $$;
+
+-- as seed 000 tells it: 10 at the start, 10 more below 5 -----------------------------------------------
+
+SELECT is(pool_refill(10, 5, 10, 1000, false), 10, 'an empty pool orders its target');
+SELECT is(pool_refill(10, 5, 10, 1000, false), 0, 'what is being made counts: no second order');
+SELECT is(pool_refill(10, 5, 10, 1000, true), 0, 'not to top up either');
+SELECT matches(name::text, '^pool-[0-9]{10}-[0-9]+$', 'the name is pool-<epoch>-<n>') FROM instances LIMIT 1;
+SELECT is((SELECT count(DISTINCT name) FROM instances), 10::bigint, 'each its own');
+SELECT is((SELECT (lifecycle, origin, is_pooled, generation)::text FROM instances LIMIT 1), '(provisioning,pool,f,0)', 'they are yet to be made');
+SELECT is((SELECT array_agg(DISTINCT reason)::text FROM instance_events), '{refill}', 'and the trail tells why');
+
+SELECT pg_temp.all_ready();
+SELECT pg_temp.take(5);
+SELECT is(pool_refill(10, 5, 10, 1000, false), 0, 'with 5 left nothing is ordered');
+SELECT is((SELECT free FROM pool_status), 5::bigint, 'there are 5');
+SELECT pg_temp.take(1);
+SELECT is(pool_refill(10, 5, 10, 1000, false), 10, 'with 4 left 10 more are ordered');
+SELECT pg_temp.all_ready();
+SELECT is(pool_refill(10, 5, 10, 1000, true), 0, 'above the target nothing is ordered nor taken away');
+SELECT is((SELECT free FROM pool_status), 14::bigint, 'there are 14');
+
+-- between low and target ----------------------------------------------------------------------------------
+
+SELECT pg_temp.take(7);
+SELECT is(pool_refill(10, 5, 10, 1000, false), 0, '7 free: between low and target a claim orders nothing');
+SELECT is(pool_refill(10, 5, 10, 1000, true), 3, 'the helper in its quiet time tops up to the target');
+SELECT is(pool_refill(10, 5, 10, 1000, true), 0, 'once');
+
+-- a step smaller than the gap; being emptied is not free ----------------------------------------------------
+
+UPDATE instances SET lifecycle = 'retired' WHERE lifecycle IN ('standby', 'provisioning');
+UPDATE instances SET lifecycle = 'recycling' WHERE lifecycle = 'assigned';
+SELECT is(pool_refill(30, 5, 10, 1000, false), 30, 'a step that does not reach the target is made larger');
+UPDATE instances SET lifecycle = 'retired' WHERE lifecycle IN ('provisioning', 'recycling');
+
+-- limits ----------------------------------------------------------------------------------------------------
+
+SELECT is(pool_refill(10, 5, 10, 7, false), 7, 'POOL_MAX is never exceeded');
+SELECT is(pool_refill(100, 50, 10, 7, true), 0, 'and when it is reached nothing is ordered');
+SELECT is(pool_refill(100, 50, 10, 3, true), 0, 'nor when it was lowered below what is there');
+SELECT pg_temp.all_ready();
+SELECT pg_temp.take(7);
+SELECT is(pool_refill(10, 5, 10, 9, false), 2, 'those in use count against it');
+UPDATE instances SET lifecycle = 'retired' WHERE lifecycle IN ('provisioning', 'standby');
+
+UPDATE waha_servers SET ativo = false;
+SELECT is(pool_refill(10, 5, 10, 1000, false), 0, 'no server, no order');
+INSERT INTO waha_servers (nome, api_url, max_sessions, prioridade, health) VALUES
+	('best', 'http://best', 3, 9, 'up'), ('twin-a', 'http://twin-a', 8, 5, 'up'), ('twin-b', 'http://twin-b', 4, 5, 'up'),
+	('down', 'http://down', 2, 10, 'down'), ('none', 'http://none', 0, 10, 'up');
+INSERT INTO waha_servers (nome, api_url, max_sessions, prioridade, user_id)
+VALUES ('private', 'http://private', 100, 10, somebody('zoe'));
+CREATE TEMPORARY VIEW spread AS
+SELECT s.nome::text, count(*) FROM instances i JOIN waha_servers s ON s.id = i.server_id
+WHERE i.lifecycle = 'provisioning' GROUP BY 1 ORDER BY 1;
+SELECT is(pool_refill(9, 5, 9, 1000, false), 9, 'nine for several servers');
+SELECT results_eq('SELECT * FROM spread', $$VALUES ('best', 3::bigint), ('twin-a', 4::bigint), ('twin-b', 2::bigint)$$,
+	'the best is filled, then two of one priority by their load, none on the one that is down');
+SELECT is(pool_refill(100, 90, 10, 1000, false), 8, 'all servers'' room ends an order');
+SELECT results_eq('SELECT * FROM spread',
+	$$VALUES ('best', 3::bigint), ('down', 2::bigint), ('twin-a', 8::bigint), ('twin-b', 4::bigint)$$,
+	'the one that is down only when there is no other; a user''s own never');
+SELECT is_empty('SELECT wrong_counts()', 'every server''s count is true');
+
+-- what cannot be handed out is not free -----------------------------------------------------------------------
+
+SELECT pg_temp.all_ready();
+UPDATE waha_servers SET ativo = false;
+INSERT INTO waha_servers (nome, api_url, max_sessions, health) VALUES ('new', 'http://new', 50, 'up');
+SELECT is((claims('late')).outcome, 'empty', 'when a server is switched off its instances are not handed out');
+SELECT is(pool_refill(10, 5, 10, 1000, false), 10, 'and the pool is refilled elsewhere');
+SELECT is(pool_refill(10, 5, 10, 1000, true), 0, 'once');
+
+SELECT * FROM finish();
+ROLLBACK;
