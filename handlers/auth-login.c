@@ -40,13 +40,11 @@ login(struct app *app, struct request *rq, struct response *rs)
 	else if (body == NULL)
 		response_error(rs, rq, &e);
 	else if (!account_email_valid(email))
-		response_invalid(rs, rq, "/email",
-			rq->lang == LANG_EN ? "an e-mail address is expected"
-					    : "informe um endereço de e-mail");
+		response_invalid(
+			rs, rq, "/email", message_text(MSG_WANT_EMAIL, rq->lang));
 	else if (password == NULL || *password == '\0')
-		response_invalid(rs, rq, "/password",
-			rq->lang == LANG_EN ? "a password is expected"
-					    : "informe a senha");
+		response_invalid(
+			rs, rq, "/password", message_text(MSG_WANT_PASSWORD, rq->lang));
 	else if (account_login(app, email, password, rq->deadline, &u, &e))
 		answer_token(app, rq, &u, rs);
 	else if (e.code == ERR_UNAUTHORIZED)

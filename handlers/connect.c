@@ -1,5 +1,5 @@
-/* POST /api/whatsapp/connect: the button. A QR (or a pairing code) for the user's
- * device, or the news that it is connected already. */
+/* POST /api/whatsapp/connect: the button. A QR (or a pairing code) for the user's device,
+ * or the news that it is connected already. */
 #include <string.h>
 
 #include "lib/connect.h"
@@ -30,17 +30,13 @@ read_method(const struct request *rq, struct input *in, struct response *rs)
 	if (word != NULL && strcmp(word, "qr") == 0)
 		return true;
 	if (word == NULL || strcmp(word, "code") != 0) {
-		response_invalid(rs, rq, "/method",
-			rq->lang == LANG_EN ? "\"qr\" or \"code\""
-					    : "\"qr\" ou \"code\"");
+		response_invalid(
+			rs, rq, "/method", message_text(MSG_WANT_METHOD, rq->lang));
 		return false;
 	}
 	if (!phone_digits(number, in->number)) {
 		response_invalid(rs, rq, "/phoneNumber",
-			rq->lang == LANG_EN ? "the phone's number with country code, "
-					      "e.g. 5511999999999"
-					    : "o número do celular com código do país, "
-					      "ex.: 5511999999999");
+			message_text(MSG_WANT_NUMBER, rq->lang));
 		return false;
 	}
 	in->wish.number = in->number;
@@ -104,8 +100,8 @@ answer(const struct request *rq, const struct connect_wish *wish,
 		response_json(rs, 200, body);
 }
 
-/* Writes down what is shown and, in the same transaction, the answer to the
- * Idempotency-Key. */
+/* Writes down what is shown and, in the same transaction, the answer to its
+ * Idempotency-Key. *current is false if the assignment is over: nothing may be shown. */
 static bool
 commit(struct app *app, const struct connect_result *r, const struct idempotency *id,
 	const struct response *rs, bool *current, struct err *e)
@@ -144,15 +140,10 @@ run(struct app *app, struct request *rq, const struct user *u,
 		response_problem(rs, rq, problem, NULL);
 	} else {
 		answer(rq, wish, &r, rs);
-		if (rs->status == 200 && !commit(app, &r, id, rs, &current, &e)) {
-			response_free(rs);
-			response_init(rs);
+		if (rs->status == 200 && !commit(app, &r, id, rs, &current, &e))
 			response_error(rs, rq, &e);
-		} else if (rs->status == 200 && !current) {
-			response_free(rs);
-			response_init(rs);
+		else if (rs->status == 200 && !current)
 			response_problem(rs, rq, PROBLEM_UNAVAILABLE, NULL);
-		}
 	}
 	connect_result_free(&r);
 }

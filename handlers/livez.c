@@ -1,5 +1,4 @@
-/* GET /livez: this process answers (draft-inadarei-api-health-check). Asks nobody else.
- */
+/* GET /livez: this process answers (draft-inadarei-api-health-check). Asks nobody else. */
 #include "lib/health-json.h"
 #include "lib/responder.h"
 

@@ -1,5 +1,4 @@
-/* GET /api/whatsapp/my-connection[?deviceId=]: connected or not. From the database
- * alone. */
+/* GET /api/whatsapp/my-connection[?deviceId=]: connected or not, from the database alone. */
 #include <string.h>
 
 #include "lib/device.h"

@@ -1,11 +1,10 @@
-/* GET /api/whatsapp/qr[?deviceId=]: the QR of this moment, as PNG or, by Accept, as
- * SVG. */
-#include "lib/qr.h"
+/* GET /api/whatsapp/qr[?deviceId=]: the QR of this moment, as PNG or (by Accept) SVG. */
 #include <string.h>
 
 #include "lib/device.h"
 #include "lib/log.h"
 #include "lib/pool.h"
+#include "lib/qr.h"
 #include "lib/responder.h"
 #include "lib/server.h"
 
@@ -47,8 +46,8 @@ problem_of(const struct err *e)
 	}
 }
 
-/* While a slow gateway is asked, the instance may be released, emptied and given to another: what came
- * then is his to scan. */
+/* While a slow gateway is asked, the instance may be released, emptied and given to
+ * another: what came then is his to scan. */
 static bool
 is_still_his(struct app *app, const struct request *rq, const struct user *u,
 	const struct connection *c)

@@ -30,7 +30,8 @@ ready(struct app *app, struct request *rq, struct response *rs)
 	PGresult *r = db_query(app->db, deadline_min(rq->deadline, deadline_in(3000)),
 		&stmt_ready, NULL, &e);
 	/* SQLSTATE class 42, undefined objects: it answers, but its schema is not ours */
-	bool writable = r != NULL ? db_bool(r, 0, 0) : strncmp(e.sqlstate, "42", 2) == 0;
+	bool strange = strncmp(e.sqlstate, "42", 2) == 0;
+	bool writable = r != NULL ? db_bool(r, 0, 0) : strange;
 	bool schema = r != NULL && db_bool(r, 0, 1);
 	bool stock = r != NULL && db_bool(r, 0, 2);
 

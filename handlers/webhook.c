@@ -2,9 +2,7 @@
 #include "lib/webhook.h"
 #include "lib/responder.h"
 
-#define BODY_MAX                                                                       \
-	(2u << 20) /* media come as URLs, but a message's _data can be large  \
-			     */
+#define BODY_MAX (2u << 20) /* media come as URLs, but a message's _data can be large */
 
 static void
 from_anywhere(struct app *app, struct request *rq, struct response *rs)

@@ -1,6 +1,5 @@
 #include "lib/account.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "lib/db.h"
@@ -46,8 +45,8 @@ static void
 read_user(const PGresult *r, struct user *out)
 {
 	*out = (struct user){.admin = strcmp(db_text(r, 0, ROLE), "admin") == 0};
-	snprintf(out->id, sizeof(out->id), "%s", db_text(r, 0, ID));
-	snprintf(out->email, sizeof(out->email), "%s", db_text(r, 0, EMAIL));
+	db_copy(r, 0, ID, out->id, sizeof(out->id));
+	db_copy(r, 0, EMAIL, out->email, sizeof(out->email));
 }
 
 bool

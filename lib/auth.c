@@ -1,6 +1,5 @@
 #include "lib/auth.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -11,9 +10,7 @@
 #include "lib/log.h"
 
 #define JWKS_LIFE_MS 600000 /* Supabase's edge caches its set for 10 minutes */
-#define JWKS_RETRY_MS                                                                  \
-	60000 /* after a failure, and between fetches for unknown keys   \
-			     */
+#define JWKS_RETRY_MS 60000 /* after a failure, and between fetches for unknown keys */
 #define JWKS_FETCH_MS 3000
 
 static bool

@@ -22,12 +22,13 @@ struct user {
 	bool admin;
 };
 
-/* Makes app->jwt from the configuration; needs app->http. ERR_CONFIG if there is no
- * usable key. */
+/* Makes app->jwt from the configuration; needs app->http. ERR_CONFIG if no key is set, two
+ * kinds are, or it is not usable; with JWKS_URL also the errors of http_call. jwt_keys_free
+ * frees it (app_close does). */
 bool auth_open(struct app *app, struct err *e);
 
-/* The user whose valid bearer token the request carries. False: rs holds the 401
- * already. */
+/* The user whose valid bearer token the request carries, into *out. False: rs holds the
+ * answer already, 401 or (memory ran out) 500. */
 bool auth_user(struct app *app, const struct request *rq, struct user *out,
 	struct response *rs);
 

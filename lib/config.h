@@ -11,7 +11,7 @@
 #define WAPOOL_CONFIG_H
 
 #include <stdbool.h>
-#include <stdio.h>
+#include <stddef.h>
 
 #include "lib/err.h"
 
@@ -64,14 +64,13 @@ void config_free(struct config *c);
 /* What one row of the table tells a person. */
 struct config_help {
 	const char *name;
-	const char
-		*alias; /* another name that is read when the first is unset, or NULL */
+	const char *alias;    /* read when the first name is unset, or NULL */
 	const char *fallback; /* the default as text */
 	const char *help;
-	bool secret;
+	bool secret; /* its value is for nobody's eyes */
 };
 
-/* Row i of the table; false past its end. */
+/* Row i of the table into *out, whose texts are constants; false past its end. */
 bool config_help(size_t i, struct config_help *out);
 
 #endif

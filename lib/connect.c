@@ -6,11 +6,11 @@
 #include "lib/log.h"
 #include "lib/server.h"
 
-#define SHOW_MAX 2000    /* bytes of a raw QR; lib/qr takes no more */
-#define SWAPS_MAX 2      /* fresh instances tried within one click */
-#define ABSENT_LOOKS 8   /* about 3 s: WAHA lists nothing for 1 s and more after a start */
-#define POLL_FIRST_MS 60 /* between looks at a starting session, doubling up to */
-#define POLL_LONGEST_MS 500
+#define SHOW_MAX 2000       /* bytes of a raw QR; lib/qr takes no more */
+#define SWAPS_MAX 2         /* fresh instances tried within one click */
+#define ABSENT_LOOKS 8      /* about 3 s: a WAHA that has just started lists nothing */
+#define POLL_FIRST_MS 60    /* between two looks at a starting session, doubling... */
+#define POLL_LONGEST_MS 500 /* ...up to this */
 
 static const struct db_stmt stmt_finish = {"connect_finish",
 	"SELECT connect_finish($1, $2::bigint, $3::bigint * interval '1 millisecond', "
@@ -99,9 +99,9 @@ nudge(struct attempt *a, enum session_state state)
 }
 
 /*
- * The gateway knows no such session: it lost its data, or is starting and has not read them yet.
- * A never paired one is made anew at once, a paired one only when it stays away: its phone may
- * still be known. A name that is taken after all means that it has come back.
+ * The gateway knows no such session: it lost its data, or is starting and has not read
+ * them yet. A never paired one is made anew at once, a paired one only when it stays away:
+ * its phone may still be known. A name that is taken after all means that it has come back.
  */
 static bool
 revive(struct attempt *a)
@@ -123,7 +123,8 @@ revive(struct attempt *a)
 	return true;
 }
 
-/* What a failed look at the session means. True when the attempt has ended, with *result. */
+/* What a failed look at the session means. True when the attempt has ended, with
+ * *result. */
 static bool
 look_failed(struct attempt *a, enum outcome *result)
 {
@@ -208,8 +209,8 @@ try_instance(struct app *app, const struct connect_wish *wish, deadline_t d,
 	return result;
 }
 
-/* A session that was started by an earlier click and still shows nothing will never: the next click shall find
- * another. */
+/* A session that was started by an earlier click and still shows nothing never will: the
+ * next click shall find another. */
 static void
 leave_stuck(struct app *app, struct connect_result *out)
 {
@@ -247,7 +248,8 @@ connect_run(struct app *app, const struct user *u, const struct connect_wish *wi
 	for (int swaps = 0;; swaps++) {
 		if (out->claim.outcome == CLAIM_NO_DEVICE) {
 			/* after a swap: its owner has disconnected meanwhile */
-			*problem = swaps == 0 ? PROBLEM_DEVICE_NOT_FOUND : PROBLEM_UNAVAILABLE;
+			*problem = swaps == 0 ? PROBLEM_DEVICE_NOT_FOUND
+					      : PROBLEM_UNAVAILABLE;
 			return false;
 		}
 		if (out->claim.outcome == CLAIM_EMPTY) {
@@ -282,17 +284,15 @@ connect_finish(struct db_conn *c, const struct connect_result *r, deadline_t d,
 	bool *current, struct err *e)
 {
 	const struct session *s = &r->session;
-	char epoch[24], age[24];
-	PGresult *result;
-
-	snprintf(epoch, sizeof(epoch), "%lld", (long long)r->claim.epoch);
-	snprintf(age, sizeof(age), "%lld", (long long)(clock_ms() - r->asked_ms));
-	result = db_exec(c, d, &stmt_finish,
-		(const char *[]){r->claim.instance_id, epoch, age, s->word,
-			*s->phone != '\0' ? s->phone : NULL,
-			*s->profile != '\0' ? s->profile : NULL,
+	char epoch[DB_PARAM_SIZE], age[DB_PARAM_SIZE];
+	PGresult *result = db_exec(c, d, &stmt_finish,
+		(const char *[]){r->claim.instance_id,
+			db_param_int(epoch, r->claim.epoch),
+			db_param_int(age, clock_ms() - r->asked_ms), s->word,
+			db_param_text(s->phone), db_param_text(s->profile),
 			r->connected ? "false" : "true"},
 		e);
+
 	*current = result != NULL && db_bool(result, 0, 0);
 	PQclear(result);
 	return result != NULL;

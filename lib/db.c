@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "lib/log.h"
+#include "lib/utf8.h"
 
 #define MAX_PREPARED 64
 #define CONNECT_MS 3000  /* one attempt to connect */
@@ -100,8 +101,7 @@ db_pool_free(struct db_pool *p)
 	free(p);
 }
 
-/* Waits until the connection's socket is ready for `events`; false when d has passed.
- */
+/* Waits until the connection's socket is ready for `events`; false if d passes first. */
 static bool
 wait_socket(PGconn *pg, short events, deadline_t d)
 {
@@ -124,8 +124,8 @@ drop_notice(void *arg, const char *text)
 	(void)text;
 }
 
-/* One attempt to connect: libpq's own asynchronous steps, so that the deadline holds.
- */
+/* One attempt to connect, by libpq's asynchronous steps, so that the deadline holds (but
+ * for the look-up of a host's name, which libpq waits for). */
 static PGconn *
 connect_pg(const struct db_pool *p, deadline_t d, struct err *e)
 {
@@ -278,8 +278,9 @@ code_of(const char *state)
 	return ERR_INTERNAL;
 }
 
-static PGresult *
-fail(struct db_conn *c, PGresult *r, const char *what, struct err *e)
+/* Puts down what went wrong: in r, or, if that is NULL, on the connection. */
+static bool
+fail(struct db_conn *c, const PGresult *r, const char *what, struct err *e)
 {
 	const char *state = r != NULL ? PQresultErrorField(r, PG_DIAG_SQLSTATE) : NULL;
 	const char *text =
@@ -290,47 +291,50 @@ fail(struct db_conn *c, PGresult *r, const char *what, struct err *e)
 	if (e != NULL && e->code == ERR_NONE && state != NULL)
 		snprintf(e->sqlstate, sizeof(e->sqlstate), "%s", state);
 	if (state != NULL && !c->broken)
-		err_set(e, code_of(state), "%s: %s", what, text != NULL ? text : state);
-	else
-		err_set(e, ERR_UNAVAILABLE, "%s: %s", what, PQerrorMessage(c->pg));
-	PQclear(r);
-	return NULL;
+		return err_set(
+			e, code_of(state), "%s: %s", what, text != NULL ? text : state);
+	return err_set(e, ERR_UNAVAILABLE, "%s: %s", what, PQerrorMessage(c->pg));
 }
 
-/* Sends what is queued and waits for the one result. A deadline that passes breaks the
- * connection: its answer would come to the next statement. */
-static PGresult *
-finish(struct db_conn *c, deadline_t d, const char *what, struct err *e)
+/* Sends what is queued and waits until PQgetResult will not block. A deadline that passes
+ * breaks the connection: its answer would come to the next statement. */
+static bool
+await_result(struct db_conn *c, deadline_t d, const char *what, struct err *e)
 {
-	PGresult *r = NULL, *next;
 	int unsent;
 
 	while ((unsent = PQflush(c->pg)) > 0 || PQisBusy(c->pg)) {
 		if (!wait_socket(c->pg, unsent > 0 ? POLLIN | POLLOUT : POLLIN, d)) {
 			c->broken = true;
-			err_set(e, ERR_TIMEOUT, "%s: no answer in time", what);
-			return NULL;
+			return err_set(e, ERR_TIMEOUT, "%s: no answer in time", what);
 		}
 		if (!PQconsumeInput(c->pg))
 			return fail(c, NULL, what, e);
 	}
-	if (unsent < 0)
-		return fail(c, NULL, what, e);
-	while ((next = PQgetResult(c->pg)) != NULL) {
+	return unsent == 0 || fail(c, NULL, what, e);
+}
+
+/* The result of what was sent, once the server is ready for the next statement: not
+ * before that is a write outside of a transaction committed. */
+static PGresult *
+finish(struct db_conn *c, deadline_t d, const char *what, struct err *e)
+{
+	PGresult *r = NULL, *next;
+	bool ready, good = false;
+
+	while ((ready = await_result(c, d, what, e)) &&
+		(next = PQgetResult(c->pg)) != NULL) {
 		PQclear(r);
 		r = next;
-		if (PQisBusy(c->pg) && !wait_socket(c->pg, POLLIN, d)) {
-			c->broken = true;
-			break;
-		}
+		good = PQresultStatus(r) == PGRES_COMMAND_OK ||
+			PQresultStatus(r) == PGRES_TUPLES_OK || fail(c, r, what, e);
 	}
-	switch (PQresultStatus(r)) {
-	case PGRES_COMMAND_OK:
-	case PGRES_TUPLES_OK:
+	if (ready && good)
 		return r;
-	default:
-		return fail(c, r, what, e);
-	}
+	if (r == NULL)
+		fail(c, NULL, what, e);
+	PQclear(r);
+	return NULL;
 }
 
 static bool
@@ -345,7 +349,7 @@ prepare(struct db_conn *c, deadline_t d, const struct db_stmt *s, struct err *e)
 		return err_set(
 			e, ERR_INTERNAL, "more than %d statements", MAX_PREPARED);
 	if (!PQsendPrepare(c->pg, s->name, s->sql, s->nparams, NULL))
-		return fail(c, NULL, s->name, e) != NULL;
+		return fail(c, NULL, s->name, e);
 	r = finish(c, d, s->name, e);
 	if (r == NULL)
 		return false;
@@ -361,8 +365,10 @@ db_exec(struct db_conn *c, deadline_t d, const struct db_stmt *s,
 	d = deadline_min(d, deadline_in(c->pool->timeout_ms + 1000));
 	if (!prepare(c, d, s, e))
 		return NULL;
-	if (!PQsendQueryPrepared(c->pg, s->name, s->nparams, params, NULL, NULL, 0))
-		return fail(c, NULL, s->name, e);
+	if (!PQsendQueryPrepared(c->pg, s->name, s->nparams, params, NULL, NULL, 0)) {
+		fail(c, NULL, s->name, e);
+		return NULL;
+	}
 	return finish(c, d, s->name, e);
 }
 
@@ -387,7 +393,7 @@ simple(struct db_conn *c, deadline_t d, const char *sql, struct err *e)
 
 	d = deadline_min(d, deadline_in(c->pool->timeout_ms + 1000));
 	if (!PQsendQuery(c->pg, sql))
-		return fail(c, NULL, sql, e) != NULL;
+		return fail(c, NULL, sql, e);
 	r = finish(c, d, sql, e);
 	PQclear(r);
 	return r != NULL;
@@ -464,4 +470,23 @@ bool
 db_bool(const PGresult *r, int row, int col)
 {
 	return !PQgetisnull(r, row, col) && *PQgetvalue(r, row, col) == 't';
+}
+
+void
+db_copy(const PGresult *r, int row, int col, char *to, size_t size)
+{
+	utf8_copy(to, size, db_text(r, row, col));
+}
+
+const char *
+db_param_int(char room[DB_PARAM_SIZE], int64_t n)
+{
+	snprintf(room, DB_PARAM_SIZE, "%lld", (long long)n);
+	return room;
+}
+
+const char *
+db_param_text(const char *s)
+{
+	return *s != '\0' ? s : NULL;
 }

@@ -2,7 +2,7 @@
  * db: a small pool of PostgreSQL connections per process, and statements with
  * deadlines.
  *
- * The only file that includes libpq-fe.h besides db.c is this one, for PGresult.
+ * libpq is used nowhere else, but for PGresult and the functions that read one.
  * Connections open at first use, are prepared lazily, checked when a statement fails,
  * and replaced when broken; while the server is down callers fail fast for a moment
  * instead of queueing up to time out. Statements are constants (`struct db_stmt`);
@@ -17,6 +17,7 @@
 
 #include <libpq-fe.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "lib/clock.h"
@@ -37,10 +38,13 @@ struct db_conn;
 
 /* A pool of at most `size` connections to `url` (libpq's conninfo or URI) that calls
  * itself `program` there (application_name) and gives statements at most timeout_ms.
- * Opens nothing. NULL with *e only when memory runs out or url cannot be parsed. Free
- * with db_pool_free. */
+ * Opens nothing. NULL with ERR_NOMEM, or ERR_CONFIG if url cannot be parsed. Free with
+ * db_pool_free. */
 struct db_pool *db_pool_new(
 	const char *url, const char *program, int size, int timeout_ms, struct err *e);
+
+/* Closes what is idle and frees; every connection must have been put back. NULL is
+ * allowed. */
 void db_pool_free(struct db_pool *p);
 
 /*
@@ -68,8 +72,7 @@ PGresult *db_query(struct db_pool *p, deadline_t d, const struct db_stmt *s,
 	const char *const *params, struct err *e) __attribute__((warn_unused_result));
 
 /* BEGIN, COMMIT, ROLLBACK. After a failed commit with ERR_TIMEOUT or ERR_UNAVAILABLE
- * the outcome is unknown. db_rollback never fails: db_put closes what it could not
- * undo. */
+ * the outcome is unknown. db_rollback never fails: db_put closes what it could not undo. */
 bool db_begin(struct db_conn *c, deadline_t d, struct err *e);
 bool db_commit(struct db_conn *c, deadline_t d, struct err *e);
 void db_rollback(struct db_conn *c, deadline_t d);
@@ -78,9 +81,8 @@ void db_rollback(struct db_conn *c, deadline_t d);
  * failure does not matter (polling stands behind it). */
 void db_notify(struct db_pool *p, deadline_t d, const struct db_stmt *notify);
 
-/* LISTENs on `wapool` with a connection kept for it, and waits until something comes or
- * the deadline passes. True if woken; false also when the connection broke: then
- * db_alive tells. */
+/* LISTENs on `wapool` with a connection kept for it, and waits until something comes or the
+ * deadline passes. True if woken; false also if the connection broke: db_alive tells. */
 bool db_wait(struct db_conn *c, deadline_t d);
 
 /* False once the connection is known to be broken: give it back and get another. */
@@ -90,5 +92,16 @@ bool db_alive(const struct db_conn *c);
 const char *db_text(const PGresult *r, int row, int col);
 int64_t db_int(const PGresult *r, int row, int col); /* 0 for NULL */
 bool db_bool(const PGresult *r, int row, int col);   /* false for NULL */
+
+/* Copies a text into to (size bytes with its NUL): "" for SQL's NULL; cut between two
+ * characters if it is too long. */
+void db_copy(const PGresult *r, int row, int col, char *to, size_t size);
+
+#define DB_PARAM_SIZE 24 /* any number as text, with its NUL */
+
+/* Parameters: a number, written into room, which is what comes back; a text of which ""
+ * means SQL's NULL. */
+const char *db_param_int(char room[DB_PARAM_SIZE], int64_t n);
+const char *db_param_text(const char *s);
 
 #endif

@@ -5,24 +5,20 @@
 static bool
 refuse(const struct request *rq, struct response *rs)
 {
-	response_invalid(rs, rq, "/deviceId",
-		rq->lang == LANG_EN ? "a device id is a UUID" : "o deviceId é um UUID");
+	response_invalid(rs, rq, "/deviceId", message_text(MSG_WANT_DEVICE, rq->lang));
 	return false;
 }
 
 bool
 device_of_query(const struct request *rq, char out[DEVICE_ID_SIZE], struct response *rs)
 {
-	char value[256];
-
 	out[0] = '\0';
 	if (!request_query_has(rq, "deviceId"))
 		return true;
-	if (!request_query(rq, "deviceId", value, sizeof(value)) || !uuid_valid(value))
-		return refuse(rq, rs);
-	for (size_t i = 0; i < DEVICE_ID_SIZE; i++)
-		out[i] = value[i];
-	return true;
+	/* a longer value does not fit, and is none either */
+	if (request_query(rq, "deviceId", out, DEVICE_ID_SIZE) && uuid_valid(out))
+		return true;
+	return refuse(rq, rs);
 }
 
 bool

@@ -1,16 +1,17 @@
 /*
- * gateway-waha-int: what the two halves of the WAHA driver share; nobody else includes it.
+ * gateway-waha-int: what the two halves of the WAHA driver share; for no other file.
  */
 #ifndef WAPOOL_GATEWAY_WAHA_INT_H
 #define WAPOOL_GATEWAY_WAHA_INT_H
 
 #include "lib/gateway.h"
 
-/* The member of a session's metadata that holds its generation and that WAHA sends back in
- * every webhook of it. */
+/* The member of a session's metadata that holds its generation; WAHA sends it back in every
+ * webhook of that session. */
 #define WAHA_GENERATION "wapool.generation"
 
-/* The text member of a JSON object; NULL if o is no object or the member no text. Borrowed. */
+/* The text member of a JSON object, borrowed; NULL if o is no object (or NULL) or the
+ * member no text. */
 static inline const char *
 waha_text(const json_t *o, const char *member)
 {

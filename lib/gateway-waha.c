@@ -17,9 +17,7 @@
 
 #define TRIES 3
 #define RETRY_BASE_MS 250
-#define LIST_MAX                                                                       \
-	(64u << 20) /* some hundred bytes for each of many thousand sessions  \
-			      */
+#define LIST_MAX (64u << 20) /* some hundred bytes for each of many thousand sessions */
 
 struct waha_call {
 	const char *method;
@@ -192,19 +190,6 @@ state_of(const char *word)
 	return SESSION_OTHER;
 }
 
-/* Copies a text (NULL: ""), cut between characters if it is too long: half a character
- * would make PostgreSQL refuse it. */
-static void
-copy_text(char *to, size_t size, const char *from)
-{
-	size_t n = 0, len = from != NULL ? strlen(from) : 0, c;
-
-	while (n < len && (c = utf8_char(from + n, len - n)) > 0 && n + c < size)
-		n += c;
-	memcpy(to, n > 0 ? from : "", n);
-	to[n] = '\0';
-}
-
 static bool
 read_session(const json_t *o, struct session *out, struct err *e)
 {
@@ -215,10 +200,10 @@ read_session(const json_t *o, struct session *out, struct err *e)
 	if (name == NULL || word == NULL || strlen(name) >= sizeof(out->name))
 		return err_set(e, ERR_PROTOCOL, "WAHA's session has no name or status");
 	*out = (struct session){.state = state_of(word)};
-	copy_text(out->name, sizeof(out->name), name);
-	copy_text(out->word, sizeof(out->word), word);
-	copy_text(out->phone, sizeof(out->phone), id);
-	copy_text(out->profile, sizeof(out->profile), push);
+	utf8_copy(out->name, sizeof(out->name), name);
+	utf8_copy(out->word, sizeof(out->word), word);
+	utf8_copy(out->phone, sizeof(out->phone), id);
+	utf8_copy(out->profile, sizeof(out->profile), push);
 	return true;
 }
 
@@ -427,7 +412,7 @@ waha_ping(struct http *h, const struct server *s, struct gateway_status *out,
 	else
 		ok = version != NULL;
 	out->started_ms = json_integer_value(json_object_get(status, "startTimestamp"));
-	copy_text(out->version, sizeof(out->version), text);
+	utf8_copy(out->version, sizeof(out->version), text);
 	json_decref(status);
 	json_decref(version);
 	return ok;

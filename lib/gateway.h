@@ -82,8 +82,7 @@ typedef bool session_fn(const struct session *s, void *ctx);
 
 struct gateway {
 	const char *kind;
-	/* Makes the session, stopped, with our webhooks. ERR_CONFLICT if the name is
-	 * taken. */
+	/* Makes the session, stopped, with our webhooks. ERR_CONFLICT: the name is taken. */
 	bool (*create)(struct http *, const struct server *,
 		const struct session_spec *, deadline_t, struct err *);
 	bool (*start)(struct http *, const struct server *, const char *name,
@@ -109,11 +108,11 @@ struct gateway {
 		const char *number, struct buf *code, deadline_t, struct err *);
 	bool (*ping)(struct http *, const struct server *, struct gateway_status *,
 		deadline_t, struct err *);
-	/* True if the webhook's raw body is signed with the server's secret, in
+	/* True if the webhook's raw body is signed with the server's secret; compared in
 	 * constant time. */
 	bool (*signature_ok)(const struct server *, const struct request *);
-	/* Reads a parsed webhook body; false with ERR_INPUT if it is none of this
-	 * gateway. */
+	/* Reads a parsed webhook's body, of which the event's texts are borrowed. False
+	 * with ERR_INPUT if it is none of this kind of gateway. */
 	bool (*parse_webhook)(const json_t *body, struct gateway_event *, struct err *);
 };
 

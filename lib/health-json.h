@@ -1,6 +1,6 @@
 /*
  * health-json: answers of /livez and /readyz, as draft-inadarei-api-health-check-06 has
- * them.
+ * them. Thread-safety: as response, which belongs to one thread.
  */
 #ifndef WAPOOL_HEALTH_JSON_H
 #define WAPOOL_HEALTH_JSON_H
@@ -10,8 +10,8 @@
 
 #include "lib/response.h"
 
-/* 200 with status "pass" or 503 with "fail", and the checks, whose reference is taken.
- */
+/* Answers 200 with status "pass" or 503 with "fail", and with the checks, unless there are
+ * none. Takes their reference; NULL is none. */
 void health_json(struct response *rs, bool pass, json_t *checks);
 
 #endif

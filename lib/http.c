@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #define MAX_ANSWER (1u << 20)
 #define CONNECT_MS 5000
@@ -90,8 +89,7 @@ headers_ok(const struct http_request *rq)
 static struct curl_slist *
 header_list(const struct http_request *rq)
 {
-	/* no "Expect: 100-continue": it costs a round trip and some servers stall on it
-	 */
+	/* no "Expect: 100-continue": it costs a round trip, and some servers stall on it */
 	struct curl_slist *list = curl_slist_append(NULL, "Expect:"), *more;
 
 	for (size_t i = 0;

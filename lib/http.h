@@ -1,5 +1,6 @@
 /*
- * http: calls to other people's servers. The only file that includes curl.
+ * http: calls to other people's servers. Only http.c includes curl, and app.c, which
+ * initialises it.
  *
  * Every call has an absolute deadline and a cap on the answer; redirects are not
  * followed, proxies of the environment are ignored, only http and https are spoken, TLS
@@ -22,11 +23,10 @@
 struct http;
 
 struct http_request {
-	const char *method; /* "GET", "POST", ... */
-	const char *url;    /* absolute */
-	const char *const
-		*headers; /* "Name: value" strings, NULL-terminated; or NULL */
-	const char *body; /* or NULL */
+	const char *method;         /* "GET", "POST", ... */
+	const char *url;            /* absolute */
+	const char *const *headers; /* "Name: value", NULL at the end; or NULL */
+	const char *body;           /* or NULL */
 	size_t body_len;
 	size_t max_answer; /* bytes; 0: 1 MiB */
 };
@@ -46,10 +46,10 @@ void http_free(struct http *h);
 /*
  * Makes the call. True if an HTTP answer came, whatever its status; the caller frees it
  * with http_answer_free (also after failure). False: ERR_TIMEOUT (the deadline passed;
- * e->status is 1 if the request may have left), ERR_UNAVAILABLE (name, connection, TLS
- * or reset), ERR_PROTOCOL (the answer is not HTTP), ERR_TOO_LARGE (the answer was longer
- * than max_answer), ERR_INPUT (not a usable URL, or a line break in a header). e->text
- * says which, without the URL.
+ * e->status is 1 if the request may have left), ERR_UNAVAILABLE (name, connection, TLS or
+ * reset), ERR_PROTOCOL (the answer is not HTTP), ERR_TOO_LARGE (the answer was longer than
+ * max_answer), ERR_INPUT (not a usable URL, or a line break in a header), ERR_NOMEM.
+ * e->text says which, without the URL.
  */
 bool http_call(struct http *h, const struct http_request *rq, deadline_t d,
 	struct http_answer *a, struct err *e);

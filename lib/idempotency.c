@@ -73,7 +73,7 @@ idempotency_begin(struct app *app, const struct request *rq, const struct user *
 	const char *route, int lock_ms, struct idempotency *id, struct response *rs)
 {
 	const char *header = request_header(rq, "Idempotency-Key");
-	char fingerprint[SHA256_HEX_SIZE], lock[16];
+	char fingerprint[SHA256_HEX_SIZE], lock[DB_PARAM_SIZE];
 	struct err e = ERR_INIT;
 	PGresult *r;
 
@@ -86,10 +86,13 @@ idempotency_begin(struct app *app, const struct request *rq, const struct user *
 	}
 	snprintf(id->user_id, sizeof(id->user_id), "%s", u->id);
 	snprintf(id->route, sizeof(id->route), "%s", route);
-	snprintf(lock, sizeof(lock), "%d", lock_ms);
-	sha256_hex(buf_str(&rq->body), rq->body.len, fingerprint);
+	if (!sha256_hex(buf_str(&rq->body), rq->body.len, fingerprint)) {
+		response_problem(rs, rq, PROBLEM_INTERNAL, NULL);
+		return false;
+	}
 	r = db_query(app->db, rq->deadline, &stmt_begin,
-		(const char *[]){u->id, u->email, route, id->key, fingerprint, lock},
+		(const char *[]){u->id, u->email, route, id->key, fingerprint,
+			db_param_int(lock, lock_ms)},
 		&e);
 	if (r == NULL) {
 		response_error(rs, rq, &e);
@@ -97,7 +100,7 @@ idempotency_begin(struct app *app, const struct request *rq, const struct user *
 	}
 	id->active = answer_known(rq, r, rs);
 	if (id->active)
-		snprintf(id->token, sizeof(id->token), "%s", db_text(r, 0, TOKEN));
+		db_copy(r, 0, TOKEN, id->token, sizeof(id->token));
 	PQclear(r);
 	return id->active;
 }
@@ -106,41 +109,36 @@ bool
 idempotency_store(struct db_conn *c, const struct idempotency *id,
 	const struct response *rs, deadline_t d, struct err *e)
 {
-	char status[16];
+	char status[DB_PARAM_SIZE];
 	PGresult *r;
 
 	if (!id->active)
 		return true;
-	snprintf(status, sizeof(status), "%d", rs->status);
 	r = db_exec(c, d, &stmt_end,
-		(const char *[]){id->user_id, id->route, id->key, id->token, status,
-			buf_str(&rs->body)},
+		(const char *[]){id->user_id, id->route, id->key, id->token,
+			db_param_int(status, rs->status), buf_str(&rs->body)},
 		e);
 	PQclear(r);
 	return r != NULL;
 }
 
 void
-idempotency_end(struct app *app, const struct idempotency *id, const struct response *rs)
+idempotency_end(
+	struct app *app, const struct idempotency *id, const struct response *rs)
 {
 	/* not the request's deadline: it has passed if the gateway was too slow */
 	deadline_t d = deadline_in(app->config.db_timeout_ms);
 	struct err e = ERR_INIT;
-	char status[16];
+	char status[DB_PARAM_SIZE];
 	PGresult *r;
 
 	if (!id->active)
 		return;
-	snprintf(status, sizeof(status), "%d", rs->status);
-	if (rs->status < 500)
-		r = db_query(app->db, d, &stmt_end,
-			(const char *[]){id->user_id, id->route, id->key, id->token,
-				status, buf_str(&rs->body)},
-			&e);
-	else
-		r = db_query(app->db, d, &stmt_drop,
-			(const char *[]){id->user_id, id->route, id->key, id->token},
-			&e);
+	/* stmt_drop takes the first four */
+	r = db_query(app->db, d, rs->status < 500 ? &stmt_end : &stmt_drop,
+		(const char *[]){id->user_id, id->route, id->key, id->token,
+			db_param_int(status, rs->status), buf_str(&rs->body)},
+		&e);
 	if (r == NULL) /* the key frees itself when its lock ends */
 		log_write(LOG_WARN, "idempotency.end", LOG_STR("error", e.text));
 	PQclear(r);

@@ -35,13 +35,14 @@ struct idempotency {
 bool idempotency_begin(struct app *app, const struct request *rq, const struct user *u,
 	const char *route, int lock_ms, struct idempotency *id, struct response *rs);
 
-/* Stores rs's answer with the key, inside the caller's transaction on c. No-op without
- * a key. */
+/* Stores rs's answer with the key, inside the caller's transaction on c. Does nothing
+ * without a key. False on an error of db. */
 bool idempotency_store(struct db_conn *c, const struct idempotency *id,
 	const struct response *rs, deadline_t d, struct err *e);
 
-/* The same outside of a transaction: stores an answer below 500, frees the key of
- * others. Also after the request's deadline. */
+/* The same outside of a transaction: stores an answer below 500, frees the key of any
+ * other. Also after the request's deadline. A failure is logged: the key then frees itself
+ * when its lock ends. */
 void idempotency_end(
 	struct app *app, const struct idempotency *id, const struct response *rs);
 

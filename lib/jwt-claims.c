@@ -1,36 +1,21 @@
+#include <ctype.h>
 #include <math.h>
 #include <string.h>
 
 #include "lib/jwt-int.h"
+#include "lib/uuid.h"
 
 /* 2^53: every whole number up to it is exact as a double. */
 #define SECONDS_MAX 9007199254740992.0
-
-static int
-lower_hex(char c)
-{
-	if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'))
-		return c;
-	return c >= 'A' && c <= 'F' ? c - 'A' + 'a' : -1;
-}
 
 bool
 jwt_uuid(const char *text, char out[37])
 {
 	out[0] = '\0';
-	if (text == NULL || strnlen(text, 37) != 36)
+	if (!uuid_valid(text))
 		return false;
-	for (int i = 0; i < 36; i++) {
-		bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-		int c = dash ? '-' : lower_hex(text[i]);
-
-		if (c < 0 || (dash && text[i] != '-')) {
-			out[0] = '\0';
-			return false;
-		}
-		out[i] = (char)c;
-	}
-	out[36] = '\0';
+	for (int i = 0; i < 37; i++)
+		out[i] = (char)tolower((unsigned char)text[i]);
 	return true;
 }
 

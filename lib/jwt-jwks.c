@@ -16,8 +16,8 @@ text_of(const json_t *object, const char *name)
 	return json_string_value(json_object_get(object, name));
 }
 
-/* The bits of a base64url integer without its leading zeros, 0 if it is none. *odd: its
- * lowest bit. */
+/* The bits of a base64url integer without its leading zeros, 0 if it is none. *odd says
+ * whether its lowest bit is set. */
 static size_t
 integer_bits(const char *base64, bool *odd)
 {
@@ -39,8 +39,8 @@ integer_bits(const char *base64, bool *odd)
 	return bits;
 }
 
-/* Makes cjose's key from two public members only: a private one in the file stays out
- * of memory. */
+/* Makes cjose's key from two public members only: a private one in the file stays out of
+ * memory. */
 static cjose_jwk_t *
 import(const json_t *jwk, const char *kty, const char *a, const char *b)
 {

@@ -183,8 +183,8 @@ log_fields(enum log_level level, const char *event, const struct log_field *fiel
 		keep = line.len;
 		add_field(&line, fields);
 		if (line.failed || line.len > LINE_MAX_BYTES - 2) {
-			line.len =
-				keep; /* a line too long loses fields, not its form */
+			/* a line that is too long loses fields, not its form */
+			line.len = keep;
 			line.failed = false;
 			break;
 		}

@@ -4,7 +4,7 @@
  * Secrets never reach a log: a field whose name is on the deny-list (token, key,
  * password, authorization, qr, phone, text, ...) is written as "[redacted]", and
  * inside every other text what looks like a JWT, a QR or pairing reference, a
- * password in a URL or a run of eight and more digits is masked (design section 12).
+ * password in a URL or a run of eight and more digits is masked.
  *
  * Thread-safety: log_write may be called from any thread; log_setup before threads.
  */

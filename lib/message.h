@@ -7,13 +7,18 @@
 
 enum lang { LANG_PT, LANG_EN };
 
-/* Sentences of successful answers. */
+/* Sentences that are no problem's. */
 enum message {
 	MSG_SCAN_QR,
 	MSG_ENTER_CODE,
 	MSG_ALREADY_CONNECTED,
 	MSG_DISCONNECTED,
 	MSG_NOT_CONNECTED,
+	MSG_WANT_EMAIL, /* from here on: what a field of a request should be */
+	MSG_WANT_PASSWORD,
+	MSG_WANT_METHOD,
+	MSG_WANT_NUMBER,
+	MSG_WANT_DEVICE,
 	MSG__MAX
 };
 
@@ -22,32 +27,32 @@ const char *message_text(enum message m, enum lang lang);
 
 /*
  * Problems: what can be refused or fail, as the caller sees it. Each has a status, a stable
- * code (the tail of RFC 9457's type URI), a title and a default detail in both languages,
- * and, where waiting helps, a Retry-After in seconds.
+ * code (the tail of RFC 9457's type URI), a title and a default detail in both languages
+ * and, where waiting helps, a Retry-After.
  */
 enum problem {
-	PROBLEM_BAD_REQUEST,      /* 400 bad-request: malformed request */
-	PROBLEM_BAD_JSON,         /* 400 bad-json */
-	PROBLEM_INVALID,          /* 422 invalid-field: right JSON, wrong value */
-	PROBLEM_UNAUTHORIZED,     /* 401 unauthorized: WWW-Authenticate: Bearer */
-	PROBLEM_BAD_LOGIN,        /* 401 bad-login: e-mail or password wrong */
-	PROBLEM_FORBIDDEN,        /* 403 forbidden */
-	PROBLEM_BAD_SIGNATURE,    /* 401 bad-signature: a webhook's */
-	PROBLEM_NOT_FOUND,        /* 404 not-found */
-	PROBLEM_DEVICE_NOT_FOUND, /* 404 device-not-found */
-	PROBLEM_NO_QR,            /* 409 no-qr: nothing to scan now */
-	PROBLEM_METHOD,           /* 405 method-not-allowed, with Allow */
-	PROBLEM_TOO_LARGE,        /* 413 too-large */
-	PROBLEM_MEDIA_TYPE,       /* 415 unsupported-media-type */
-	PROBLEM_IDEMPOTENCY_KEY,  /* 400 idempotency-key: malformed */
-	PROBLEM_IDEMPOTENCY_BUSY, /* 409 idempotency-busy: the first is still running, retry 2 s */
+	PROBLEM_BAD_REQUEST,       /* 400 bad-request: malformed request */
+	PROBLEM_BAD_JSON,          /* 400 bad-json */
+	PROBLEM_INVALID,           /* 422 invalid-field: right JSON, wrong value */
+	PROBLEM_UNAUTHORIZED,      /* 401 unauthorized: WWW-Authenticate: Bearer */
+	PROBLEM_BAD_LOGIN,         /* 401 bad-login: e-mail or password wrong */
+	PROBLEM_FORBIDDEN,         /* 403 forbidden */
+	PROBLEM_BAD_SIGNATURE,     /* 401 bad-signature: a webhook's */
+	PROBLEM_NOT_FOUND,         /* 404 not-found */
+	PROBLEM_DEVICE_NOT_FOUND,  /* 404 device-not-found */
+	PROBLEM_NO_QR,             /* 409 no-qr: nothing to scan now */
+	PROBLEM_METHOD,            /* 405 method-not-allowed, with Allow */
+	PROBLEM_TOO_LARGE,         /* 413 too-large */
+	PROBLEM_MEDIA_TYPE,        /* 415 unsupported-media-type */
+	PROBLEM_IDEMPOTENCY_KEY,   /* 400 idempotency-key: malformed */
+	PROBLEM_IDEMPOTENCY_BUSY,  /* 409 idempotency-busy: the first still runs */
 	PROBLEM_IDEMPOTENCY_REUSE, /* 422 idempotency-reuse: same key, other request */
-	PROBLEM_POOL_EMPTY, /* 503 pool-empty, retry 5 s; the seed's two sentences */
-	PROBLEM_GATEWAY, /* 502 gateway-failed: the gateway refused or answered nonsense */
-	PROBLEM_GATEWAY_SLOW, /* 504 gateway-slow, retry 5 s: no QR before the deadline */
-	PROBLEM_UNAVAILABLE, /* 503 unavailable, retry 2 s: our database is not reachable */
-	PROBLEM_INTERNAL, /* 500 internal */
-	PROBLEM_CONFLICT, /* 409 conflict: right in itself, wrong in this state */
+	PROBLEM_POOL_EMPTY,        /* 503 pool-empty: no instance is free */
+	PROBLEM_GATEWAY,           /* 502 gateway-failed: refused, or made no sense */
+	PROBLEM_GATEWAY_SLOW,      /* 504 gateway-slow: no QR before the deadline */
+	PROBLEM_UNAVAILABLE,       /* 503 unavailable: our database is out of reach */
+	PROBLEM_INTERNAL,          /* 500 internal */
+	PROBLEM_CONFLICT,          /* 409 conflict: right in itself, wrong now */
 	PROBLEM__MAX
 };
 

@@ -1,6 +1,5 @@
 #include "lib/pool.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "lib/db.h"
@@ -28,12 +27,6 @@ static const struct db_stmt stmt_connection = {"pool_connection",
 
 static const struct db_stmt stmt_wake = {"pool_wake", "NOTIFY wapool", 0};
 
-static void
-copy(char *to, size_t size, const char *from)
-{
-	snprintf(to, size, "%s", from != NULL ? from : "");
-}
-
 static enum claim_outcome
 outcome_of(const char *word)
 {
@@ -55,11 +48,11 @@ read_claim(struct app *app, PGresult *r, deadline_t d, struct claim *out)
 		.epoch = db_int(r, 0, 5),
 		.generation = db_int(r, 0, 6),
 		.paired = db_bool(r, 0, 8)};
-	copy(out->instance_id, sizeof(out->instance_id), db_text(r, 0, 1));
-	copy(out->name, sizeof(out->name), db_text(r, 0, 2));
-	copy(out->server_id, sizeof(out->server_id), db_text(r, 0, 3));
-	copy(out->device_id, sizeof(out->device_id), db_text(r, 0, 4));
-	copy(out->status, sizeof(out->status), db_text(r, 0, 7));
+	db_copy(r, 0, 1, out->instance_id, sizeof(out->instance_id));
+	db_copy(r, 0, 2, out->name, sizeof(out->name));
+	db_copy(r, 0, 3, out->server_id, sizeof(out->server_id));
+	db_copy(r, 0, 4, out->device_id, sizeof(out->device_id));
+	db_copy(r, 0, 7, out->status, sizeof(out->status));
 	low = db_bool(r, 0, 9);
 	PQclear(r);
 	if (low)
@@ -71,12 +64,13 @@ bool
 pool_claim(struct app *app, const struct user *u, const char *device, deadline_t d,
 	struct claim *out, struct err *e)
 {
-	char low[16];
+	char low[DB_PARAM_SIZE];
 
-	snprintf(low, sizeof(low), "%d", app->config.pool_low);
 	return read_claim(app,
 		db_query(app->db, d, &stmt_claim,
-			(const char *[]){u->id, u->email, device, low}, e),
+			(const char *[]){u->id, u->email, device,
+				db_param_int(low, app->config.pool_low)},
+			e),
 		d, out);
 }
 
@@ -84,15 +78,15 @@ bool
 pool_swap(struct app *app, struct claim *claim, const char *reason, deadline_t d,
 	struct err *e)
 {
-	char epoch[24], low[16];
+	char epoch[DB_PARAM_SIZE], low[DB_PARAM_SIZE];
 
 	log_write(LOG_WARN, "pool.swap", LOG_STR("instance", claim->name),
 		LOG_STR("reason", reason));
-	snprintf(epoch, sizeof(epoch), "%lld", (long long)claim->epoch);
-	snprintf(low, sizeof(low), "%d", app->config.pool_low);
 	if (!read_claim(app,
 		    db_query(app->db, d, &stmt_swap,
-			    (const char *[]){claim->instance_id, epoch, reason, low},
+			    (const char *[]){claim->instance_id,
+				    db_param_int(epoch, claim->epoch), reason,
+				    db_param_int(low, app->config.pool_low)},
 			    e),
 		    d, claim))
 		return false;
@@ -131,12 +125,12 @@ pool_connection(struct app *app, const struct user *u, const char *device, deadl
 	if (PQntuples(r) > 0) {
 		out->device_known = true;
 		out->assigned = db_text(r, 0, 1) != NULL;
-		copy(out->device_id, sizeof(out->device_id), db_text(r, 0, 0));
-		copy(out->name, sizeof(out->name), db_text(r, 0, 1));
-		copy(out->server_id, sizeof(out->server_id), db_text(r, 0, 2));
-		copy(out->status, sizeof(out->status), db_text(r, 0, 3));
-		copy(out->phone, sizeof(out->phone), db_text(r, 0, 4));
-		copy(out->profile, sizeof(out->profile), db_text(r, 0, 5));
+		db_copy(r, 0, 0, out->device_id, sizeof(out->device_id));
+		db_copy(r, 0, 1, out->name, sizeof(out->name));
+		db_copy(r, 0, 2, out->server_id, sizeof(out->server_id));
+		db_copy(r, 0, 3, out->status, sizeof(out->status));
+		db_copy(r, 0, 4, out->phone, sizeof(out->phone));
+		db_copy(r, 0, 5, out->profile, sizeof(out->profile));
 	}
 	PQclear(r);
 	return true;

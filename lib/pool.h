@@ -1,9 +1,9 @@
 /*
  * pool: who has which instance. Each function is one statement (functions of migration
- * `pool`, which keep the invariants); none talks to a gateway.
+ * `pool`, which keep the invariants); none talks to a gateway. `device` is a UUID, or NULL
+ * for the user's default device.
  *
- * Thread-safety: as db. Errors: those of db; "nothing free" and "not yours" are
- * outcomes.
+ * Errors: those of db; "nothing free" and "not yours" are outcomes. Thread-safety: as db.
  */
 #ifndef WAPOOL_POOL_H
 #define WAPOOL_POOL_H
@@ -47,21 +47,23 @@ struct connection {
 	char profile[256];
 };
 
-/* The device's instance, or a free one. device is a UUID or NULL for the default one.
- * Wakes the helper when few are left. */
+/* The device's instance, or a free one. Makes the user's row and his default device if
+ * they are not there yet. Wakes the helper when few are left. */
 bool pool_claim(struct app *app, const struct user *u, const char *device, deadline_t d,
 	struct claim *out, struct err *e);
 
-/* Gives up a broken, never paired instance for a fresh one; *claim is replaced. */
+/* Gives up a broken, never paired instance for a fresh one; *claim is replaced, on failure
+ * it stays. If a phone is connected by now nothing is given up (CLAIM_OWN). reason is for
+ * the trail, and for people. */
 bool pool_swap(struct app *app, struct claim *claim, const char *reason, deadline_t d,
 	struct err *e);
 
-/* Gives the device's instance back. *known is false if the device is not the user's; a
- * device that has none is no error. */
+/* Gives the device's instance back. *known (set on success) is false if the device is not
+ * the user's; a device that has none is no error. Wakes the helper. */
 bool pool_release(struct app *app, const struct user *u, const char *device,
 	deadline_t d, bool *known, struct err *e);
 
-/* What the device has. */
+/* What the device has. *out is empty on failure. */
 bool pool_connection(struct app *app, const struct user *u, const char *device,
 	deadline_t d, struct connection *out, struct err *e);
 

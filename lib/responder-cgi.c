@@ -1,6 +1,8 @@
+/* The one request of a CGI process (RFC 3875), on standard input and output. */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>

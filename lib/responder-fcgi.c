@@ -63,8 +63,7 @@ responder_block_signals(void)
 bool
 responder_is_cgi(void)
 {
-	/* how long a thread waits for the peer's EOF after an answer; the default is 2
-	 * s */
+	/* ms that a thread waits for the peer's EOF after an answer, instead of 2000 */
 	setenv("LIBFCGI_OS_CLOSE_POLL_TIMEOUT", "200", 0);
 	FCGX_Init();
 	signal(SIGPIPE, SIG_IGN); /* FCGX_Init replaced it, even if it was ignored */
@@ -95,9 +94,8 @@ fcgi_write(struct peer *p, const char *bytes, size_t n)
 		FCGX_FClose(fr->err) == 0 && FCGX_FClose(fr->out) == 0;
 }
 
-/* Waits until fd or the stop is readable. True if fd is: when both are, a kept
- * connection (prefer_fd) still gets its answer, while a new one is left to the next
- * process. */
+/* Waits until fd or the stop is readable. True if fd is: when both are, a kept connection
+ * (prefer_fd) still gets its answer, while a new one is left to the next process. */
 static bool
 wait_readable(const struct server *s, int fd, bool prefer_fd)
 {
@@ -155,7 +153,7 @@ is_passing(int error)
 		error == EPROTO || error == EPERM || error == ENETDOWN;
 }
 
-/* The listening socket is lost: ends the process, so that its supervisor starts another. */
+/* The listening socket is lost: ends the process, whose supervisor starts another. */
 static void
 give_up(struct server *s, int error)
 {

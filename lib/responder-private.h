@@ -30,8 +30,7 @@ struct peer {
  * broke off: the connection must then be closed. */
 bool responder_serve(const struct responder *r, struct app *app, struct peer *p);
 
-/* Blocks the signals that ask a responder to stop, in this thread and those it starts.
- */
+/* Blocks the signals that ask a responder to stop, in this thread and those it starts. */
 void responder_block_signals(void);
 
 /* True unless standard input is a listening socket. Initialises libfcgi, so the signals

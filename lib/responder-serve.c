@@ -1,4 +1,4 @@
-#include <stdio.h>
+/* One request, whichever way it came: body, route, answer, log. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -103,7 +103,7 @@ announced_length(const struct request *rq, size_t *out)
 }
 
 /* Reads the body to its end whatever becomes of it: bytes left on a kept connection
- * would be taken for the next request. The first `keep` bytes go to rq->body. */
+ * would be taken for the next request. A body of up to `keep` bytes goes to rq->body. */
 static enum intake
 read_body(struct exchange *x, size_t keep, size_t limit)
 {

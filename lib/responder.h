@@ -18,7 +18,7 @@ typedef void route_run(struct app *app, struct request *rq, struct response *rs)
 struct route {
 	const char *method; /* "GET" answers HEAD too; OPTIONS is answered with Allow */
 	const char *path;   /* "/webhook/{server_id}" */
-	size_t max_body; /* bytes; one more gives 413. 0: a body is ignored but read */
+	size_t max_body;    /* bytes, else 413; 0: a body is read and ignored */
 	route_run *run;
 };
 
@@ -30,9 +30,10 @@ struct responder {
 };
 
 /*
- * Runs until SIGTERM, SIGINT or SIGUSR1 (FastCGI: requests in progress are answered) or until the one
- * request is answered (CGI). Returns the exit status: 0, or 1 with a line in the log if it
- * could not start. With an argument: --help or --version print and return 0.
+ * Runs until SIGTERM, SIGINT or SIGUSR1 (FastCGI: requests in progress are answered) or
+ * until the one request is answered (CGI). Returns the exit status: 0, or 1 with a line in
+ * the log if it could not start or lost its socket. With an argument: --help and --version
+ * print and return 0, any other returns 1. Called once, by main, before any thread.
  */
 int responder_main(const struct responder *r, int argc, char **argv);
 

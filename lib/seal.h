@@ -23,7 +23,7 @@
 
 #define SEAL_VERSIONS_MAX 64 /* keys in one file */
 
-/* The keys by version. In memory of its own, locked if the system lets us, wiped when
+/* The keys by version, in memory of their own, locked if the system lets us, wiped when
  * freed. */
 struct seal_key;
 

@@ -98,30 +98,35 @@ open_secret(struct app *app, const char *id, const char *column, const char *cle
 	return text;
 }
 
-static char *
-webhook_url(const struct app *app, const char *id)
-{
-	struct buf url;
-	size_t n = strlen(app->config.public_url);
-
-	if (n == 0)
-		return strdup("");
-	while (n > 0 && app->config.public_url[n - 1] == '/')
-		n--;
-	buf_init(&url, 2048);
-	buf_add(&url, app->config.public_url, n);
-	buf_printf(&url, "/webhook/%s", id);
-	return buf_steal(&url);
-}
-
-static char *
-trimmed(const char *url)
+/* The length of a URL without the slashes at its end. */
+static size_t
+trimmed_length(const char *url)
 {
 	size_t n = strlen(url);
 
 	while (n > 0 && url[n - 1] == '/')
 		n--;
-	return strndup(url, n);
+	return n;
+}
+
+static char *
+trimmed(const char *url)
+{
+	return strndup(url, trimmed_length(url));
+}
+
+static char *
+webhook_url(const struct app *app, const char *id)
+{
+	const char *base = app->config.public_url;
+	struct buf url;
+
+	if (*base == '\0')
+		return strdup("");
+	buf_init(&url, 2048);
+	buf_add(&url, base, trimmed_length(base));
+	buf_printf(&url, "/webhook/%s", id);
+	return buf_steal(&url);
 }
 
 static struct server *
@@ -132,8 +137,8 @@ server_of_row(struct app *app, const PGresult *r, int row, struct err *e)
 
 	if (s == NULL)
 		goto fail;
-	snprintf(s->id, sizeof(s->id), "%s", id);
-	snprintf(s->kind, sizeof(s->kind), "%s", db_text(r, row, KIND));
+	db_copy(r, row, ID, s->id, sizeof(s->id));
+	db_copy(r, row, KIND, s->kind, sizeof(s->kind));
 	s->timeout_ms = (int)db_int(r, row, TIMEOUT) * 1000;
 	if (s->timeout_ms > app->config.gateway_timeout_ms)
 		s->timeout_ms = app->config.gateway_timeout_ms;
@@ -202,8 +207,8 @@ server_gateway(const struct server *s)
 	return gateway_of(s->kind);
 }
 
-/* Seals `clear` and writes it with that statement, which fences against what it
- * replaces. */
+/* Seals `clear` and writes it with that statement, which is fenced by what it replaces
+ * (a statement with fewer parameters takes the first ones). */
 static bool
 store_sealed(struct app *app, const struct db_stmt *stmt, const char *id,
 	const char *column, const char *clear, const char *was_clear,
@@ -303,17 +308,18 @@ bool
 server_ensure_platform(struct app *app, deadline_t d, struct err *e)
 {
 	const struct config *c = &app->config;
-	char max[16];
+	char max[DB_PARAM_SIZE];
 	char *url;
-	PGresult *r = NULL;
-	bool ok = false;
+	PGresult *r;
+	bool ok;
 
 	if (*c->waha_url == '\0')
 		return true;
 	url = trimmed(c->waha_url);
-	snprintf(max, sizeof(max), "%d", c->waha_max_sessions);
-	if (url != NULL)
-		r = db_query(app->db, d, &stmt_ensure, (const char *[]){url, max}, e);
+	if (url == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	r = db_query(app->db, d, &stmt_ensure,
+		(const char *[]){url, db_param_int(max, c->waha_max_sessions)}, e);
 	ok = r != NULL && ensure_secrets(app, r, d, e);
 	PQclear(r);
 	free(url);

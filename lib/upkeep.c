@@ -1,7 +1,5 @@
 #include "lib/upkeep.h"
 
-#include <stdio.h>
-
 #include "lib/db.h"
 
 #define BATCH "1000"
@@ -18,17 +16,6 @@ static const struct db_stmt stmt_prune = {"upkeep_prune",
 	3};
 
 static const struct db_stmt stmt_due = {"upkeep_due", "SELECT work_due($1::int)", 1};
-
-struct number {
-	char text[16];
-};
-
-static const char *
-number(struct number *n, int value)
-{
-	snprintf(n->text, sizeof(n->text), "%d", value);
-	return n->text;
-}
 
 /* Runs a statement that gives one number. */
 static bool
@@ -47,32 +34,35 @@ bool
 upkeep_refill(struct app *app, bool top_up, deadline_t d, int *n, struct err *e)
 {
 	const struct config *c = &app->config;
-	struct number target, low, step, max;
+	char target[DB_PARAM_SIZE], low[DB_PARAM_SIZE], step[DB_PARAM_SIZE],
+		max[DB_PARAM_SIZE];
 
 	return counted(app, &stmt_refill,
-		(const char *[]){number(&target, c->pool_target),
-			number(&low, c->pool_low), number(&step, c->pool_step),
-			number(&max, c->pool_max), top_up ? "true" : "false"},
+		(const char *[]){db_param_int(target, c->pool_target),
+			db_param_int(low, c->pool_low),
+			db_param_int(step, c->pool_step),
+			db_param_int(max, c->pool_max), top_up ? "true" : "false"},
 		d, n, e);
 }
 
 bool
 upkeep_unpaired(struct app *app, deadline_t d, int *n, struct err *e)
 {
-	struct number ttl;
+	char ttl[DB_PARAM_SIZE];
 
 	return counted(app, &stmt_unpaired,
-		(const char *[]){number(&ttl, app->config.unpaired_ttl_s)}, d, n, e);
+		(const char *[]){db_param_int(ttl, app->config.unpaired_ttl_s)}, d, n,
+		e);
 }
 
 bool
 upkeep_prune(struct app *app, deadline_t d, int *n, struct err *e)
 {
 	const struct config *c = &app->config;
-	struct number messages, events, idempotency;
-	const char *params[] = {number(&messages, c->message_retention_h),
-		number(&events, c->event_retention_d),
-		number(&idempotency, c->idempotency_ttl_h)};
+	char messages[DB_PARAM_SIZE], events[DB_PARAM_SIZE], idempotency[DB_PARAM_SIZE];
+	const char *params[] = {db_param_int(messages, c->message_retention_h),
+		db_param_int(events, c->event_retention_d),
+		db_param_int(idempotency, c->idempotency_ttl_h)};
 	int batch;
 
 	do {
@@ -88,10 +78,9 @@ upkeep_prune(struct app *app, deadline_t d, int *n, struct err *e)
 int
 upkeep_due(struct app *app, int most, deadline_t d, struct err *e)
 {
-	struct number limit;
+	char limit[DB_PARAM_SIZE];
+	const char *params[] = {db_param_int(limit, most)};
 	int n = 0;
 
-	if (!counted(app, &stmt_due, (const char *[]){number(&limit, most)}, d, &n, e))
-		return -1;
-	return n;
+	return counted(app, &stmt_due, params, d, &n, e) ? n : -1;
 }

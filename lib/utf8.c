@@ -1,5 +1,7 @@
 #include "lib/utf8.h"
 
+#include <string.h>
+
 static bool
 is_tail(unsigned char c)
 {
@@ -62,4 +64,16 @@ utf8_valid(const char *s, size_t n)
 		i += len;
 	}
 	return true;
+}
+
+void
+utf8_copy(char *to, size_t size, const char *from)
+{
+	size_t n = 0, len = from != NULL ? strlen(from) : 0, c;
+
+	while (n < len && (c = utf8_char(from + n, len - n)) > 0 && n + c < size)
+		n += c;
+	if (n > 0)
+		memcpy(to, from, n);
+	to[n] = '\0';
 }

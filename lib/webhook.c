@@ -10,7 +10,8 @@
 #include "lib/server.h"
 #include "lib/uuid.h"
 
-#define DAY_MS 86400000
+#define Y2001_MS 978307200000
+#define AHEAD_MS 300000 /* that a gateway's clock may be ahead of ours */
 
 static const struct db_stmt stmt_store = {"webhook_store",
 	"SELECT webhook_store($1, $2, $3, $4, $5, $6,"
@@ -19,25 +20,15 @@ static const struct db_stmt stmt_store = {"webhook_store",
 	" $11, $12, $13::boolean, $14::json)",
 	14};
 
-/* A number as a parameter: NULL when there is none. */
-struct number {
-	char text[24];
-};
-
+/* A time a gateway may mean, as a parameter: after 2001 and not more than some minutes
+ * ahead of us. Anything else is taken for "it does not tell" (NULL), so that a lying clock
+ * cannot freeze an instance's status. */
 static const char *
-number_or_null(struct number *n, int64_t value, bool present)
+time_or_null(char room[DB_PARAM_SIZE], int64_t at_ms)
 {
-	snprintf(n->text, sizeof(n->text), "%lld", (long long)value);
-	return present ? n->text : NULL;
-}
+	bool sane = at_ms > Y2001_MS && at_ms < clock_wall_ms() + AHEAD_MS;
 
-/* A time a gateway may mean: after 2001 and not more than a day ahead of us. Anything
- * else is taken for "it does not tell", so that a lying clock cannot freeze an
- * instance's status. */
-static bool
-is_sane(int64_t at_ms)
-{
-	return at_ms > 978307200000 && at_ms < clock_wall_ms() + DAY_MS;
+	return sane ? db_param_int(room, at_ms) : NULL;
 }
 
 /* "event|id", "request|id" or "body|sha256". */
@@ -59,7 +50,7 @@ static PGresult *
 store(struct app *app, const struct request *rq, const struct server *s,
 	const struct gateway_event *ev, struct err *e)
 {
-	struct number at, generation, status_at;
+	char at[DB_PARAM_SIZE], generation[DB_PARAM_SIZE], status_at[DB_PARAM_SIZE];
 	struct buf key;
 	PGresult *r = NULL;
 
@@ -70,12 +61,10 @@ store(struct app *app, const struct request *rq, const struct server *s,
 	}
 	const char *params[] = {s->id, buf_str(&key), ev->event, ev->id,
 		request_header(rq, "X-Webhook-Request-Id"), ev->session,
-		number_or_null(&at, ev->at_ms, is_sane(ev->at_ms)),
-		number_or_null(&generation, ev->generation, ev->generation >= 0),
-		ev->status,
-		number_or_null(&status_at, ev->status_at_ms, is_sane(ev->status_at_ms)),
-		ev->phone, ev->profile, ev->released ? "true" : "false",
-		buf_str(&rq->body)};
+		time_or_null(at, ev->at_ms),
+		ev->generation >= 0 ? db_param_int(generation, ev->generation) : NULL,
+		ev->status, time_or_null(status_at, ev->status_at_ms), ev->phone,
+		ev->profile, ev->released ? "true" : "false", buf_str(&rq->body)};
 	r = db_query(app->db, rq->deadline, &stmt_store, params, e);
 out:
 	buf_free(&key);
@@ -150,8 +139,8 @@ receive_at(struct app *app, const struct request *rq, const char *server_id,
 	server_free(s);
 }
 
-/* The session a body names, copied; "" if it names none. Only used to find the key to
- * verify with. */
+/* The session a body names, copied; "" if it names none. What is read here is not verified
+ * yet: it only serves to find the key to verify with. */
 static void
 peek_session(const struct request *rq, char *out, size_t size)
 {

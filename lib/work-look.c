@@ -1,19 +1,11 @@
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "lib/db.h"
 #include "lib/log.h"
 #include "lib/server.h"
-#include "lib/work.h"
-
-#define LOOK_MS 60000
+#include "lib/work-int.h"
 
 static const struct db_stmt stmt_claim = {"look_claim",
-	"SELECT server_check_claim FROM server_check_claim('90 seconds')", 0};
-
-static const struct db_stmt stmt_failed = {
-	"look_failed", "SELECT server_failed($1, $2)", 2};
+	"SELECT server_check_claim FROM server_check_claim('" WORK_LEASE "')", 0};
 
 static const struct db_stmt stmt_reconcile = {"look_reconcile",
 	"SELECT known, missing, changed, recycled, restarted FROM server_reconcile($1, "
@@ -41,21 +33,22 @@ write_down(struct app *app, const struct server *s, const struct gateway_status 
 	const json_t *list, int64_t asked_ms, struct err *e)
 {
 	const struct config *c = &app->config;
-	char started[24], interval[16], age[24], grace[16], absent[16];
+	char started[DB_PARAM_SIZE], interval[DB_PARAM_SIZE], age[DB_PARAM_SIZE],
+		grace[DB_PARAM_SIZE], absent[DB_PARAM_SIZE];
 	char *sessions = json_dumps(list, JSON_COMPACT);
 	PGresult *r = NULL;
 
-	snprintf(started, sizeof(started), "%lld", (long long)st->started_ms);
-	snprintf(interval, sizeof(interval), "%d", c->health_interval_s);
-	snprintf(age, sizeof(age), "%lld", (long long)(clock_ms() - asked_ms));
-	snprintf(grace, sizeof(grace), "%d", c->gateway_start_grace_s);
-	/* seen missing at three looks */
-	snprintf(absent, sizeof(absent), "%d", 2 * c->health_interval_s);
+	db_param_int(started, st->started_ms);
+	/* twice the interval: seen missing at three looks */
+	db_param_int(absent, 2 * (int64_t)c->health_interval_s);
 	if (sessions != NULL)
 		r = db_query(app->db, deadline_in(c->db_timeout_ms), &stmt_reconcile,
 			(const char *[]){s->id, st->version,
-				st->started_ms > 0 ? started : NULL, interval, age,
-				grace, absent, sessions},
+				st->started_ms > 0 ? started : NULL,
+				db_param_int(interval, c->health_interval_s),
+				db_param_int(age, clock_ms() - asked_ms),
+				db_param_int(grace, c->gateway_start_grace_s), absent,
+				sessions},
 			e);
 	else
 		err_set(e, ERR_NOMEM, "out of memory");

@@ -1,23 +1,22 @@
 #include "lib/work.h"
 
-#include <stdio.h>
 #include <string.h>
 
-#include "lib/db.h"
 #include "lib/log.h"
 #include "lib/server.h"
+#include "lib/work-int.h"
 
-#define LEASE "90 seconds" /* longer than ITEM_MS: nobody repeats what still runs */
-#define ITEM_MS 60000
-#define BACKOFF_MS 2000
-#define BACKOFF_LONGEST_MS 60000
+#define BACKOFF_MS 2000 /* the longest wait after the first failure, doubling... */
+#define BACKOFF_LONGEST_MS 60000 /* ...up to this */
 #define MAKE_TRIES 3
 
+#define ITEM_COLUMNS                                                                   \
+	"id, name, server_id, lifecycle, work_token, work_attempts, generation, epoch"
+
+enum { ID, NAME, SERVER_ID, LIFECYCLE, TOKEN, ATTEMPTS, GENERATION, EPOCH };
+
 static const struct db_stmt stmt_claim = {"work_claim",
-	"SELECT id, name, server_id, lifecycle, work_token, work_attempts, generation, "
-	"epoch"
-	" FROM work_claim('" LEASE "', $1::int)",
-	1};
+	"SELECT " ITEM_COLUMNS " FROM work_claim('" WORK_LEASE "', $1::int)", 1};
 
 static const struct db_stmt stmt_done = {"work_done", "SELECT work_done($1, $2)", 2};
 
@@ -26,11 +25,8 @@ static const struct db_stmt stmt_failed = {"work_failed",
 	"$5::boolean)",
 	5};
 
-static const struct db_stmt stmt_lost = {"lost_claim",
-	"SELECT id, name, server_id, lifecycle, work_token, work_attempts, generation, "
-	"epoch"
-	" FROM lost_claim('" LEASE "')",
-	0};
+static const struct db_stmt stmt_lost = {
+	"lost_claim", "SELECT " ITEM_COLUMNS " FROM lost_claim('" WORK_LEASE "')", 0};
 
 static const struct db_stmt stmt_later = {"lost_later",
 	"SELECT lost_later($1, $2, $3::bigint * interval '1 millisecond')", 3};
@@ -58,43 +54,40 @@ struct item {
 	deadline_t deadline;
 };
 
-/* Runs a statement of which only success matters. */
-static bool
-run(struct app *app, const struct db_stmt *s, const char *const *params)
+bool
+work_run(struct app *app, const struct db_stmt *s, const char *const *params)
 {
 	struct err e = ERR_INIT;
 	PGresult *r = db_query(
 		app->db, deadline_in(app->config.db_timeout_ms), s, params, &e);
+	bool yes = r != NULL && db_bool(r, 0, 0);
 
 	if (r == NULL)
 		log_write(LOG_WARN, "work.database", LOG_STR("statement", s->name),
 			LOG_STR("error", e.text));
 	PQclear(r);
-	return r != NULL;
+	return yes;
 }
 
 static bool
-claim(struct app *app, const struct db_stmt *s, struct item *it)
+claim(struct app *app, const struct db_stmt *s, const char *const *params,
+	struct item *it)
 {
 	struct err e = ERR_INIT;
-	char per_server[16];
-	PGresult *r;
-	bool got;
+	PGresult *r = db_query(
+		app->db, deadline_in(app->config.db_timeout_ms), s, params, &e);
+	bool got = r != NULL && PQntuples(r) > 0;
 
-	snprintf(per_server, sizeof(per_server), "%d", app->config.provision_parallel);
-	r = db_query(app->db, deadline_in(app->config.db_timeout_ms), s,
-		(const char *[]){per_server}, &e);
-	got = r != NULL && PQntuples(r) > 0;
-	*it = (struct item){.app = app, .deadline = deadline_in(ITEM_MS)};
+	*it = (struct item){.app = app, .deadline = deadline_in(WORK_ITEM_MS)};
 	if (got) {
-		snprintf(it->id, sizeof(it->id), "%s", db_text(r, 0, 0));
-		snprintf(it->name, sizeof(it->name), "%s", db_text(r, 0, 1));
-		snprintf(it->server_id, sizeof(it->server_id), "%s", db_text(r, 0, 2));
-		it->recycling = strcmp(db_text(r, 0, 3), "recycling") == 0;
-		snprintf(it->token, sizeof(it->token), "%s", db_text(r, 0, 4));
-		it->attempts = (int)db_int(r, 0, 5);
-		it->generation = db_int(r, 0, 6);
-		it->epoch = db_int(r, 0, 7);
+		db_copy(r, 0, ID, it->id, sizeof(it->id));
+		db_copy(r, 0, NAME, it->name, sizeof(it->name));
+		db_copy(r, 0, SERVER_ID, it->server_id, sizeof(it->server_id));
+		it->recycling = strcmp(db_text(r, 0, LIFECYCLE), "recycling") == 0;
+		db_copy(r, 0, TOKEN, it->token, sizeof(it->token));
+		it->attempts = (int)db_int(r, 0, ATTEMPTS);
+		it->generation = db_int(r, 0, GENERATION);
+		it->epoch = db_int(r, 0, EPOCH);
 	} else if (r == NULL) {
 		log_write(LOG_WARN, "work.claim", LOG_STR("error", e.text));
 	}
@@ -111,7 +104,7 @@ open_server(struct item *it, struct err *e)
 	return it->server != NULL;
 }
 
-/* Exponential, with full jitter above its half, so that a server that returns is not
+/* Exponential, with jitter over its upper half, so that a server that returns is not
  * flooded. */
 static int64_t
 backoff_ms(int attempts)
@@ -125,30 +118,31 @@ backoff_ms(int attempts)
 	return most / 2 + clock_jitter((uint32_t)(most / 2));
 }
 
-/* True if the trouble is the server's, not the session's. */
+/* True if the trouble is the server's: not the session's, nor our database's, which is
+ * asked before there is a server and not again. */
 static bool
-is_servers_fault(const struct err *e)
+is_servers_fault(const struct item *it, const struct err *e)
 {
-	return e->code == ERR_UNAUTHORIZED || e->code == ERR_CONFIG ||
-		e->code == ERR_TIMEOUT ||
-		(e->code == ERR_UNAVAILABLE && e->status == 0 &&
-			e->sqlstate[0] == '\0');
+	if (e->code == ERR_UNAUTHORIZED || e->code == ERR_CONFIG)
+		return true;
+	return it->server != NULL &&
+		(e->code == ERR_TIMEOUT ||
+			(e->code == ERR_UNAVAILABLE && e->status == 0));
 }
 
-/* True if another server may do better: also a 5xx, which is what a proxy says of a dead gateway. */
+/* True if another server may do better: also a 5xx, which is what a proxy says of a dead
+ * gateway. */
 static bool
-may_be_elsewhere(const struct err *e)
+may_be_elsewhere(const struct item *it, const struct err *e)
 {
-	return is_servers_fault(e) ||
-		(e->code == ERR_UNAVAILABLE && e->sqlstate[0] == '\0');
+	return is_servers_fault(it, e) ||
+		(it->server != NULL && e->code == ERR_UNAVAILABLE);
 }
 
-static void
-tell_server_failed(struct app *app, const char *server_id, const struct err *e)
+void
+work_server_failed(struct app *app, const char *server_id, const struct err *why)
 {
-	log_write(LOG_WARN, "server.failed", LOG_STR("server", server_id),
-		LOG_STR("kind", err_name(e->code)), LOG_STR("error", e->text));
-	run(app, &stmt_server_failed, (const char *[]){server_id, e->text});
+	work_run(app, &stmt_server_failed, (const char *[]){server_id, why->text});
 }
 
 /* Makes the session. A name that is taken is a former session that has not gone yet, or
@@ -181,7 +175,7 @@ empty(struct item *it, struct err *e)
 	struct http *h = it->app->http;
 
 	if (!it->gw->logout(h, it->server, it->name, it->deadline, e)) {
-		if (is_servers_fault(e))
+		if (is_servers_fault(it, e))
 			return false;
 		log_write(LOG_WARN, "work.logout", LOG_STR("instance", it->name),
 			LOG_STR("error", e->text));
@@ -205,33 +199,39 @@ is_clean(struct item *it, struct err *e)
 static void
 report(struct item *it, bool ok, const struct err *e)
 {
-	char wait[24];
+	char wait[DB_PARAM_SIZE];
 
 	if (ok) {
-		run(it->app, &stmt_done, (const char *[]){it->id, it->token});
-		log_write(LOG_INFO, "work.ready", LOG_STR("instance", it->name),
-			LOG_INT("attempts", it->attempts));
+		/* not if the lease ended and somebody else does it again */
+		if (work_run(it->app, &stmt_done, (const char *[]){it->id, it->token}))
+			log_write(LOG_INFO, "work.ready", LOG_STR("instance", it->name),
+				LOG_INT("attempts", it->attempts));
 		return;
 	}
 	log_write(LOG_WARN, "work.failed", LOG_STR("instance", it->name),
 		LOG_INT("attempts", it->attempts), LOG_STR("kind", err_name(e->code)),
 		LOG_STR("error", e->text));
-	if (is_servers_fault(e))
-		tell_server_failed(it->app, it->server_id, e);
-	snprintf(wait, sizeof(wait), "%lld", (long long)backoff_ms(it->attempts));
-	run(it->app, &stmt_failed,
-		(const char *[]){it->id, it->token, e->text, wait,
-			may_be_elsewhere(e) ? "true" : "false"});
+	if (is_servers_fault(it, e)) {
+		log_write(LOG_WARN, "server.failed", LOG_STR("server", it->server_id),
+			LOG_STR("kind", err_name(e->code)), LOG_STR("error", e->text));
+		work_server_failed(it->app, it->server_id, e);
+	}
+	work_run(it->app, &stmt_failed,
+		(const char *[]){it->id, it->token, e->text,
+			db_param_int(wait, backoff_ms(it->attempts)),
+			may_be_elsewhere(it, e) ? "true" : "false"});
 }
 
 bool
 work_make(struct app *app)
 {
+	char most[DB_PARAM_SIZE]; /* items of one server at a time */
+	const char *params[] = {db_param_int(most, app->config.provision_parallel)};
 	struct err e = ERR_INIT;
 	struct item it;
 	bool ok;
 
-	if (!claim(app, &stmt_claim, &it))
+	if (!claim(app, &stmt_claim, params, &it))
 		return false;
 	ok = open_server(&it, &e) && (!it.recycling || empty(&it, &e)) &&
 		make(&it, &e) && is_clean(&it, &e);
@@ -243,28 +243,27 @@ work_make(struct app *app)
 static void
 observe(struct item *it, const struct session *s, int64_t asked_ms)
 {
-	char generation[24], age[24];
+	char generation[DB_PARAM_SIZE], age[DB_PARAM_SIZE];
 
-	snprintf(generation, sizeof(generation), "%lld", (long long)it->generation);
-	snprintf(age, sizeof(age), "%lld", (long long)(clock_ms() - asked_ms));
-	run(it->app, &stmt_observe,
-		(const char *[]){it->id, generation, age, s->word,
-			*s->phone != '\0' ? s->phone : NULL,
-			*s->profile != '\0' ? s->profile : NULL});
+	work_run(it->app, &stmt_observe,
+		(const char *[]){it->id, db_param_int(generation, it->generation),
+			db_param_int(age, clock_ms() - asked_ms), s->word,
+			db_param_text(s->phone), db_param_text(s->profile)});
 }
 
 static void
 release(struct item *it)
 {
-	char epoch[24];
+	char epoch[DB_PARAM_SIZE];
 
 	snprintf(epoch, sizeof(epoch), "%lld", (long long)it->epoch);
 	log_write(LOG_INFO, "work.released", LOG_STR("instance", it->name));
-	run(it->app, &stmt_release,
+	work_run(it->app, &stmt_release,
 		(const char *[]){it->id, epoch, "logged out on the phone"});
 }
 
-/* What the gateway says decides: a webhook was only the hint. */
+/* What the gateway says decides: a webhook was only the hint. Returns the milliseconds
+ * until the next look, if it is still wanted then. */
 static int64_t
 look_after(struct item *it)
 {
@@ -297,12 +296,12 @@ bool
 work_lost(struct app *app)
 {
 	struct item it;
-	char wait[24];
+	char wait[DB_PARAM_SIZE];
 
-	if (!claim(app, &stmt_lost, &it))
+	if (!claim(app, &stmt_lost, NULL, &it))
 		return false;
-	snprintf(wait, sizeof(wait), "%lld", (long long)look_after(&it));
-	run(app, &stmt_later, (const char *[]){it.id, it.token, wait});
+	work_run(app, &stmt_later,
+		(const char *[]){it.id, it.token, db_param_int(wait, look_after(&it))});
 	server_free(it.server);
 	return true;
 }

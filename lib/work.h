@@ -14,8 +14,8 @@
 
 #include "lib/app.h"
 
-/* Takes one item if any is due, and does it. True if there was one, whatever became of
- * it. */
+/* Takes one item if any is due, and does it. True if there was one, whatever became of it:
+ * failures are logged and tried again later. */
 typedef bool work_fn(struct app *app);
 
 /* Makes a session that was ordered, or empties a released one (logout, delete, create);

@@ -211,8 +211,10 @@ sub bodies {
 sub large_bodies {
 	my $json = sub { '{"a":"' . 'x' x ($_[0] - 8) . '"}' };
 	refused(
-		(map { ["$_: a byte too much", with_body($_, $json->(4097)), 413, 'too-large', { instance => $_ }] } CONNECT, DISCONNECT, LOGIN),
-		(map { ["GET $_ with a body", by_user(GET => $_, body => 'x' x 2000, headers => { 'Content-Length' => 2000 }), 413, 'too-large'] } MINE, QR));
+		(map { ["$_: a byte too much", with_body($_, $json->(4097)), 413, 'too-large', { instance => $_ }] }
+			CONNECT, DISCONNECT, LOGIN),
+		(map { ["GET $_ with a body", by_user(GET => $_, body => 'x' x 2000, headers => { 'Content-Length' => 2000 }),
+			413, 'too-large'] } MINE, QR));
 	return;
 }
 
@@ -256,8 +258,10 @@ sub connect_fields {
 		invalid(CONNECT, 'method', {}, @words),
 		invalid(CONNECT, 'phoneNumber', { method => 'code' }, @numbers),
 		['connect: a code for no number', by_user(POST => CONNECT, json => { method => 'code' }), 422, 'invalid-field'],
-		["connect: a device that is not his", by_user(POST => CONNECT, json => { deviceId => $s->unique_user }), 404, 'device-not-found'],
-		["disconnect: a device that is not his", by_user(POST => DISCONNECT, json => { deviceId => $s->unique_user }), 404, 'device-not-found'])
+		["connect: a device that is not his", by_user(POST => CONNECT, json => { deviceId => $s->unique_user }),
+			404, 'device-not-found'],
+		["disconnect: a device that is not his", by_user(POST => DISCONNECT, json => { deviceId => $s->unique_user }),
+			404, 'device-not-found'])
 		if make_known();
 	return;
 }
@@ -307,8 +311,8 @@ sub unsigned_webhooks {
 			push @rows, ["$name: signature " . substr($signature // 'none', 0, 10),
 				webhook($s, $event, @at, signature => utf8_bytes($signature)), 401, 'bad-signature'];
 		}
-		push @rows, map { ["$name, unsigned: " . substr($_, 0, 10), webhook($s, $body{$_}, @at, signature => '0' x 128), 401, 'bad-signature'] }
-			sort keys %body;
+		push @rows, map { ["$name, unsigned: " . substr($_, 0, 10), webhook($s, $body{$_}, @at, signature => '0' x 128),
+			401, 'bad-signature'] } sort keys %body;
 	}
 	refused(@rows);
 	return;

@@ -18,7 +18,7 @@ use constant {
 	CONNECT    => '/api/whatsapp/connect',
 	DISCONNECT => '/api/whatsapp/disconnect',
 	ROOM       => 80,    # sessions the gateway may hold
-	ROUNDS     => 10,    # of claims and releases under three helpers
+	ROUNDS     => 7,     # of claims and releases under three helpers
 };
 
 binmode $_, ':encoding(UTF-8)' for map { Test::More->builder->$_ } qw(output failure_output todo_output);

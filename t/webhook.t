@@ -23,7 +23,7 @@ use Wapool::Test qw(stack burst problem_ok eventually_ok webhook sign server_id 
 use constant {
 	GENERATION => 7,
 	LIMIT      => 2 * 1024 * 1024,    # bytes of a body
-	KILLS      => 4,
+	KILLS      => 3,
 };
 
 binmode $_, ':encoding(UTF-8)' for map { Test::More->builder->$_ } qw(output failure_output todo_output);
@@ -40,10 +40,10 @@ my %end      = (    # what the fixture's sessions have come to
 	'loja-4' => 'STOPPED 5511900000001@c.us');
 
 subtest 'replayed in order'                     => sub { replay(1, captured()) };
-subtest "replayed shuffled, seed $_"            => \&replay_shuffled, $_ for 1 .. 5;
+subtest "replayed shuffled, seed $_"            => \&replay_shuffled, $_ for 1 .. 3;
 subtest 'every delivery doubled'                => sub { replay(1, map { ($_, $_) } captured()) };
 subtest 'doubled and shuffled, 8 at a time'     => sub { srand 8; replay(8, shuffle(map { ($_, $_) } captured())) };
-subtest 'tripled, all at once'                  => sub { srand 9; my @all = (captured()) x 3; replay(scalar @all, shuffle(@all)) };
+subtest 'tripled, all at once'                  => sub { srand 9; replay(1000, shuffle((captured()) x 3)) };
 subtest 'my-connection tells what they told'    => \&my_connection;
 subtest 'signatures'                            => \&signatures;
 subtest 'the server is found by session and signature' => \&which_server;
@@ -110,8 +110,10 @@ sub assign {
 	my ($name, $server) = @_;
 	$owner{$name} = $s->unique_user;
 	$s->psql("SELECT ensure_user('$owner{$name}', NULL)");
-	$s->psql("INSERT INTO instances (name, server_id, lifecycle, assigned_to_user_id, assigned_at, pairing_asked_at, generation)
-		VALUES ('$name', '$server', 'assigned', '$owner{$name}', now() - interval '1 day', now() - interval '1 day', " . GENERATION . ')');
+	my $yesterday = "now() - interval '1 day'";
+	$s->psql('INSERT INTO instances'
+		. ' (name, server_id, lifecycle, assigned_to_user_id, assigned_at, pairing_asked_at, generation)'
+		. " VALUES ('$name', '$server', 'assigned', '$owner{$name}', $yesterday, $yesterday, " . GENERATION . ')');
 	return;
 }
 
@@ -138,8 +140,8 @@ sub replay {
 	is scalar(grep { !$_->{json}{duplicate} } @answers), scalar keys %once, 'each event is new once';
 	is count(), scalar keys %once, 'and stored once';
 	is_deeply { map { $_ => state_of($_) } keys %end }, \%end, 'status and phone are the last ones';
-	is $s->psql_value("SELECT string_agg(name, ' ' ORDER BY name) FROM instances WHERE paired_at IS NOT NULL"), 'loja-1 loja-2 loja-4',
-		'who was paired';
+	is_deeply [map { $_->[0] } $s->psql('SELECT name FROM instances WHERE paired_at IS NOT NULL ORDER BY 1')],
+		[qw(loja-1 loja-2 loja-4)], 'who was paired';
 	is count('instance_id IS NULL'), 0, 'every event belongs to its instance';
 	return;
 }
@@ -187,7 +189,8 @@ sub signatures {
 		problem_ok(post($altered, @at, signature => $good), 401, 'bad-signature', 'refused: the body altered');
 		my $other = webhook($s, $body, @at);
 		$other->{headers}{'X-Webhook-Hmac-Algorithm'} = 'sha256';
-		problem_ok($s->http(POST => $other->{path}, body => $body, headers => $other->{headers}), 401, 'bad-signature', 'refused: another algorithm');
+		problem_ok($s->http(POST => $other->{path}, body => $body, headers => $other->{headers}), 401, 'bad-signature',
+			'refused: another algorithm');
 	}
 	is count(), 0, 'nothing of it is stored';
 	is state_of('loja-1'), 'STOPPED nobody', 'nor believed';
@@ -236,15 +239,16 @@ sub which_server {
 
 sub same_or_not {
 	begin('loja-1');
-	my $message = { id => unique_id(), timestamp => int(time * 1000), event => 'message', session => 'loja-1', payload => { id => 'false_1', body => 'Bom dia' } };
+	my $message = { id => unique_id(), timestamp => int(time * 1000), event => 'message', session => 'loja-1',
+		payload => { id => 'false_1', body => 'Bom dia' } };
 	my %any     = (%$message, event => 'message.any');
+	my $stored  = 0;
 	my $is_new  = sub {
 		my ($what, $expected, $event, %opt) = @_;
-		my $before = count();
 		my $answer = post($event, %opt);
 		is $answer->{status}, 200, $what;
 		is !!$answer->{json}{duplicate}, !$expected, $expected ? 'is new' : 'is the same';
-		is count() - $before, $expected, $expected ? 'stored' : 'not stored again';
+		is count(), $stored += $expected, $expected ? 'stored' : 'not stored again';
 	};
 	$is_new->('message', 1, $message, request_id => 'r1');
 	$is_new->('message.any with its id', 1, \%any, request_id => 'r2');
@@ -275,10 +279,11 @@ sub kept {
 		{ event => 'session.status', session => 'loja-1', payload => { name => 'loja-1', status => 7 } },
 		{ event => 'message', session => 'loja-1', payload => { body => "\x{1F600} ação" }, me => 'x', metadata => [] });
 	is post($_)->{status}, 200, "$_->{event} is taken" for @events;
-	is_deeply [map { outcome($_) } @events], [qw(kept unknown-session kept unknown-session kept kept kept kept)], 'and stored for what it is';
+	is_deeply [map { outcome($_) } @events], [qw(kept unknown-session kept unknown-session kept kept kept kept)],
+		'and stored for what it is';
 	is state_of('loja-1'), 'STOPPED nobody', 'none of it is a status';
-	is json_of($s->psql_value("SELECT payload FROM webhook_events WHERE event_id = '$events[-1]{id}'"))->{payload}{body}, "\x{1F600} ação",
-		'as it came';
+	my $stored = $s->psql_value("SELECT payload FROM webhook_events WHERE event_id = '$events[-1]{id}'");
+	is json_of($stored)->{payload}{body}, "\x{1F600} ação", 'as it came';
 
 	my $status = status_event('loja-1', 'PASSKEY_REQUIRED', 0);
 	is post($status)->{status}, 200, 'a status that nobody knew';
@@ -294,7 +299,8 @@ sub clocks {
 	post(my $late = status_event('loja-1', 'STARTING', 3000));
 	is outcome($late), 'stale', 'what happened before';
 	is state_of('loja-1'), 'SCAN_QR_CODE nobody', 'changes nothing when it comes after';
-	for my $wrong ([-10 * 86_400_000, 'ten days ahead'], [int(time * 1000), 'in 1970'], [-9e15, 'in another era'], [9e15, 'before all time']) {
+	for my $wrong ([-3_600_000, 'an hour ahead'], [-10 * 86_400_000, 'ten days ahead'], [int(time * 1000), 'in 1970'], [-9e15, 'in another era'],
+		[9e15, 'before all time']) {
 		my ($ago, $when) = @$wrong;
 		$s->psql('UPDATE instances SET status_at = now()');
 		post(status_event('loja-1', 'FAILED', $ago));
@@ -330,7 +336,8 @@ sub late_pairing {
 
 sub former {
 	begin('loja-1');
-	my $old = status_event('loja-1', 'WORKING', 0, metadata => { 'wapool.generation' => '' . (GENERATION - 1) }, me => { id => '5511900000004@c.us' });
+	my $old = status_event('loja-1', 'WORKING', 0, me => { id => '5511900000004@c.us' },
+		metadata => { 'wapool.generation' => '' . (GENERATION - 1) });
 	is post($old)->{status}, 200, 'an event of the session before this one is taken';
 	is outcome($old), 'former', 'known for what it is';
 	is $s->psql_value("SELECT epoch FROM webhook_events WHERE event_id = '$old->{id}'"), undef, 'and of no owner of today';
@@ -372,7 +379,8 @@ sub sizes {
 
 sub broken {
 	begin('loja-1');
-	my @broken = ('{"event":"message"', '[]', '', 'null', "{\"event\":\"\xff\"}", '{"event":"a","event":"b"}', '{"event":"a\u0000"}', '{"session":"loja-1"}');
+	my @broken = ('{"event":"message"', '[]', '', 'null', "{\"event\":\"\xff\"}", '{"event":"a","event":"b"}',
+		'{"event":"a\u0000"}', '{"session":"loja-1"}');
 	problem_ok(post($_), 400, 'bad-json', 'signed, but ' . ($_ eq '' ? 'nothing' : 'broken')) for @broken;
 	is count(), 0, 'nothing is stored';
 	return;
@@ -406,11 +414,11 @@ sub killed {
 	my @gateways = map { gateway($acknowledged->filename) } 1 .. 3;
 	for my $time (1 .. KILLS) {
 		my $before = acknowledged($acknowledged);
-		eventually_ok("events come in, time $time", sub { acknowledged($acknowledged) > $before + 30 });
+		eventually_ok("events come in, time $time", sub { acknowledged($acknowledged) > $before + 20 });
 		$s->restart_responder('webhook', 'KILL');
 	}
 	my $before = acknowledged($acknowledged);
-	eventually_ok('and go on coming in', sub { acknowledged($acknowledged) > $before + 30 });
+	eventually_ok('and go on coming in', sub { acknowledged($acknowledged) > $before + 20 });
 	kill 'TERM', @gateways;
 	waitpid $_, 0 for @gateways;
 	my @sent   = acknowledged($acknowledged);

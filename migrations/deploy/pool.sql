@@ -276,6 +276,10 @@ BEGIN
 	SELECT * INTO v_row FROM instances
 	WHERE id = p_instance AND epoch = p_epoch AND lifecycle = 'assigned' FOR NO KEY UPDATE;
 	IF NOT FOUND THEN
+		-- Our start may have come after it was emptied: what stands by must not run.
+		PERFORM because('started late by its former owner');
+		UPDATE instances SET lifecycle = 'recycling'
+		WHERE id = p_instance AND epoch = p_epoch AND lifecycle = 'standby';
 		RETURN false;
 	END IF;
 	IF p_pairing AND v_row.paired_at IS NOT NULL

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "lib/http.h"
+#include "lib/log.h"
 #include "t/unit/fake-http.h"
 #include "t/unit/jwt-mint.h"
 
@@ -435,5 +436,6 @@ main(void)
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
 		return 1;
 	json_object_seed(0);
+	log_setup("auth-t", LOG_ERROR);
 	return unit_main(unit_suite("auth", tests));
 }
