@@ -1,5 +1,5 @@
-/* POST /api/whatsapp/connect: the button. A QR (or a pairing code) for the user's device,
- * or the news that it is connected already. */
+/* POST /api/whatsapp/connect: the button. A QR (or a pairing code) for the user's
+ * device, or the news that it is connected already. */
 #include <string.h>
 
 #include "lib/connect.h"
@@ -100,8 +100,9 @@ answer(const struct request *rq, const struct connect_wish *wish,
 		response_json(rs, 200, body);
 }
 
-/* Writes down what is shown and, in the same transaction, the answer to its
- * Idempotency-Key. *current is false if the assignment is over: nothing may be shown. */
+/* Writes down what is shown and, in the same transaction, the answer to
+ * its Idempotency-Key. *current is false if the assignment is over:
+ * nothing may be shown. */
 static bool
 commit(struct app *app, const struct connect_result *r, const struct idempotency *id,
 	const struct response *rs, bool *current, struct err *e)

@@ -1,4 +1,5 @@
-/* GET /livez: this process answers (draft-inadarei-api-health-check). Asks nobody else. */
+/* GET /livez: this process answers (draft-inadarei-api-health-check).
+ * Asks nobody else. */
 #include "lib/health-json.h"
 #include "lib/responder.h"
 

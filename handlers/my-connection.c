@@ -1,4 +1,5 @@
-/* GET /api/whatsapp/my-connection[?deviceId=]: connected or not, from the database alone. */
+/* GET /api/whatsapp/my-connection[?deviceId=]: connected or not, from
+ * the database alone. */
 #include <string.h>
 
 #include "lib/device.h"

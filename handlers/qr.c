@@ -1,4 +1,5 @@
-/* GET /api/whatsapp/qr[?deviceId=]: the QR of this moment, as PNG or (by Accept) SVG. */
+/* GET /api/whatsapp/qr[?deviceId=]: the QR of this moment, as PNG or
+ * (by Accept) SVG. */
 #include <string.h>
 
 #include "lib/device.h"
@@ -64,13 +65,15 @@ static void
 show(struct app *app, struct request *rq, const struct user *u,
 	const struct connection *c, struct response *rs)
 {
-	struct server *server = server_load(app, c->server_id, rq->deadline, NULL);
 	struct err e = ERR_INIT;
+	struct server *server = server_load(app, c->server_id, rq->deadline, &e);
 	struct session session;
 	struct buf value;
 
 	buf_init(&value, 2000);
 	if (server == NULL) {
+		log_write(LOG_WARN, "qr.server", LOG_STR("server", c->server_id),
+			LOG_STR("error", e.text));
 		response_problem(rs, rq, PROBLEM_UNAVAILABLE, NULL);
 		goto out;
 	}

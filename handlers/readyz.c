@@ -1,5 +1,5 @@
-/* GET /readyz: the database is writable, its schema is ours, and the pool was filled
- * (draft-inadarei-api-health-check). */
+/* GET /readyz: the database is writable, its schema is ours, and the pool
+ * was filled (draft-inadarei-api-health-check). */
 #include <string.h>
 
 #include "lib/db.h"
@@ -29,7 +29,8 @@ ready(struct app *app, struct request *rq, struct response *rs)
 	struct err e = ERR_INIT;
 	PGresult *r = db_query(app->db, deadline_min(rq->deadline, deadline_in(3000)),
 		&stmt_ready, NULL, &e);
-	/* SQLSTATE class 42, undefined objects: it answers, but its schema is not ours */
+	/* SQLSTATE class 42, undefined objects: it answers, but its schema
+	 * is not ours */
 	bool strange = strncmp(e.sqlstate, "42", 2) == 0;
 	bool writable = r != NULL ? db_bool(r, 0, 0) : strange;
 	bool schema = r != NULL && db_bool(r, 0, 1);

@@ -15,15 +15,15 @@
  * or control characters, at most ACCOUNT_EMAIL_MAX bytes. NULL is not. */
 bool account_email_valid(const char *text);
 
-/* The user of that e-mail and password. False with ERR_UNAUTHORIZED if there is none, he is
- * disabled or the password is wrong (always after the time of one argon2 hash), or with an
- * error of db; *out is then as it was. */
+/* The user of that e-mail and password. False with ERR_UNAUTHORIZED if there is none,
+ * he is disabled or the password is wrong (always after the time of one argon2 hash),
+ * or with an error of db; *out is then as it was. */
 bool account_login(struct app *app, const char *email, const char *password,
 	deadline_t d, struct user *out, struct err *e);
 
-/* Makes the user, or gives the one of that e-mail a new password and role. out may be NULL.
- * False with ERR_INPUT if e-mail or password are not acceptable (e->text tells the person
- * why), ERR_NOMEM, or an error of db. */
+/* Makes the user, or gives the one of that e-mail a new password and role. out may be
+ * NULL. False with ERR_INPUT if e-mail or password are not acceptable (e->text tells
+ * the person why), ERR_NOMEM, or an error of db. */
 bool account_put(struct app *app, const char *email, const char *password, bool admin,
 	deadline_t d, struct user *out, struct err *e);
 

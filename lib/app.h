@@ -1,9 +1,9 @@
 /*
  * app: what every program of wapool holds open: configuration, the pool of database
  * connections, the keys. Made once in main, before threads, and passed down; beside it
- * only log keeps something of its own (the program's name, the level, a thread's request).
- * Thread-safety: app_open before threads and app_close after them; in between the struct
- * is read-only but for jwks_tried and jwks_due.
+ * only log keeps something of its own (the program's name, the level, a thread's
+ * request). Thread-safety: app_open before threads and app_close after them; in between
+ * the struct is read-only but for jwks_tried and jwks_due.
  */
 #ifndef WAPOOL_APP_H
 #define WAPOOL_APP_H

@@ -1,6 +1,6 @@
 /*
- * auth: who is asking. Bearer tokens by lib/jwt, keys from JWT_SECRET, JWKS_FILE or
- * JWKS_URL.
+ * auth: who is asking. Bearer tokens by lib/jwt, keys from JWT_SECRET,
+ * JWKS_FILE or JWKS_URL.
  *
  * A set from JWKS_URL is fetched at start and again when it is 10 minutes old, or at
  * most once a minute when a token names an unknown key; one request does that while the
@@ -22,9 +22,9 @@ struct user {
 	bool admin;
 };
 
-/* Makes app->jwt from the configuration; needs app->http. ERR_CONFIG if no key is set, two
- * kinds are, or it is not usable; with JWKS_URL also the errors of http_call. jwt_keys_free
- * frees it (app_close does). */
+/* Makes app->jwt from the configuration; needs app->http. ERR_CONFIG if no key is set,
+ * two kinds are, or it is not usable; with JWKS_URL also the errors of http_call.
+ * jwt_keys_free frees it (app_close does). */
 bool auth_open(struct app *app, struct err *e);
 
 /* The user whose valid bearer token the request carries, into *out. False: rs holds the

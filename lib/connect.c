@@ -99,9 +99,10 @@ nudge(struct attempt *a, enum session_state state)
 }
 
 /*
- * The gateway knows no such session: it lost its data, or is starting and has not read
- * them yet. A never paired one is made anew at once, a paired one only when it stays away:
- * its phone may still be known. A name that is taken after all means that it has come back.
+ * The gateway knows no such session: it lost its data, or is starting and has not
+ * read them yet. A never paired one is made anew at once, a paired one only when it
+ * stays away: its phone may still be known. A name that is taken after all means that
+ * it has come back.
  */
 static bool
 revive(struct attempt *a)
@@ -123,8 +124,8 @@ revive(struct attempt *a)
 	return true;
 }
 
-/* What a failed look at the session means. True when the attempt has ended, with
- * *result. */
+/* What a failed look at the session means. True when the attempt has
+ * ended, with *result. */
 static bool
 look_failed(struct attempt *a, enum outcome *result)
 {
@@ -209,8 +210,8 @@ try_instance(struct app *app, const struct connect_wish *wish, deadline_t d,
 	return result;
 }
 
-/* A session that was started by an earlier click and still shows nothing never will: the
- * next click shall find another. */
+/* A session that was started by an earlier click and still shows nothing never will:
+ * the next click shall find another. */
 static void
 leave_stuck(struct app *app, struct connect_result *out)
 {

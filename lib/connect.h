@@ -1,11 +1,11 @@
 /*
  * connect: from a click to a QR code (or a pairing code), over the pool and a gateway.
  *
- * Claims or finds the device's instance, starts its session, waits until the gateway
- * has something to show, and swaps a broken, never paired instance for a fresh one. It
- * ends by its deadline; whoever gives up keeps his instance and finds it at the next
- * click. No transaction is open while a gateway is asked. Thread-safety: as db and
- * http.
+ * Claims or finds the device's instance, starts its session, waits until the
+ * gateway has something to show, and swaps a broken, never paired instance for a
+ * fresh one. It ends by its deadline; whoever gives up keeps his instance and finds
+ * it at the next click. No transaction is open while a gateway is asked.
+ * Thread-safety: as db and http.
  */
 #ifndef WAPOOL_CONNECT_H
 #define WAPOOL_CONNECT_H

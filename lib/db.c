@@ -101,7 +101,8 @@ db_pool_free(struct db_pool *p)
 	free(p);
 }
 
-/* Waits until the connection's socket is ready for `events`; false if d passes first. */
+/* Waits until the connection's socket is ready for `events`; false if d passes
+ * first. */
 static bool
 wait_socket(PGconn *pg, short events, deadline_t d)
 {
@@ -124,8 +125,8 @@ drop_notice(void *arg, const char *text)
 	(void)text;
 }
 
-/* One attempt to connect, by libpq's asynchronous steps, so that the deadline holds (but
- * for the look-up of a host's name, which libpq waits for). */
+/* One attempt to connect, by libpq's asynchronous steps, so that the deadline holds
+ * (but for the look-up of a host's name, which libpq waits for). */
 static PGconn *
 connect_pg(const struct db_pool *p, deadline_t d, struct err *e)
 {
@@ -238,8 +239,9 @@ db_put(struct db_pool *p, struct db_conn *c)
 		conn_free(c);
 }
 
-/* True if the server has closed this idle connection meanwhile (a restart). Nothing else is
- * sent on an idle connection, so whatever can be read is its farewell or its end. */
+/* True if the server has closed this idle connection meanwhile (a restart).
+ * Nothing else is sent on an idle connection, so whatever can be read is its
+ * farewell or its end. */
 static bool
 is_stale(struct db_conn *c)
 {
@@ -296,8 +298,8 @@ fail(struct db_conn *c, const PGresult *r, const char *what, struct err *e)
 	return err_set(e, ERR_UNAVAILABLE, "%s: %s", what, PQerrorMessage(c->pg));
 }
 
-/* Sends what is queued and waits until PQgetResult will not block. A deadline that passes
- * breaks the connection: its answer would come to the next statement. */
+/* Sends what is queued and waits until PQgetResult will not block. A deadline that
+ * passes breaks the connection: its answer would come to the next statement. */
 static bool
 await_result(struct db_conn *c, deadline_t d, const char *what, struct err *e)
 {

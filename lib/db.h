@@ -1,6 +1,6 @@
 /*
- * db: a small pool of PostgreSQL connections per process, and statements with
- * deadlines.
+ * db: a small pool of PostgreSQL connections per process, and
+ * statements with deadlines.
  *
  * libpq is used nowhere else, but for PGresult and the functions that read one.
  * Connections open at first use, are prepared lazily, checked when a statement fails,
@@ -36,15 +36,15 @@ struct db_stmt {
 struct db_pool;
 struct db_conn;
 
-/* A pool of at most `size` connections to `url` (libpq's conninfo or URI) that calls
- * itself `program` there (application_name) and gives statements at most timeout_ms.
- * Opens nothing. NULL with ERR_NOMEM, or ERR_CONFIG if url cannot be parsed. Free with
- * db_pool_free. */
+/* A pool of at most `size` connections to `url` (libpq's conninfo or URI) that
+ * calls itself `program` there (application_name) and gives statements at most
+ * timeout_ms. Opens nothing. NULL with ERR_NOMEM, or ERR_CONFIG if url cannot be
+ * parsed. Free with db_pool_free. */
 struct db_pool *db_pool_new(
 	const char *url, const char *program, int size, int timeout_ms, struct err *e);
 
-/* Closes what is idle and frees; every connection must have been put back. NULL is
- * allowed. */
+/* Closes what is idle and frees; every connection must have been put back.
+ * NULL is allowed. */
 void db_pool_free(struct db_pool *p);
 
 /*
@@ -71,8 +71,9 @@ PGresult *db_exec(struct db_conn *c, deadline_t d, const struct db_stmt *s,
 PGresult *db_query(struct db_pool *p, deadline_t d, const struct db_stmt *s,
 	const char *const *params, struct err *e) __attribute__((warn_unused_result));
 
-/* BEGIN, COMMIT, ROLLBACK. After a failed commit with ERR_TIMEOUT or ERR_UNAVAILABLE
- * the outcome is unknown. db_rollback never fails: db_put closes what it could not undo. */
+/* BEGIN, COMMIT, ROLLBACK. After a failed commit with ERR_TIMEOUT or
+ * ERR_UNAVAILABLE the outcome is unknown. db_rollback never fails: db_put closes
+ * what it could not undo. */
 bool db_begin(struct db_conn *c, deadline_t d, struct err *e);
 bool db_commit(struct db_conn *c, deadline_t d, struct err *e);
 void db_rollback(struct db_conn *c, deadline_t d);
@@ -81,8 +82,9 @@ void db_rollback(struct db_conn *c, deadline_t d);
  * failure does not matter (polling stands behind it). */
 void db_notify(struct db_pool *p, deadline_t d, const struct db_stmt *notify);
 
-/* LISTENs on `wapool` with a connection kept for it, and waits until something comes or the
- * deadline passes. True if woken; false also if the connection broke: db_alive tells. */
+/* LISTENs on `wapool` with a connection kept for it, and waits until something
+ * comes or the deadline passes. True if woken; false also if the connection
+ * broke: db_alive tells. */
 bool db_wait(struct db_conn *c, deadline_t d);
 
 /* False once the connection is known to be broken: give it back and get another. */

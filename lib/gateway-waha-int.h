@@ -6,8 +6,8 @@
 
 #include "lib/gateway.h"
 
-/* The member of a session's metadata that holds its generation; WAHA sends it back in every
- * webhook of that session. */
+/* The member of a session's metadata that holds its generation; WAHA sends it back in
+ * every webhook of that session. */
 #define WAHA_GENERATION "wapool.generation"
 
 /* The text member of a JSON object, borrowed; NULL if o is no object (or NULL) or the

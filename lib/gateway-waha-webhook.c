@@ -52,8 +52,8 @@ status_time(const json_t *payload, const char *status, int64_t fallback)
 	return json_integer_value(at);
 }
 
-/* The generation as we wrote it; -1 if there is none, 0 (nobody's: ours begin with 1) if it
- * is no number. */
+/* The generation as we wrote it; -1 if there is none, 0 (nobody's: ours begin with 1)
+ * if it is no number. */
 static int64_t
 generation_of(const json_t *metadata)
 {

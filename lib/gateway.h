@@ -82,7 +82,8 @@ typedef bool session_fn(const struct session *s, void *ctx);
 
 struct gateway {
 	const char *kind;
-	/* Makes the session, stopped, with our webhooks. ERR_CONFLICT: the name is taken. */
+	/* Makes the session, stopped, with our webhooks. ERR_CONFLICT: the
+	 * name is taken. */
 	bool (*create)(struct http *, const struct server *,
 		const struct session_spec *, deadline_t, struct err *);
 	bool (*start)(struct http *, const struct server *, const char *name,
@@ -108,8 +109,8 @@ struct gateway {
 		const char *number, struct buf *code, deadline_t, struct err *);
 	bool (*ping)(struct http *, const struct server *, struct gateway_status *,
 		deadline_t, struct err *);
-	/* True if the webhook's raw body is signed with the server's secret; compared in
-	 * constant time. */
+	/* True if the webhook's raw body is signed with the server's secret; compared
+	 * in constant time. */
 	bool (*signature_ok)(const struct server *, const struct request *);
 	/* Reads a parsed webhook's body, of which the event's texts are borrowed. False
 	 * with ERR_INPUT if it is none of this kind of gateway. */

@@ -10,8 +10,8 @@
 
 #include "lib/response.h"
 
-/* Answers 200 with status "pass" or 503 with "fail", and with the checks, unless there are
- * none. Takes their reference; NULL is none. */
+/* Answers 200 with status "pass" or 503 with "fail", and with the checks, unless there
+ * are none. Takes their reference; NULL is none. */
 void health_json(struct response *rs, bool pass, json_t *checks);
 
 #endif

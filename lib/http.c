@@ -89,7 +89,8 @@ headers_ok(const struct http_request *rq)
 static struct curl_slist *
 header_list(const struct http_request *rq)
 {
-	/* no "Expect: 100-continue": it costs a round trip, and some servers stall on it */
+	/* no "Expect: 100-continue": it costs a round trip, and some servers
+	 * stall on it */
 	struct curl_slist *list = curl_slist_append(NULL, "Expect:"), *more;
 
 	for (size_t i = 0;

@@ -1,6 +1,6 @@
 /*
- * http: calls to other people's servers. Only http.c includes curl, and app.c, which
- * initialises it.
+ * http: calls to other people's servers. Only http.c includes curl, and app.c,
+ * which initialises it.
  *
  * Every call has an absolute deadline and a cap on the answer; redirects are not
  * followed, proxies of the environment are ignored, only http and https are spoken, TLS
@@ -46,10 +46,10 @@ void http_free(struct http *h);
 /*
  * Makes the call. True if an HTTP answer came, whatever its status; the caller frees it
  * with http_answer_free (also after failure). False: ERR_TIMEOUT (the deadline passed;
- * e->status is 1 if the request may have left), ERR_UNAVAILABLE (name, connection, TLS or
- * reset), ERR_PROTOCOL (the answer is not HTTP), ERR_TOO_LARGE (the answer was longer than
- * max_answer), ERR_INPUT (not a usable URL, or a line break in a header), ERR_NOMEM.
- * e->text says which, without the URL.
+ * e->status is 1 if the request may have left), ERR_UNAVAILABLE (name, connection, TLS
+ * or reset), ERR_PROTOCOL (the answer is not HTTP), ERR_TOO_LARGE (the answer was
+ * longer than max_answer), ERR_INPUT (not a usable URL, or a line break in a header),
+ * ERR_NOMEM. e->text says which, without the URL.
  */
 bool http_call(struct http *h, const struct http_request *rq, deadline_t d,
 	struct http_answer *a, struct err *e);

@@ -22,8 +22,8 @@ enum { OUTCOME, TOKEN, STATUS, BODY };
 
 /*
  * The draft wants a Structured Field string ("..." in quotes); many clients send the
- * bare text. Both are taken, as one and the same key. False if it is empty, too long or
- * not printable.
+ * bare text. Both are taken, as one and the same key. False if it is empty, too long
+ * or not printable.
  */
 static bool
 read_key(const char *header, char out[IDEMPOTENCY_KEY_MAX + 1])

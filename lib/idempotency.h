@@ -41,8 +41,8 @@ bool idempotency_store(struct db_conn *c, const struct idempotency *id,
 	const struct response *rs, deadline_t d, struct err *e);
 
 /* The same outside of a transaction: stores an answer below 500, frees the key of any
- * other. Also after the request's deadline. A failure is logged: the key then frees itself
- * when its lock ends. */
+ * other. Also after the request's deadline. A failure is logged: the key then frees
+ * itself when its lock ends. */
 void idempotency_end(
 	struct app *app, const struct idempotency *id, const struct response *rs);
 

@@ -1,6 +1,6 @@
 /*
- * jwt-int: what jwt.c, jwt-keys.c, jwt-jwks.c, jwt-claims.c and jwt-issue.c share; for no
- * other file.
+ * jwt-int: what jwt.c, jwt-keys.c, jwt-jwks.c, jwt-claims.c and jwt-issue.c share; for
+ * no other file.
  */
 #ifndef WAPOOL_JWT_INT_H
 #define WAPOOL_JWT_INT_H
@@ -60,8 +60,8 @@ jwt_refuse(struct err *e, const char *reason)
 	return err_set(e, ERR_UNAUTHORIZED, "token: %s", reason);
 }
 
-/* Copies a UUID (RFC 9562 section 4) in lower case; false, and out "", if text is none or
- * NULL. */
+/* Copies a UUID (RFC 9562 section 4) in lower case; false, and out "", if text is
+ * none or NULL. */
 bool jwt_uuid(const char *text, char out[37]);
 
 #endif

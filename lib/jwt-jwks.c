@@ -39,8 +39,8 @@ integer_bits(const char *base64, bool *odd)
 	return bits;
 }
 
-/* Makes cjose's key from two public members only: a private one in the file stays out of
- * memory. */
+/* Makes cjose's key from two public members only: a private one in the file stays
+ * out of memory. */
 static cjose_jwk_t *
 import(const json_t *jwk, const char *kty, const char *a, const char *b)
 {

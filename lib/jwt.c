@@ -34,8 +34,9 @@ digit(char c)
 	return c == '-' ? 62 : c == '_' ? 63 : -1;
 }
 
-/* Base64url without padding and with no stray bits in its last digit (RFC 7515 section 2,
- * RFC 4648 section 3.5). cjose takes more, so one signature would have several texts. */
+/* Base64url without padding and with no stray bits in its last digit (RFC 7515
+ * section 2, RFC 4648 section 3.5). cjose takes more, so one signature would
+ * have several texts. */
 static bool
 base64url(const char *s, size_t n)
 {

@@ -110,9 +110,10 @@ bool jwt_keys_take_kid_miss(struct jwt_keys *keys);
  *            null or false; role and email, if there, short texts without control
  *            characters
  *
- * Otherwise false, *out zeroed, and *e: ERR_UNAUTHORIZED with a short reason that repeats
- * nothing from the token; ERR_NOMEM (where the library that failed tells; if not, also
- * ERR_UNAUTHORIZED). token NULL is unauthorized; keys, rules and out must not be NULL.
+ * Otherwise false, *out zeroed, and *e: ERR_UNAUTHORIZED with a short reason that
+ * repeats nothing from the token; ERR_NOMEM (where the library that failed tells; if
+ * not, also ERR_UNAUTHORIZED). token NULL is unauthorized; keys, rules and out must
+ * not be NULL.
  */
 bool jwt_verify(struct jwt_keys *keys, const struct jwt_rules *rules, const char *token,
 	int64_t now_s, struct jwt_claims *out, struct err *e);

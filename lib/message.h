@@ -26,9 +26,9 @@ enum message {
 const char *message_text(enum message m, enum lang lang);
 
 /*
- * Problems: what can be refused or fail, as the caller sees it. Each has a status, a stable
- * code (the tail of RFC 9457's type URI), a title and a default detail in both languages
- * and, where waiting helps, a Retry-After.
+ * Problems: what can be refused or fail, as the caller sees it. Each has a status, a
+ * stable code (the tail of RFC 9457's type URI), a title and a default detail in both
+ * languages and, where waiting helps, a Retry-After.
  */
 enum problem {
 	PROBLEM_BAD_REQUEST,       /* 400 bad-request: malformed request */

@@ -22,17 +22,17 @@
 #define PASSWORD_HASH_SIZE 128 /* bytes of a hash text with its NUL */
 
 /*
- * True if pw may become a password: PASSWORD_MIN to PASSWORD_MAX bytes of valid UTF-8
- * without control characters (C0, DEL, C1). Otherwise false and *e is ERR_INPUT with a
- * text meant for the person who chose it; it never repeats the password. NULL is too
- * short.
+ * True if pw may become a password: PASSWORD_MIN to PASSWORD_MAX bytes of valid
+ * UTF-8 without control characters (C0, DEL, C1). Otherwise false and *e is
+ * ERR_INPUT with a text meant for the person who chose it; it never repeats the
+ * password. NULL is too short.
  */
 bool password_valid(const char *pw, struct err *e);
 
 /*
- * Writes the hash of pw with a new random salt into out, "$argon2id$v=19$..." with NUL.
- * Does not check password_valid. False, out "" and *e: ERR_INPUT if pw is NULL,
- * ERR_NOMEM.
+ * Writes the hash of pw with a new random salt into out, "$argon2id$v=19$..."
+ * with NUL. Does not check password_valid. False, out "" and *e: ERR_INPUT if pw
+ * is NULL, ERR_NOMEM.
  */
 bool password_hash(const char *pw, char out[PASSWORD_HASH_SIZE], struct err *e);
 

@@ -1,9 +1,10 @@
 /*
  * pool: who has which instance. Each function is one statement (functions of migration
- * `pool`, which keep the invariants); none talks to a gateway. `device` is a UUID, or NULL
- * for the user's default device.
+ * `pool`, which keep the invariants); none talks to a gateway. `device` is a UUID, or
+ * NULL for the user's default device.
  *
- * Errors: those of db; "nothing free" and "not yours" are outcomes. Thread-safety: as db.
+ * Errors: those of db; "nothing free" and "not yours" are outcomes.
+ * Thread-safety: as db.
  */
 #ifndef WAPOOL_POOL_H
 #define WAPOOL_POOL_H
@@ -52,14 +53,14 @@ struct connection {
 bool pool_claim(struct app *app, const struct user *u, const char *device, deadline_t d,
 	struct claim *out, struct err *e);
 
-/* Gives up a broken, never paired instance for a fresh one; *claim is replaced, on failure
- * it stays. If a phone is connected by now nothing is given up (CLAIM_OWN). reason is for
- * the trail, and for people. */
+/* Gives up a broken, never paired instance for a fresh one; *claim is replaced, on
+ * failure it stays. If a phone is connected by now nothing is given up (CLAIM_OWN).
+ * reason is for the trail, and for people. */
 bool pool_swap(struct app *app, struct claim *claim, const char *reason, deadline_t d,
 	struct err *e);
 
-/* Gives the device's instance back. *known (set on success) is false if the device is not
- * the user's; a device that has none is no error. Wakes the helper. */
+/* Gives the device's instance back. *known (set on success) is false if the device is
+ * not the user's; a device that has none is no error. Wakes the helper. */
 bool pool_release(struct app *app, const struct user *u, const char *device,
 	deadline_t d, bool *known, struct err *e);
 

@@ -10,8 +10,8 @@
  * may hold a part unless said otherwise: ERR_INPUT (value NULL, empty or too long),
  * ERR_TOO_LARGE (out cannot hold it), ERR_NOMEM, ERR_INTERNAL (a library failed).
  *
- * Thread-safety: all functions from any thread; libxml2 wants xmlInitParser() before
- * threads start.
+ * Thread-safety: all functions from any thread; libxml2 wants xmlInitParser()
+ * before threads start.
  */
 #ifndef WAPOOL_QR_H
 #define WAPOOL_QR_H

@@ -302,7 +302,8 @@ form_decode(const char *s, size_t n, char *out, size_t size)
 	return utf8_valid(out, len);
 }
 
-/* The raw value of the query's first parameter of that name, *n bytes; NULL if absent. */
+/* The raw value of the query's first parameter of that name, *n bytes;
+ * NULL if absent. */
 static const char *
 find_query(const struct request *rq, const char *name, size_t *n)
 {

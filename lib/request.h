@@ -22,8 +22,8 @@
 struct request {
 	char *const *env;   /* "NAME=value" strings, NULL-terminated; borrowed */
 	const char *method; /* never NULL; "" if the server sent none */
-	/* DOCUMENT_URI (decoded, without query), never NULL; where the server sets none,
-	 * SCRIPT_NAME followed by PATH_INFO */
+	/* DOCUMENT_URI (decoded, without query), never NULL; where the server sets
+	 * none, SCRIPT_NAME followed by PATH_INFO */
 	const char *path;
 	const char *query; /* raw query string, never NULL */
 	char id[40];     /* REQUEST_ID if it is 8 to 39 of [0-9A-Za-z-], else random */
@@ -41,8 +41,8 @@ void request_init(struct request *rq, char *const *env);
 /* Frees the body. NULL is allowed. */
 void request_free(struct request *rq);
 
-/* The CGI variable (e.g. "REMOTE_ADDR", "HTTP_X_WEBHOOK_HMAC"), borrowed from env; NULL if
- * it is not there. */
+/* The CGI variable (e.g. "REMOTE_ADDR", "HTTP_X_WEBHOOK_HMAC"), borrowed from env; NULL
+ * if it is not there. */
 const char *request_env(const struct request *rq, const char *name);
 
 /* The request header by its HTTP name in any case ("Idempotency-Key"), or NULL. */
@@ -58,24 +58,25 @@ bool request_match(struct request *rq, const char *pattern);
 /* True if the query has a parameter of that name, whatever its value. */
 bool request_query_has(const struct request *rq, const char *name);
 
-/* The decoded value of a query parameter into out (size bytes, NUL-terminated). False, and
- * out "", if it is absent, badly encoded, not UTF-8, holds a NUL or is longer than out. */
+/* The decoded value of a query parameter into out (size bytes, NUL-terminated).
+ * False, and out "", if it is absent, badly encoded, not UTF-8, holds a NUL or is
+ * longer than out. */
 bool request_query(const struct request *rq, const char *name, char *out, size_t size);
 
 /*
- * The body as a JSON object: a new reference that the caller releases. Strict: RFC 8259,
- * valid UTF-8, no NUL in strings, no duplicate members, depth at most 16, an object at the
- * top. An empty body gives an empty object if empty_ok. NULL on failure: ERR_INPUT with a
- * sentence for the caller in e->text (English; says where; quotes nothing of the input),
- * also, with e->status 415, for a Content-Type that is there but not application/json
- * (parameters allowed); ERR_NOMEM.
+ * The body as a JSON object: a new reference that the caller releases. Strict: RFC
+ * 8259, valid UTF-8, no NUL in strings, no duplicate members, depth at most 16, an
+ * object at the top. An empty body gives an empty object if empty_ok. NULL on failure:
+ * ERR_INPUT with a sentence for the caller in e->text (English; says where; quotes
+ * nothing of the input), also, with e->status 415, for a Content-Type that is there but
+ * not application/json (parameters allowed); ERR_NOMEM.
  */
 json_t *request_json(const struct request *rq, bool empty_ok, struct err *e)
 	__attribute__((warn_unused_result));
 
 /* How a client likes its answer: true if Accept prefers `type` ("image/svg+xml") to
- * `other`. Weights and wildcards as in RFC 9110 section 12.5.1; `other` if both are liked
- * equally or there is no Accept. */
+ * `other`. Weights and wildcards as in RFC 9110 section 12.5.1; `other` if both are
+ * liked equally or there is no Accept. */
 bool request_prefers(const struct request *rq, const char *type, const char *other);
 
 /* The strict parser behind request_json, for any bytes (gateways' answers): accepts any

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "lib/log.h"
-#include "lib/responder-private.h"
+#include "lib/responder-int.h"
 
 /* What poll promises to take without blocking: a pipe's PIPE_BUF. */
 #define PIECE 4096

@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "lib/log.h"
-#include "lib/responder-private.h"
+#include "lib/responder-int.h"
 
 #define LISTEN_FD 0
 #define THREADS_MAX 256
@@ -28,7 +28,7 @@
 #define STOP_GRACE_MS 5000
 
 /* Shared by the threads of a process; read-only but for `failed`. */
-struct server {
+struct service {
 	const struct responder *r;
 	struct app *app;
 	int stop_fd;        /* readable once the process must stop */
@@ -94,10 +94,11 @@ fcgi_write(struct peer *p, const char *bytes, size_t n)
 		FCGX_FClose(fr->err) == 0 && FCGX_FClose(fr->out) == 0;
 }
 
-/* Waits until fd or the stop is readable. True if fd is: when both are, a kept connection
- * (prefer_fd) still gets its answer, while a new one is left to the next process. */
+/* Waits until fd or the stop is readable. True if fd is: when both are, a
+ * kept connection (prefer_fd) still gets its answer, while a new one is left
+ * to the next process. */
 static bool
-wait_readable(const struct server *s, int fd, bool prefer_fd)
+wait_readable(const struct service *s, int fd, bool prefer_fd)
 {
 	struct pollfd pfd[] = {
 		{.fd = s->stop_fd, .events = POLLIN}, {.fd = fd, .events = POLLIN}};
@@ -112,7 +113,7 @@ wait_readable(const struct server *s, int fd, bool prefer_fd)
 
 /* Pauses without becoming deaf to the stop. */
 static void
-pause_ms(const struct server *s, int ms)
+pause_ms(const struct service *s, int ms)
 {
 	struct pollfd pfd = {.fd = s->stop_fd, .events = POLLIN};
 
@@ -155,7 +156,7 @@ is_passing(int error)
 
 /* The listening socket is lost: ends the process, whose supervisor starts another. */
 static void
-give_up(struct server *s, int error)
+give_up(struct service *s, int error)
 {
 	log_write(
 		LOG_ERROR, "accept failed", LOG_STR("reason", strerrordesc_np(error)));
@@ -165,7 +166,7 @@ give_up(struct server *s, int error)
 
 /* A new connection that has something to say; -1 when the thread must leave. */
 static int
-take_connection(struct server *s)
+take_connection(struct service *s)
 {
 	bool complained = false;
 	int fd;
@@ -199,7 +200,7 @@ take_connection(struct server *s)
  * listening socket of its own: after a bad head it fails instead of accepting.
  */
 static bool
-next_request(struct server *s, FCGX_Request *fr)
+next_request(struct service *s, FCGX_Request *fr)
 {
 	for (;;) {
 		if (fr->ipcFd >= 0) {
@@ -219,7 +220,7 @@ next_request(struct server *s, FCGX_Request *fr)
 static void *
 worker(void *arg)
 {
-	struct server *s = arg;
+	struct service *s = arg;
 	FCGX_Request fr;
 
 	FCGX_InitRequest(&fr, -1, 0);
@@ -244,7 +245,7 @@ worker(void *arg)
 }
 
 static int
-start_threads(struct server *s, pthread_t *threads, int wanted)
+start_threads(struct service *s, pthread_t *threads, int wanted)
 {
 	pthread_attr_t attr;
 	int n = 0;
@@ -259,7 +260,7 @@ start_threads(struct server *s, pthread_t *threads, int wanted)
 
 /* Waits for the threads, which finish the requests they have. */
 static bool
-join_threads(const struct server *s, pthread_t *threads, int n)
+join_threads(const struct service *s, pthread_t *threads, int n)
 {
 	const struct config *c = &s->app->config;
 	int longest = c->request_deadline_ms > c->connect_deadline_ms
@@ -301,7 +302,7 @@ warn_unless_private(void)
 
 /* Runs the threads until a signal; false if they could not all be started. */
 static bool
-run_threads(struct server *s)
+run_threads(struct service *s)
 {
 	const uint64_t one = 1;
 	pthread_t threads[THREADS_MAX];
@@ -334,7 +335,7 @@ run_threads(struct server *s)
 int
 responder_run_fcgi(const struct responder *r, struct app *app)
 {
-	struct server s = {.r = r, .app = app};
+	struct service s = {.r = r, .app = app};
 	int flags = fcntl(LISTEN_FD, F_GETFL);
 	bool ok;
 

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "lib/log.h"
-#include "lib/responder-private.h"
+#include "lib/responder-int.h"
 
 #define CHUNK 8192
 #define IGNORED_MAX (64u << 10) /* a body that its route does not want */
@@ -102,8 +102,9 @@ announced_length(const struct request *rq, size_t *out)
 	return true;
 }
 
-/* Reads the body to its end whatever becomes of it: bytes left on a kept connection
- * would be taken for the next request. A body of up to `keep` bytes goes to rq->body. */
+/* Reads the body to its end whatever becomes of it: bytes left on a kept
+ * connection would be taken for the next request. A body of up to `keep` bytes
+ * goes to rq->body. */
 static enum intake
 read_body(struct exchange *x, size_t keep, size_t limit)
 {

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "lib/log.h"
-#include "lib/responder-private.h"
+#include "lib/responder-int.h"
 
 #ifndef WAPOOL_VERSION
 #define WAPOOL_VERSION "unreleased"

@@ -30,10 +30,11 @@ struct responder {
 };
 
 /*
- * Runs until SIGTERM, SIGINT or SIGUSR1 (FastCGI: requests in progress are answered) or
- * until the one request is answered (CGI). Returns the exit status: 0, or 1 with a line in
- * the log if it could not start or lost its socket. With an argument: --help and --version
- * print and return 0, any other returns 1. Called once, by main, before any thread.
+ * Runs until SIGTERM, SIGINT or SIGUSR1 (FastCGI: requests in progress are answered)
+ * or until the one request is answered (CGI). Returns the exit status: 0, or 1 with
+ * a line in the log if it could not start or lost its socket. With an argument:
+ * --help and --version print and return 0, any other returns 1. Called once, by
+ * main, before any thread.
  */
 int responder_main(const struct responder *r, int argc, char **argv);
 

@@ -238,7 +238,8 @@ response_error(struct response *rs, const struct request *rq, const struct err *
 	bool ours = problem_info(p)->status >= 500;
 	bool input = e->code == ERR_INPUT;
 
-	/* an input's text may quote what was sent: the client sees it, the log does not */
+	/* an input's text may quote what was sent: the client sees it, the
+	 * log does not */
 	log_write(ours ? LOG_ERROR : LOG_INFO, "refused",
 		LOG_STR("kind", err_name(e->code)),
 		LOG_STR("reason", input ? "" : e->text),

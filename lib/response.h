@@ -24,8 +24,8 @@ struct response {
 	struct buf body;
 };
 
-/* An empty 500: a handler that forgets to answer is a bug, not a 200. Free with
- * response_free. */
+/* An empty 500: a handler that forgets to answer is a bug, not a 200.
+ * Free with response_free. */
 void response_init(struct response *rs);
 
 /* Frees headers and body. NULL is allowed. */
@@ -35,19 +35,20 @@ void response_free(struct response *rs);
  * with a line in the log, one that does not fit. */
 void response_header(struct response *rs, const char *name, const char *value);
 
-/* Answers with a JSON value and takes its reference, also on failure; NULL gives a 500.
- * Adds Cache-Control: no-store, unless the handler set one: every answer is somebody's. */
+/* Answers with a JSON value and takes its reference, also on failure; NULL
+ * gives a 500. Adds Cache-Control: no-store, unless the handler set one: every
+ * answer is somebody's. */
 void response_json(struct response *rs, int status, json_t *taken);
 
-/* Answers with n bytes already rendered, which are copied; content_type must be a constant
- * (NULL: none). Cache-Control as above. */
+/* Answers with n bytes already rendered, which are copied; content_type must be a
+ * constant (NULL: none). Cache-Control as above. */
 void response_bytes(struct response *rs, int status, const char *content_type,
 	const void *p, size_t n);
 
 /*
- * Answers with a problem. detail: a sentence in the caller's terms instead of the default
- * one, or NULL. Replaces whatever was prepared, headers included; adds Retry-After and
- * WWW-Authenticate where the problem says so. rq may be NULL. The body:
+ * Answers with a problem. detail: a sentence in the caller's terms instead of the
+ * default one, or NULL. Replaces whatever was prepared, headers included; adds
+ * Retry-After and WWW-Authenticate where the problem says so. rq may be NULL. The body:
  *
  *   {"type":"urn:wapool:problem:<code>","title","status","detail","instance":<path>,
  *    "error":<title>,"message":<detail>,"requestId"}
@@ -60,14 +61,15 @@ void response_problem(struct response *rs, const struct request *rq, enum proble
 void response_invalid(struct response *rs, const struct request *rq,
 	const char *pointer, const char *detail);
 
-/* Chooses the problem that fits an error of lib (ERR_INPUT: bad-json, or 415 by e->status;
- * ERR_TIMEOUT and ERR_UNAVAILABLE: unavailable; ...) and logs it. e->text is shown to the
- * caller only for ERR_INPUT, and then not logged: it may quote what was sent. */
+/* Chooses the problem that fits an error of lib (ERR_INPUT: bad-json, or 415 by
+ * e->status; ERR_TIMEOUT and ERR_UNAVAILABLE: unavailable; ...) and logs it.
+ * e->text is shown to the caller only for ERR_INPUT, and then not logged: it may
+ * quote what was sent. */
 void response_error(struct response *rs, const struct request *rq, const struct err *e);
 
 /* Appends Status, headers and body as CGI output ("Status: 200 OK\r\n...") to out. With
- * head_only the body is left out, but Content-Length tells its size. False if out cannot
- * hold it or the response could not be built. */
+ * head_only the body is left out, but Content-Length tells its size. False if out
+ * cannot hold it or the response could not be built. */
 bool response_render(const struct response *rs, bool head_only, struct buf *out);
 
 #endif

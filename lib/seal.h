@@ -23,8 +23,8 @@
 
 #define SEAL_VERSIONS_MAX 64 /* keys in one file */
 
-/* The keys by version, in memory of their own, locked if the system lets us, wiped when
- * freed. */
+/* The keys by version, in memory of their own, locked if the system lets us,
+ * wiped when freed. */
 struct seal_key;
 
 /*
@@ -52,10 +52,10 @@ int seal_key_current(const struct seal_key *k);
 bool seal_key_create(const char *path, struct err *e);
 
 /*
- * Appends plain, sealed for that place, to out. plain may be "". False, out unchanged
- * and *e: ERR_INPUT if plain or a part of the place is NULL, or a part is empty or
- * holds a '|', or the parts exceed 500 bytes; ERR_TOO_LARGE if out cannot hold it;
- * ERR_NOMEM.
+ * Appends plain, sealed for that place, to out. plain may be "". False, out
+ * unchanged and *e: ERR_INPUT if plain or a part of the place is NULL, or a part is
+ * empty or holds a '|', or the parts exceed 500 bytes; ERR_TOO_LARGE if out cannot
+ * hold it; ERR_NOMEM.
  */
 bool seal(const struct seal_key *k, const char *table, const char *id,
 	const char *column, const char *plain, struct buf *out, struct err *e);

@@ -1,7 +1,7 @@
 /*
- * upkeep: what the helper does to the whole pool, in one statement each. A function with
- * an n adds the rows it touched to *n (NULL allowed) and is false with *e on an error of db.
- * Thread-safety: as db.
+ * upkeep: what the helper does to the whole pool, in one statement each. A function
+ * with an n adds the rows it touched to *n (NULL allowed) and is false with *e on an
+ * error of db. Thread-safety: as db.
  */
 #ifndef WAPOOL_UPKEEP_H
 #define WAPOOL_UPKEEP_H
@@ -11,8 +11,8 @@
 #include "lib/app.h"
 #include "lib/clock.h"
 
-/* Orders more instances when fewer than POOL_LOW are free; with top_up also up to
- * POOL_TARGET. */
+/* Orders more instances when fewer than POOL_LOW are free; with top_up also
+ * up to POOL_TARGET. */
 bool upkeep_refill(struct app *app, bool top_up, deadline_t d, int *n, struct err *e);
 
 /* Releases assignments that nobody paired within UNPAIRED_TTL, 100 at the most. */
@@ -22,8 +22,8 @@ bool upkeep_unpaired(struct app *app, deadline_t d, int *n, struct err *e);
  * batches until nothing is left or d has passed. */
 bool upkeep_prune(struct app *app, deadline_t d, int *n, struct err *e);
 
-/* How many items of lib/work are due now, counted up to `most` of each kind; -1 with *e on
- * an error of db. */
+/* How many items of lib/work are due now, counted up to `most` of each kind; -1 with *e
+ * on an error of db. */
 int upkeep_due(struct app *app, int most, deadline_t d, struct err *e);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * uuid: the form of ids that clients send (RFC 9562). Pure functions, safe from any
- * thread.
+ * uuid: the form of ids that clients send (RFC 9562). Pure functions, safe
+ * from any thread.
  */
 #ifndef WAPOOL_UUID_H
 #define WAPOOL_UUID_H

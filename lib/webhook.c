@@ -21,8 +21,8 @@ static const struct db_stmt stmt_store = {"webhook_store",
 	14};
 
 /* A time a gateway may mean, as a parameter: after 2001 and not more than some minutes
- * ahead of us. Anything else is taken for "it does not tell" (NULL), so that a lying clock
- * cannot freeze an instance's status. */
+ * ahead of us. Anything else is taken for "it does not tell" (NULL), so that a lying
+ * clock cannot freeze an instance's status. */
 static const char *
 time_or_null(char room[DB_PARAM_SIZE], int64_t at_ms)
 {
@@ -139,8 +139,8 @@ receive_at(struct app *app, const struct request *rq, const char *server_id,
 	server_free(s);
 }
 
-/* The session a body names, copied; "" if it names none. What is read here is not verified
- * yet: it only serves to find the key to verify with. */
+/* The session a body names, copied; "" if it names none. What is read here is not
+ * verified yet: it only serves to find the key to verify with. */
 static void
 peek_session(const struct request *rq, char *out, size_t size)
 {

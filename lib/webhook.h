@@ -15,8 +15,8 @@
 
 /* Answers POST /webhook (server_id NULL: found by the session's name and the signature)
  * and POST /webhook/{server_id}. 200 once the event is stored; 401 for a missing or bad
- * signature and for an unknown server alike; 400 and 415 for a body that is no event; 503
- * if the database failed, so that the gateway sends it again. */
+ * signature and for an unknown server alike; 400 and 415 for a body that is no event;
+ * 503 if the database failed, so that the gateway sends it again. */
 void webhook_receive(struct app *app, const struct request *rq, const char *server_id,
 	struct response *rs);
 

@@ -8,14 +8,14 @@
 #include "lib/work.h"
 
 #define WORK_ITEM_MS 60000
-#define WORK_LEASE "90 seconds" /* longer than an item: nobody repeats what still runs */
+/* longer than an item: nobody repeats what still runs */
+#define WORK_LEASE "90 seconds"
 
 /* Runs a statement by itself, whatever the item's deadline. True if it answers true; a
  * failure is logged. */
 bool work_run(struct app *app, const struct db_stmt *s, const char *const *params);
 
 /* Counts a failure of that server: after the third in a row it is down. */
-void work_server_failed(
-	struct app *app, const char *server_id, const struct err *why);
+void work_server_failed(struct app *app, const char *server_id, const struct err *why);
 
 #endif

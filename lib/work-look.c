@@ -1,3 +1,4 @@
+/* Looking at a server: all its sessions against the table. */
 #include <stdlib.h>
 
 #include "lib/log.h"
@@ -8,12 +9,13 @@ static const struct db_stmt stmt_claim = {"look_claim",
 	"SELECT server_check_claim FROM server_check_claim('" WORK_LEASE "')", 0};
 
 static const struct db_stmt stmt_reconcile = {"look_reconcile",
-	"SELECT known, missing, changed, recycled, restarted FROM server_reconcile($1, "
-	"$2,"
-	" to_timestamp($3::bigint / 1000.0), $4::int * interval '1 second',"
+	"SELECT known, missing, changed, recycled, restarted FROM server_reconcile("
+	"$1, $2, to_timestamp($3::bigint / 1000.0), $4::int * interval '1 second',"
 	" $5::bigint * interval '1 millisecond', $6::int * interval '1 second',"
 	" $7::int * interval '1 second', $8::json)",
 	8};
+
+enum { KNOWN, MISSING, CHANGED, RECYCLED, RESTARTED };
 
 static bool
 add_session(const struct session *s, void *list)
@@ -26,6 +28,21 @@ add_session(const struct session *s, void *list)
 	if (row != NULL)
 		json_array_append_new(list, row);
 	return true;
+}
+
+static void
+log_look(const struct server *s, const PGresult *r, int64_t asked_ms)
+{
+	bool restarted = db_bool(r, 0, RESTARTED);
+
+	log_write(restarted || db_int(r, 0, RECYCLED) > 0 ? LOG_WARN : LOG_INFO,
+		"look.done", LOG_STR("server", s->id),
+		LOG_INT("known", db_int(r, 0, KNOWN)),
+		LOG_INT("missing", db_int(r, 0, MISSING)),
+		LOG_INT("changed", db_int(r, 0, CHANGED)),
+		LOG_INT("recycled", db_int(r, 0, RECYCLED)),
+		LOG_STR("restarted", restarted ? "yes" : "no"),
+		LOG_INT("ms", clock_ms() - asked_ms));
 }
 
 static bool
@@ -53,31 +70,30 @@ write_down(struct app *app, const struct server *s, const struct gateway_status 
 	else
 		err_set(e, ERR_NOMEM, "out of memory");
 	if (r != NULL)
-		log_write(db_bool(r, 0, 4) || db_int(r, 0, 3) > 0 ? LOG_WARN : LOG_INFO,
-			"look.done", LOG_STR("server", s->id),
-			LOG_INT("known", db_int(r, 0, 0)),
-			LOG_INT("missing", db_int(r, 0, 1)),
-			LOG_INT("changed", db_int(r, 0, 2)),
-			LOG_INT("recycled", db_int(r, 0, 3)),
-			LOG_STR("restarted", db_bool(r, 0, 4) ? "yes" : "no"),
-			LOG_INT("ms", clock_ms() - asked_ms));
+		log_look(s, r, asked_ms);
 	PQclear(r);
 	free(sessions);
 	return r != NULL;
 }
 
+/* *blame: it failed, and not because of our database (then the lease
+ * ends by itself). */
 static bool
-look(struct app *app, const char *id, struct err *e)
+look(struct app *app, const char *id, bool *blame, struct err *e)
 {
-	deadline_t d = deadline_in(LOOK_MS);
+	deadline_t d = deadline_in(WORK_ITEM_MS);
 	struct server *s = server_load(app, id, d, e);
 	struct gateway_status st = {0};
 	json_t *list = json_array();
 	int64_t asked = clock_ms();
-	bool ok = s != NULL && server_gateway(s)->ping(app->http, s, &st, d, e) &&
-		server_gateway(s)->list(app->http, s, add_session, list, d, e) &&
-		write_down(app, s, &st, list, asked, e);
+	bool answered = s != NULL && server_gateway(s)->ping(app->http, s, &st, d, e) &&
+		server_gateway(s)->list(app->http, s, add_session, list, d, e);
+	bool ok = answered && write_down(app, s, &st, list, asked, e);
 
+	if (s != NULL)
+		*blame = !answered;
+	else
+		*blame = e->code == ERR_CONFIG || e->code == ERR_UNAUTHORIZED;
 	json_decref(list);
 	server_free(s);
 	return ok;
@@ -87,20 +103,20 @@ bool
 work_look(struct app *app)
 {
 	struct err e = ERR_INIT;
+	bool blame;
 	char id[37];
 	PGresult *r = db_query(
 		app->db, deadline_in(app->config.db_timeout_ms), &stmt_claim, NULL, &e);
 	bool got = r != NULL && PQntuples(r) > 0;
 
 	if (got)
-		snprintf(id, sizeof(id), "%s", db_text(r, 0, 0));
+		db_copy(r, 0, 0, id, sizeof(id));
 	PQclear(r);
-	if (!got || look(app, id, &e))
+	if (!got || look(app, id, &blame, &e))
 		return got;
 	log_write(LOG_WARN, "look.failed", LOG_STR("server", id),
 		LOG_STR("kind", err_name(e.code)), LOG_STR("error", e.text));
-	r = db_query(app->db, deadline_in(app->config.db_timeout_ms), &stmt_failed,
-		(const char *[]){id, e.text}, NULL);
-	PQclear(r);
+	if (blame)
+		work_server_failed(app, id, &e);
 	return true;
 }

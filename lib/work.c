@@ -104,8 +104,8 @@ open_server(struct item *it, struct err *e)
 	return it->server != NULL;
 }
 
-/* Exponential, with jitter over its upper half, so that a server that returns is not
- * flooded. */
+/* Exponential, with jitter over its upper half, so that a server that returns
+ * is not flooded. */
 static int64_t
 backoff_ms(int attempts)
 {
@@ -130,8 +130,8 @@ is_servers_fault(const struct item *it, const struct err *e)
 			(e->code == ERR_UNAVAILABLE && e->status == 0));
 }
 
-/* True if another server may do better: also a 5xx, which is what a proxy says of a dead
- * gateway. */
+/* True if another server may do better: also a 5xx, which is what a proxy says of
+ * a dead gateway. */
 static bool
 may_be_elsewhere(const struct item *it, const struct err *e)
 {
@@ -256,10 +256,10 @@ release(struct item *it)
 {
 	char epoch[DB_PARAM_SIZE];
 
-	snprintf(epoch, sizeof(epoch), "%lld", (long long)it->epoch);
 	log_write(LOG_INFO, "work.released", LOG_STR("instance", it->name));
 	work_run(it->app, &stmt_release,
-		(const char *[]){it->id, epoch, "logged out on the phone"});
+		(const char *[]){it->id, db_param_int(epoch, it->epoch),
+			"logged out on the phone"});
 }
 
 /* What the gateway says decides: a webhook was only the hint. Returns the milliseconds

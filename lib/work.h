@@ -1,6 +1,6 @@
 /*
- * work: what the helper does to instances, one leased item at a time, each by one
- * gateway.
+ * work: what the helper does to instances, one leased item at a time, each
+ * by one gateway.
  *
  * Every function here claims an item that is due with a lease, does it without a
  * transaction open, and says what became of it, fenced by the lease's token. A helper
@@ -14,8 +14,8 @@
 
 #include "lib/app.h"
 
-/* Takes one item if any is due, and does it. True if there was one, whatever became of it:
- * failures are logged and tried again later. */
+/* Takes one item if any is due, and does it. True if there was one, whatever became of
+ * it: failures are logged and tried again later. */
 typedef bool work_fn(struct app *app);
 
 /* Makes a session that was ordered, or empties a released one (logout, delete, create);

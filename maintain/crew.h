@@ -12,8 +12,8 @@
 struct crew;
 
 /* Starts `size` threads that do the jobs of that list (ends with NULL), in its order.
- * The list is kept, not copied. NULL if memory ran out or no thread could be started; fewer
- * threads than asked for are no failure. Free with crew_stop. */
+ * The list is kept, not copied. NULL if memory ran out or no thread could be started;
+ * fewer threads than asked for are no failure. Free with crew_stop. */
 struct crew *crew_start(struct app *app, int size, work_fn *const *jobs);
 
 /* Wakes up to n sleeping threads. */

@@ -76,8 +76,9 @@ tell(const char *task, bool ok, int n, const struct err *e)
 			LOG_INT("count", n));
 }
 
+/* For one statement. */
 static deadline_t
-statement(const struct helper *h)
+soon(const struct helper *h)
 {
 	return deadline_in(h->app.config.db_timeout_ms);
 }
@@ -87,8 +88,8 @@ seal_keys(struct helper *h)
 {
 	struct err e = ERR_INIT;
 	size_t n = 0;
-	bool ok = server_ensure_platform(&h->app, statement(h), &e) &&
-		servers_seal(&h->app, &n, statement(h), &e);
+	bool ok = server_ensure_platform(&h->app, soon(h), &e) &&
+		servers_seal(&h->app, &n, soon(h), &e);
 
 	tell("seal", ok, (int)n, &e);
 	h->seal_at = deadline_in(ok ? 10000 : TICK_MS);
@@ -101,7 +102,7 @@ refill(struct helper *h)
 	bool top_up = deadline_left(h->top_up_at) == 0;
 	struct err e = ERR_INIT;
 	int n = 0;
-	bool ok = upkeep_refill(&h->app, top_up, statement(h), &n, &e);
+	bool ok = upkeep_refill(&h->app, top_up, soon(h), &n, &e);
 
 	tell("refill", ok, n, &e);
 	if (ok && top_up)
@@ -113,7 +114,7 @@ release_unpaired(struct helper *h)
 {
 	struct err e = ERR_INIT;
 	int n = 0;
-	bool ok = upkeep_unpaired(&h->app, statement(h), &n, &e);
+	bool ok = upkeep_unpaired(&h->app, soon(h), &n, &e);
 
 	tell("unpaired", ok, n, &e);
 	h->unpaired_at = deadline_in(n > 0 ? 0 : 5000);
@@ -144,15 +145,15 @@ round_once(struct helper *h)
 		release_unpaired(h);
 	if (h->crew == NULL)
 		return;
-	due = upkeep_due(&h->app, h->app.config.provision_parallel, statement(h), &e);
+	due = upkeep_due(&h->app, h->app.config.provision_parallel, soon(h), &e);
 	if (due > 0)
 		crew_wake(h->crew, due);
 	else if (due < 0)
 		tell("due", false, 0, &e);
 }
 
-/* Waits for a wake-up or the next tick. A lost connection is made again, at the next
- * tick. */
+/* Waits for a wake-up or the next tick. A lost connection is made again at the next
+ * tick; where there is only one (DB_POOL=1), the statements need it more. */
 static void
 wait_for_call(struct helper *h, struct db_conn **listener, deadline_t until)
 {
@@ -162,8 +163,8 @@ wait_for_call(struct helper *h, struct db_conn **listener, deadline_t until)
 		db_put(h->app.db, *listener);
 		*listener = NULL;
 	}
-	if (*listener == NULL)
-		*listener = db_get(h->app.db, statement(h), NULL);
+	if (*listener == NULL && h->app.config.db_pool > 1)
+		*listener = db_get(h->app.db, soon(h), NULL);
 	if (*listener == NULL)
 		clock_sleep(TICK_MS, tick);
 	else
@@ -183,8 +184,9 @@ run_for(struct helper *h)
 	db_put(h->app.db, listener);
 }
 
-/* Until nobody is at work any more, within reason: a thread only rests when a whole round of its jobs found
- * nothing due. What other tasks would have to do is not waited for. */
+/* Until nobody is at work any more, within reason: a thread only rests when a
+ * whole round of its jobs found nothing due. What other tasks would have to do is
+ * not waited for. */
 static void
 run_once(struct helper *h)
 {
@@ -217,8 +219,14 @@ run(struct helper *h)
 {
 	work_fn *const *jobs = jobs_of(h->todo);
 
-	if (jobs != NULL)
+	if (jobs != NULL) {
 		h->crew = crew_start(&h->app, h->app.config.provision_parallel, jobs);
+		if (h->crew == NULL) {
+			log_write(LOG_ERROR, "start",
+				LOG_STR("error", "no thread could be started"));
+			return 111;
+		}
+	}
 	if (h->todo & PRUNE)
 		prune(h);
 	if (h->seconds > 0)
@@ -272,6 +280,29 @@ parse_task(const char *name, unsigned *todo)
 	return false;
 }
 
+/* False if the program is done, with *status set. */
+static bool
+parse_arguments(struct helper *h, int argc, char **argv, int *status)
+{
+	bool ok = true;
+
+	for (int i = 1; i < argc && ok; i++) {
+		if (strcmp(argv[i], "--help") == 0) {
+			*status = usage(stdout);
+			return false;
+		}
+		if (strcmp(argv[i], "--for") == 0)
+			ok = parse_seconds(argv[++i], &h->seconds);
+		else
+			ok = parse_task(argv[i], &h->todo);
+	}
+	if (!ok)
+		*status = usage(stderr);
+	if (h->todo == 0)
+		h->todo = ALL;
+	return ok;
+}
+
 /* Exit status: 0, 100 for bad usage, 111 if it could not start (as s6 has them). */
 int
 main(int argc, char **argv)
@@ -280,18 +311,8 @@ main(int argc, char **argv)
 	struct err e = ERR_INIT;
 	int status;
 
-	for (int i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--help") == 0)
-			return usage(stdout);
-		if (strcmp(argv[i], "--for") == 0) {
-			if (!parse_seconds(argv[++i], &h.seconds))
-				return usage(stderr);
-		} else if (!parse_task(argv[i], &h.todo)) {
-			return usage(stderr);
-		}
-	}
-	if (h.todo == 0)
-		h.todo = ALL;
+	if (!parse_arguments(&h, argc, argv, &status))
+		return status;
 	catch_signals();
 	if (!app_open(&h.app, "wapool-maintain", APP_DB | APP_SEAL | APP_HTTP, &e)) {
 		log_write(LOG_ERROR, "start", LOG_STR("error", e.text));

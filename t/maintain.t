@@ -176,7 +176,7 @@ sub refused {
 	my ($status, $output) = $s->maintain('reconcile');
 	is $status, 0, "$what: the helper goes on";
 	my ($line) = grep { /\Q$id\E/ } split /\n/, $output;
-	like $line, qr/altered, moved or sealed with another key/, 'it is logged, with the server';
+	like $line, qr/altered, moved or sealed with another key/, 'it is logged, with the server' or diag $output;
 	is requests_seen($s, GET => '/api/server/status', '/s/keyed'), $before, 'and the gateway was not asked';
 	isnt $s->psql_value("SELECT failures FROM waha_servers WHERE id = '$id'"), 0, 'the failure counts';
 	return;

@@ -144,6 +144,34 @@ BEGIN
 	RETURN FOUND;
 END $$;
 
+-- What was ordered from a server that is down, and is in nobody's hands, is ordered elsewhere while
+-- another one has room. Returns how many were moved.
+CREATE FUNCTION pool_reorder() RETURNS integer
+LANGUAGE plpgsql AS $$
+DECLARE
+	v_id    uuid;
+	v_other uuid;
+	v_moved integer := 0;
+BEGIN
+	FOR v_id IN
+		SELECT i.id FROM instances i JOIN waha_servers s ON s.id = i.server_id AND s.health = 'down'
+		WHERE i.lifecycle = 'provisioning' AND i.origin = 'pool'
+			AND (i.work_lease_until IS NULL OR i.work_lease_until < clock_timestamp())
+		LIMIT 100
+		FOR NO KEY UPDATE OF i SKIP LOCKED
+	LOOP
+		SELECT f.server_id INTO v_other
+		FROM servers_for(NULL) f JOIN waha_servers s ON s.id = f.server_id
+		WHERE f.room > 0 AND s.health <> 'down'
+		LIMIT 1;
+		EXIT WHEN NOT FOUND;
+		UPDATE instances SET server_id = v_other, work_token = NULL, work_lease_until = NULL,
+			work_next_at = clock_timestamp() WHERE id = v_id;
+		v_moved := v_moved + 1;
+	END LOOP;
+	RETURN v_moved;
+END $$;
+
 -- Orders new instances: rows in 'provisioning', which helpers then make at the gateways. Below
 -- p_low free ones, p_step more, and enough to reach p_target; with p_top_up also up to p_target when
 -- more than p_low are free. What is being made counts, so that helpers do not order twice; the lock
@@ -162,11 +190,18 @@ BEGIN
 	IF NOT pg_try_advisory_xact_lock(hashtext('wapool.refill')) THEN
 		RETURN 0;
 	END IF;
-	SELECT count(*) FILTER (WHERE i.lifecycle = 'standby' AND s.ativo AND s.user_id IS NULL AND s.health <> 'down'),
-		count(*) FILTER (WHERE i.lifecycle = 'provisioning' AND s.ativo AND s.user_id IS NULL), count(*)
-	INTO v_free, v_coming, v_all
+	PERFORM pool_reorder();
+	-- By indexes and the servers' own counts, so that it costs the same with ten instances and a million.
+	SELECT count(*) INTO v_free
+	FROM waha_servers s CROSS JOIN LATERAL (
+		SELECT FROM instances i
+		WHERE i.server_id = s.id AND i.lifecycle = 'standby' AND i.origin = 'pool'
+		LIMIT p_target + p_low) AS free
+	WHERE s.ativo AND s.user_id IS NULL AND s.health <> 'down';
+	SELECT count(*) INTO v_coming
 	FROM instances i JOIN waha_servers s ON s.id = i.server_id
-	WHERE i.origin = 'pool' AND i.lifecycle <> 'retired';
+	WHERE i.lifecycle = 'provisioning' AND i.origin = 'pool' AND s.ativo AND s.user_id IS NULL;
+	SELECT coalesce(sum(sessions_ativas), 0) INTO v_all FROM waha_servers;
 
 	IF v_free + v_coming < p_low THEN
 		v_want := greatest(p_step, p_target - v_free - v_coming);

@@ -10,6 +10,7 @@ DROP FUNCTION work_failed(uuid, uuid, text, interval, boolean);
 DROP FUNCTION work_done(uuid, uuid);
 DROP FUNCTION work_claim(interval, integer);
 DROP FUNCTION pool_refill(integer, integer, integer, integer, boolean);
+DROP FUNCTION pool_reorder();
 DROP FUNCTION pool_release_epoch(uuid, bigint, text);
 DROP FUNCTION pool_release(uuid, uuid, text);
 DROP FUNCTION pool_swap(uuid, bigint, text, integer);

@@ -231,7 +231,8 @@ END_TEST
 
 /* --- keys from a URL */
 
-/* A fake issuer: two keys, the sets that hold one or both, and tokens signed by each. */
+/* A fake issuer: two keys, the sets that hold one or both, and tokens
+ * signed by each. */
 struct issuer {
 	struct fake f;
 	EVP_PKEY *old, *new;
@@ -255,8 +256,9 @@ start_issuer(struct issuer *is, const int *answers, int n)
 	for (int i = 0; i < n; i++)
 		is->steps[i] = answers[i] >= 0
 			? (struct fake_step){FAKE_JSON, 200, is->sets[answers[i]]}
-			: (struct fake_step){FAKE_JSON,
-				  answers[i] == NO_SET ? 503 : 200, "{\"keys\":[]}"};
+			: answers[i] == NO_SET
+			? (struct fake_step){FAKE_JSON, 503, is->sets[SET_BOTH]}
+			: (struct fake_step){FAKE_JSON, 200, "{\"keys\":[]}"};
 	fake_start(&is->f, is->steps, n);
 	snprintf(is->url, sizeof(is->url), "%s/jwks", is->f.url);
 }

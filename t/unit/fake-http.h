@@ -1,8 +1,8 @@
 /*
- * fake-http: an HTTP server on 127.0.0.1 that answers by a script, for the tests of what
- * calls others. It runs in a thread of its own, serves one connection at a time, keeps
- * every request it read, and ends with fake_stop. Every function ends the test on
- * failure.
+ * fake-http: an HTTP server on 127.0.0.1 that answers by a script, for the tests of
+ * what calls others. It runs in a thread of its own, serves one connection at a
+ * time, keeps every request it read, and ends with fake_stop. Every function ends
+ * the test on failure.
  */
 #ifndef WAPOOL_T_FAKE_HTTP_H
 #define WAPOOL_T_FAKE_HTTP_H

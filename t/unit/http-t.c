@@ -79,6 +79,26 @@ START_TEST(a_request_is_sent_as_it_was_asked_for)
 }
 END_TEST
 
+START_TEST(a_body_is_as_long_as_was_said)
+{
+	static const struct fake_step ok = {FAKE_JSON, 200, ""};
+	struct http *h = http_new("");
+	struct err e = ERR_INIT;
+	struct http_answer a;
+	struct fake f;
+	struct http_request rq = {.method = "POST", .body = "a\0bc", .body_len = 3};
+
+	fake_start(&f, &ok, 1);
+	rq.url = f.url;
+	ck_assert_msg(http_call(h, &rq, deadline_in(10000), &a, &e), "%s", e.text);
+	ck_assert(fake_has(&f, 0, "Content-Length: 3"));
+	ck_assert_int_eq(memcmp(fake_body(&f, 0), "a\0b", 4), 0);
+	http_answer_free(&a);
+	fake_stop(&f);
+	http_free(h);
+}
+END_TEST
+
 START_TEST(the_next_call_on_a_connection_knows_nothing_of_the_last)
 {
 	static const struct fake_step steps[] = {
@@ -484,6 +504,7 @@ int
 main(void)
 {
 	const TTest *const tests[] = {a_request_is_sent_as_it_was_asked_for,
+		a_body_is_as_long_as_was_said,
 		the_next_call_on_a_connection_knows_nothing_of_the_last,
 		proxies_of_the_environment_are_ignored,
 		a_header_with_a_line_break_is_refused, any_status_is_an_answer,

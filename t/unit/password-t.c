@@ -76,8 +76,8 @@ static const char *const malformed[] = {NULL, "", "x", "$argon2id$", "plain pass
 	"$eHRONCVGHXiLvnokjPvMi/a7Dmp+G+yE4g0GmPyVLiYeHRONCVGHXiLvnokjPvMi"
 	"/a7Dmp+G+yE4g0GmPyVLiYeHRONCVGHXiLvnokjPvMi"};
 
-/* Microseconds of this thread's own work, whatever else the machine does; the least of a
- * few, as a cold cache costs too. */
+/* Microseconds of this thread's own work, whatever else the machine does; the least of
+ * a few, as a cold cache costs too. */
 static int64_t
 work_of(const char *hash, const char *pw)
 {

@@ -104,12 +104,38 @@ START_TEST(a_text_is_valid_as_a_whole)
 }
 END_TEST
 
+START_TEST(a_copy_ends_between_characters)
+{
+	static const struct {
+		const char *from, *want;
+	} cases[] = {
+		{NULL, ""},
+		{"", ""},
+		{"1234567", "1234567"},
+		{"12345678", "1234567"},
+		{"123456\xc3\xa1", "123456"},
+		{"\xf0\x9f\x91\x8b\xf0\x9f\x91\x8b", "\xf0\x9f\x91\x8b"},
+		{"12\xff"
+		 "45",
+			"12"},
+	};
+	char to[8];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		utf8_copy(to, sizeof(to), cases[i].from);
+		ck_assert_str_eq(to, cases[i].want);
+	}
+	utf8_copy(to, 1, "x");
+	ck_assert_str_eq(to, "");
+}
+END_TEST
+
 int
 main(void)
 {
 	const TTest *const tests[] = {lengths_of_characters,
 		agrees_with_arithmetic_on_every_lead_and_edge,
-		a_text_is_valid_as_a_whole, NULL};
+		a_text_is_valid_as_a_whole, a_copy_ends_between_characters, NULL};
 
 	return unit_main(unit_suite("utf8", tests));
 }

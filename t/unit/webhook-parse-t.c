@@ -6,7 +6,8 @@
 
 #define N(a) (sizeof(a) / sizeof((a)[0]))
 
-/* Parses text as WAHA's webhook; the body is the caller's to free, as *ev borrows it. */
+/* Parses text as WAHA's webhook; the body is the caller's to free, as
+ * *ev borrows it. */
 static json_t *
 parse(const char *text, bool ok, struct gateway_event *ev)
 {

@@ -273,7 +273,10 @@ sub helper {
 		POSIX::dup2(fileno $null, 0);
 		POSIX::dup2(fileno $log, $_) for 1, 2;
 		%ENV = %{ $program->{env} };    ## no critic
-		my @argv = (Wapool::Process::as_user($program->{user}), @{ $program->{argv} });
+		my @as = Wapool::Process::as_user($program->{user});
+		pop @as;    # its "--"
+		@as = '/usr/bin/setpriv' unless @as;
+		my @argv = (@as, '--pdeathsig=KILL', '--', @{ $program->{argv} });    # should we be killed, it goes too
 		no warnings 'exec';
 		chdir $program->{dir} and exec { $argv[0] } @argv;
 		POSIX::_exit(127);

@@ -1,13 +1,13 @@
 /*
- * responder-private: what the files behind responder.h share.
+ * responder-int: what the files behind responder.h share; for no other file.
  *
  *   responder.c        start: arguments, configuration, which of the two ways
  *   responder-fcgi.c   threads on an inherited listening socket (libfcgi)
  *   responder-cgi.c    the one request of a CGI process
  *   responder-serve.c  one request, whichever way it came: body, route, answer, log
  */
-#ifndef WAPOOL_RESPONDER_PRIVATE_H
-#define WAPOOL_RESPONDER_PRIVATE_H
+#ifndef WAPOOL_RESPONDER_INT_H
+#define WAPOOL_RESPONDER_INT_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -30,7 +30,8 @@ struct peer {
  * broke off: the connection must then be closed. */
 bool responder_serve(const struct responder *r, struct app *app, struct peer *p);
 
-/* Blocks the signals that ask a responder to stop, in this thread and those it starts. */
+/* Blocks the signals that ask a responder to stop, in this thread and
+ * those it starts. */
 void responder_block_signals(void);
 
 /* True unless standard input is a listening socket. Initialises libfcgi, so the signals
