@@ -101,8 +101,7 @@ db_pool_free(struct db_pool *p)
 	free(p);
 }
 
-/* Waits until the connection's socket is ready for `events`; false if d passes
- * first. */
+/* Waits until the connection's socket is ready for `events`, or false once d passes. */
 static bool
 wait_socket(PGconn *pg, short events, deadline_t d)
 {

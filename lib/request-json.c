@@ -75,8 +75,7 @@ check_depth(const char *bytes, size_t n, struct err *e)
 	return true;
 }
 
-/* jansson's sentence, without its quotation of the input and its advice to
- * programmers. */
+/* jansson's sentence without its quotation of the input and its advice to developers */
 static bool
 refuse_parsed(struct err *e, const json_error_t *je)
 {

@@ -354,16 +354,18 @@ sub helpers {
 	return;
 }
 
-# Making fails here and there: instances move between two servers, in both directions, while others are ordered.
+# Making fails here and there, servers go down and come back: instances move between servers in every
+# direction while others are ordered.
 sub moves {
 	my $db = copy();
-	sql($db, q{SELECT server('a'), server('b')});
-	sql($db, q{SELECT make_many('from-a', 8, 'provisioning', 'a'), make_many('from-b', 8, 'provisioning', 'b')});
+	sql($db, q{SELECT make_many('from-' || s, 4, 'provisioning', s) FROM unnest('{a,b,c,d}'::text[]) s});
 	my $move = loop(60, q{
 		SELECT * INTO w FROM work_claim('1 minute');
 		IF w.id IS NOT NULL THEN PERFORM work_failed(w.id, w.work_token, 'x', '0', true); END IF;}, 'w instances;');
-	my $order = loop(20, q{PERFORM pool_refill(100, 100, 4, 60, true);});
-	at_once($db, ($move) x 10, ($order) x 2);
+	my $order = loop(40, q{PERFORM pool_refill(100, 100, 4, 60, true);});
+	my $flap = loop(80, q{UPDATE waha_servers SET health = CASE WHEN health = 'up' THEN 'down' ELSE 'up' END
+		WHERE nome = substr('abcd', 1 + t % 4, 1);});
+	at_once($db, ($move) x 10, ($order) x 2, $flap);
 	is sql($db, q{SELECT count(*) FROM instances WHERE work_token IS NOT NULL}), 0, 'every failure was written down';
 	invariants($db);
 	return;

@@ -41,7 +41,9 @@ BEGIN
 	END IF;
 	SELECT * INTO v_row FROM idempotency_keys k
 	WHERE k.user_id = p_user AND k.route = p_route AND k.key = p_key;
-	outcome := CASE WHEN v_row.fingerprint IS DISTINCT FROM p_fingerprint THEN 'mismatch'
+	-- NOT FOUND: it was dropped just now, and the caller may try again
+	outcome := CASE WHEN NOT FOUND THEN 'busy'
+		WHEN v_row.fingerprint IS DISTINCT FROM p_fingerprint THEN 'mismatch'
 		WHEN v_row.status IS NULL THEN 'busy' ELSE 'replay' END;
 	status := v_row.status;
 	body := v_row.body;

@@ -5,7 +5,7 @@ BEGIN;
 -- 003's tables are faces of it.
 CREATE TABLE instances (
 	id                  uuid PRIMARY KEY DEFAULT gen_random_uuid(),
-	name                varchar(255) NOT NULL CHECK (name <> ''),
+	name                varchar(255) NOT NULL CHECK (name <> '' AND octet_length(name) <= 255),
 	server_id           uuid NOT NULL REFERENCES waha_servers (id),
 	origin              text NOT NULL DEFAULT 'pool' CHECK (origin IN ('pool', 'admin', 'user')),
 	lifecycle           text NOT NULL DEFAULT 'provisioning' CHECK (lifecycle IN
@@ -33,6 +33,8 @@ CREATE TABLE instances (
 	last_error          text,
 	created_at          timestamptz NOT NULL DEFAULT now(),
 	updated_at          timestamptz NOT NULL DEFAULT now(),
+	lost                boolean NOT NULL GENERATED ALWAYS AS (lifecycle = 'assigned'
+	                    AND paired_at IS NOT NULL AND status IN ('FAILED', 'SCAN_QR_CODE')) STORED,
 	CONSTRAINT instances_server_id_name_key UNIQUE (server_id, name),
 	CONSTRAINT instances_owned_iff_assigned CHECK
 		((lifecycle = 'assigned') = (assigned_to_user_id IS NOT NULL AND device_id IS NOT NULL)
@@ -49,22 +51,25 @@ COMMENT ON COLUMN instances.status_at IS 'the gateway''s time of that status: ol
 COMMENT ON COLUMN instances.status_seen_at IS 'our time of learning it';
 COMMENT ON COLUMN instances.pairing_asked_at IS 'the last time its owner asked for a QR or a code';
 COMMENT ON COLUMN instances.paired_at IS 'a phone was connected in this assignment, and nobody has asked for a new QR since';
+COMMENT ON COLUMN instances.lost IS
+	'a phone was connected, and the gateway no longer has it; a column of its own so that other changes of status stay HOT';
 COMMENT ON COLUMN instances.work_token IS 'the helper''s claim on a row that is being made or emptied';
 
 -- The second guard of "a user has one instance per device" (the first is the device's row lock).
 CREATE UNIQUE INDEX instances_one_per_device ON instances (device_id) WHERE device_id IS NOT NULL;
 -- Claims: the longest-waiting free instance of a server.
-CREATE INDEX instances_standby ON instances (server_id, lifecycle_at) WHERE lifecycle = 'standby';
--- The helper's work, oldest first.
-CREATE INDEX instances_work ON instances (work_next_at) WHERE lifecycle IN ('provisioning', 'recycling');
+CREATE INDEX instances_standby ON instances (server_id, lifecycle_at)
+	WHERE lifecycle = 'standby' AND origin <> 'admin';
+-- The helper's work at a server, oldest first.
+CREATE INDEX instances_work ON instances (server_id, work_next_at)
+	WHERE lifecycle IN ('provisioning', 'recycling');
 -- Items in a helper's hands, counted per server.
 CREATE INDEX instances_leased ON instances (server_id) WHERE work_token IS NOT NULL;
 CREATE INDEX instances_name_idx ON instances (name);
 CREATE INDEX instances_user_idx ON instances (assigned_to_user_id) WHERE assigned_to_user_id IS NOT NULL;
 -- Assigned instances that may need a release: never paired, or their phone is gone.
 CREATE INDEX instances_unpaired ON instances (assigned_at) WHERE lifecycle = 'assigned' AND paired_at IS NULL;
-CREATE INDEX instances_lost ON instances (status_seen_at) WHERE lifecycle = 'assigned'
-	AND paired_at IS NOT NULL AND status IN ('FAILED', 'SCAN_QR_CODE');
+CREATE INDEX instances_lost ON instances (work_next_at) WHERE lost;
 
 -- What happened to an instance, when, why, by whom, and how long the state before lasted.
 CREATE TABLE instance_events (
@@ -81,7 +86,7 @@ CREATE TABLE instance_events (
 	duration_ms bigint
 );
 CREATE INDEX instance_events_instance_idx ON instance_events (instance_id, id);
-CREATE INDEX instance_events_at_idx ON instance_events USING brin (at);
+CREATE INDEX instance_events_at_idx ON instance_events (at);
 
 -- The reason that the trail shows for this transaction's next transitions.
 CREATE FUNCTION because(p_reason text) RETURNS void

@@ -153,6 +153,12 @@ DECLARE
 	v_other uuid;
 	v_moved integer := 0;
 BEGIN
+	IF NOT EXISTS (SELECT FROM instances i JOIN waha_servers s ON s.id = i.server_id AND s.health = 'down'
+		WHERE i.lifecycle = 'provisioning' AND i.origin = 'pool') THEN
+		RETURN 0;
+	END IF;
+	-- Many moves in one transaction: all rows they count on are locked first, in the order of every move.
+	PERFORM FROM waha_servers ORDER BY id FOR NO KEY UPDATE;
 	FOR v_id IN
 		SELECT i.id FROM instances i JOIN waha_servers s ON s.id = i.server_id AND s.health = 'down'
 		WHERE i.lifecycle = 'provisioning' AND i.origin = 'pool'
@@ -175,7 +181,8 @@ END $$;
 -- Orders new instances: rows in 'provisioning', which helpers then make at the gateways. Below
 -- p_low free ones, p_step more, and enough to reach p_target; with p_top_up also up to p_target when
 -- more than p_low are free. What is being made counts, so that helpers do not order twice; the lock
--- makes them one at a time. Returns how many were ordered.
+-- makes them one at a time. At most 1000 at once: more come with the next call. Returns how many
+-- were ordered.
 CREATE FUNCTION pool_refill(p_target integer, p_low integer, p_step integer, p_max integer,
 	p_top_up boolean) RETURNS integer
 LANGUAGE plpgsql AS $$
@@ -201,17 +208,17 @@ BEGIN
 	SELECT count(*) INTO v_coming
 	FROM instances i JOIN waha_servers s ON s.id = i.server_id
 	WHERE i.lifecycle = 'provisioning' AND i.origin = 'pool' AND s.ativo AND s.user_id IS NULL;
-	SELECT coalesce(sum(sessions_ativas), 0) INTO v_all FROM waha_servers;
 
 	IF v_free + v_coming < p_low THEN
 		v_want := greatest(p_step, p_target - v_free - v_coming);
 	ELSIF p_top_up THEN
 		v_want := p_target - v_free - v_coming;
 	END IF;
-	v_want := least(v_want, p_max - v_all);
 	IF v_want <= 0 THEN
 		RETURN 0;
 	END IF;
+	SELECT count(*) INTO v_all FROM instances WHERE origin = 'pool' AND lifecycle <> 'retired';
+	v_want := least(v_want, p_max - v_all, 1000);
 
 	-- Their rows are counted up one by one below: locked in the order of their ids, as a move locks them.
 	PERFORM FROM waha_servers WHERE user_id IS NULL ORDER BY id FOR NO KEY UPDATE;
@@ -226,29 +233,54 @@ BEGIN
 	RETURN v_made;
 END $$;
 
--- Leases one row of work to a helper: it is his until the lease ends or he says what became of it.
--- Taking it starts a new generation of the session, so the former one's webhooks are told apart.
--- Work on a server that is down waits until a look at it succeeds, and no more than p_per_server
--- items of one server are in hands at a time, whatever the number of helpers.
-CREATE FUNCTION work_claim(p_lease interval, p_per_server integer DEFAULT 8) RETURNS SETOF instances
+-- Servers that may be given more work, and how many items more: those that are down wait until a look
+-- at them succeeds, and of one server no more than p_per_server items are in hands at a time, whatever
+-- the number of helpers (two that ask in the same instant may exceed it by one).
+CREATE FUNCTION servers_at_work(p_per_server integer) RETURNS TABLE (server_id uuid, room integer)
+LANGUAGE sql STABLE AS $$
+	SELECT s.id, p_per_server - l.n
+	FROM waha_servers s CROSS JOIN LATERAL (
+		SELECT count(*)::integer AS n FROM instances w
+		WHERE w.server_id = s.id AND w.work_token IS NOT NULL
+			AND w.work_lease_until > statement_timestamp()) AS l
+	WHERE s.health <> 'down' AND l.n < p_per_server
+$$;
+
+-- The oldest due item of one server, leased: it is the caller's until the lease ends or he says what
+-- became of it. Taking it starts a new generation of the session, so that the former one's webhooks are
+-- told apart.
+CREATE FUNCTION work_take(p_server uuid, p_now timestamptz, p_lease interval) RETURNS SETOF instances
 LANGUAGE sql AS $$
 	WITH c AS MATERIALIZED (
-		SELECT i.id FROM instances i JOIN waha_servers s ON s.id = i.server_id AND s.health <> 'down'
-		WHERE i.lifecycle IN ('provisioning', 'recycling') AND i.work_next_at <= clock_timestamp()
-			AND (i.work_lease_until IS NULL OR i.work_lease_until < clock_timestamp())
-			AND p_per_server > (SELECT count(*) FROM instances w
-				WHERE w.server_id = s.id AND w.work_token IS NOT NULL
-					AND w.work_lease_until > clock_timestamp())
-		ORDER BY i.work_next_at
+		SELECT id FROM instances
+		WHERE server_id = p_server AND lifecycle IN ('provisioning', 'recycling')
+			AND work_next_at <= p_now
+			AND (work_lease_until IS NULL OR work_lease_until < p_now)
+		ORDER BY work_next_at
 		LIMIT 1
-		FOR NO KEY UPDATE OF i SKIP LOCKED)
+		FOR NO KEY UPDATE SKIP LOCKED)
 	UPDATE instances i
-	SET work_token = gen_random_uuid(), work_lease_until = clock_timestamp() + p_lease,
+	SET work_token = gen_random_uuid(), work_lease_until = p_now + p_lease,
 		work_attempts = i.work_attempts + 1, generation = i.generation + 1
 	FROM c
 	WHERE i.id = c.id
 	RETURNING i.*
 $$;
+
+-- Leases one item of whichever server has room for work.
+CREATE FUNCTION work_claim(p_lease interval, p_per_server integer DEFAULT 8) RETURNS SETOF instances
+LANGUAGE plpgsql AS $$
+DECLARE
+	v_now    timestamptz := clock_timestamp(); -- a volatile function could not use an index
+	v_server uuid;
+BEGIN
+	FOR v_server IN SELECT server_id FROM servers_at_work(p_per_server) ORDER BY random() LOOP
+		RETURN QUERY SELECT * FROM work_take(v_server, v_now, p_lease);
+		IF FOUND THEN
+			RETURN;
+		END IF;
+	END LOOP;
+END $$;
 
 -- The session is made and empty: it stands by. False if the lease went to somebody else.
 CREATE FUNCTION work_done(p_instance uuid, p_token uuid) RETURNS boolean
@@ -293,6 +325,7 @@ BEGIN
 		profile_name = CASE WHEN p_status = 'WORKING' THEN coalesce(left(p_profile, 255), profile_name) ELSE profile_name END,
 		paired_at = CASE WHEN p_status = 'WORKING' THEN coalesce(paired_at, clock_timestamp()) ELSE paired_at END,
 		pairing_asked_at = CASE WHEN p_status = 'WORKING' THEN NULL ELSE pairing_asked_at END,
+		work_attempts = CASE WHEN p_status = 'WORKING' THEN 0 ELSE work_attempts END,
 		last_connected_at = CASE WHEN p_status = 'WORKING' THEN clock_timestamp() ELSE last_connected_at END
 	WHERE id = p_instance AND generation = p_generation AND lifecycle = 'assigned'
 		AND (status_seen_at IS NULL OR status_seen_at < clock_timestamp() - p_age)
@@ -333,14 +366,15 @@ END $$;
 CREATE FUNCTION release_unpaired(p_ttl interval) RETURNS integer
 LANGUAGE plpgsql AS $$
 DECLARE
-	v_n integer;
+	v_now timestamptz := clock_timestamp();
+	v_n   integer;
 BEGIN
 	PERFORM because('never paired');
 	WITH c AS MATERIALIZED (
 		SELECT id FROM instances
 		WHERE lifecycle = 'assigned' AND origin <> 'admin' AND paired_at IS NULL
-			AND assigned_at < clock_timestamp() - p_ttl
-			AND coalesce(pairing_asked_at, assigned_at) < clock_timestamp() - p_ttl
+			AND assigned_at < v_now - p_ttl
+			AND coalesce(pairing_asked_at, assigned_at) < v_now - p_ttl
 		LIMIT 100
 		FOR NO KEY UPDATE SKIP LOCKED)
 	UPDATE instances i SET lifecycle = 'recycling' FROM c WHERE i.id = c.id;
@@ -351,16 +385,21 @@ END $$;
 -- Assignments whose phone is gone: paired, but the gateway wants a new pairing or gave up, and the
 -- owner has not asked for a QR meanwhile. The helper asks the gateway again before it releases.
 -- Leased like work, so that several helpers do not ask at once.
+CREATE VIEW lost_due AS
+SELECT i.id, i.status_seen_at
+FROM instances i JOIN waha_servers s ON s.id = i.server_id AND s.health <> 'down'
+WHERE i.lost
+	AND (i.pairing_asked_at IS NULL OR i.pairing_asked_at < statement_timestamp() - interval '5 minutes')
+	AND i.work_next_at <= statement_timestamp()
+	AND (i.work_lease_until IS NULL OR i.work_lease_until < statement_timestamp());
+
 CREATE FUNCTION lost_claim(p_lease interval) RETURNS SETOF instances
 LANGUAGE sql AS $$
 	WITH c AS MATERIALIZED (
-		SELECT id FROM instances
-		WHERE lifecycle = 'assigned' AND paired_at IS NOT NULL
-			AND status IN ('FAILED', 'SCAN_QR_CODE')
-			AND (pairing_asked_at IS NULL OR pairing_asked_at < clock_timestamp() - interval '5 minutes')
-			AND work_next_at <= clock_timestamp()
-			AND (work_lease_until IS NULL OR work_lease_until < clock_timestamp())
-		ORDER BY status_seen_at
+		SELECT i.id FROM instances i
+		WHERE i.id IN (SELECT id FROM lost_due) AND i.lost
+			AND (i.work_lease_until IS NULL OR i.work_lease_until < statement_timestamp())
+		ORDER BY i.status_seen_at
 		LIMIT 1
 		FOR NO KEY UPDATE SKIP LOCKED)
 	UPDATE instances i

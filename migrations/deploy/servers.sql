@@ -40,6 +40,8 @@ CREATE TABLE waha_servers (
 CREATE INDEX waha_servers_user_id_idx ON waha_servers (user_id);
 CREATE INDEX waha_servers_ativo_idx ON waha_servers (ativo);
 CREATE INDEX waha_servers_prioridade_idx ON waha_servers (prioridade);
+COMMENT ON COLUMN waha_servers.created_at IS
+	'without a time zone, as the table that this one continues has it; nothing here decides by it';
 COMMENT ON COLUMN waha_servers.started_at IS
 	'when the gateway says it started; a change is a restart, after which absence of sessions means nothing for a while';
 COMMENT ON COLUMN waha_servers.checked_at IS 'the last look at it that succeeded';

@@ -10,8 +10,8 @@ CREATE FUNCTION server_check_claim(p_lease interval) RETURNS SETOF uuid
 LANGUAGE sql AS $$
 	WITH c AS MATERIALIZED (
 		SELECT id FROM waha_servers
-		WHERE ativo AND check_next_at <= clock_timestamp()
-			AND (check_lease_until IS NULL OR check_lease_until < clock_timestamp())
+		WHERE ativo AND check_next_at <= statement_timestamp()
+			AND (check_lease_until IS NULL OR check_lease_until < statement_timestamp())
 		ORDER BY check_next_at
 		LIMIT 1
 		FOR NO KEY UPDATE SKIP LOCKED)
@@ -38,69 +38,57 @@ $$;
 -- What one look found: the gateway's list against the table, in one statement. p_sessions:
 -- [{"n": name, "w": status word, "p": phone, "f": profile}]; p_age: how long ago the list was asked
 -- for. What was learnt since is newer and stays. Absence is judged late and with care: not within
--- p_grace of the gateway's start, not before p_absent has passed, and not while most sessions are
--- missing, which is the server's fault and no session's.
+-- p_grace of the gateway's start, not before p_absent has passed, and, of assigned ones, not while
+-- most sessions are missing, which is the server's fault and no session's; standing ones are nobody's
+-- and are made anew all the same.
 CREATE FUNCTION server_reconcile(p_server uuid, p_version text, p_started timestamptz,
 	p_interval interval, p_age interval, p_grace interval, p_absent interval, p_sessions json,
 	OUT known integer, OUT missing integer, OUT changed integer, OUT recycled integer,
 	OUT restarted boolean)
 LANGUAGE plpgsql AS $$
 DECLARE
+	v_asked     timestamptz := clock_timestamp() - p_age;
 	v_old_start timestamptz;
 	v_suspect   boolean;
 	v_n         integer;
 BEGIN
 	SELECT started_at INTO v_old_start FROM waha_servers WHERE id = p_server;
-	restarted := v_old_start IS NOT NULL AND p_started IS DISTINCT FROM v_old_start;
-
-	-- Asked first: IF NOT EXISTS would send a notice with every look.
-	IF to_regclass('pg_temp.listed') IS NULL THEN
-		CREATE TEMPORARY TABLE listed (n text, w text, p text, f text) ON COMMIT DELETE ROWS;
-		CREATE INDEX listed_n ON listed (n);
-	END IF;
-	TRUNCATE listed;
-	INSERT INTO listed SELECT n, w, p, f
-	FROM json_to_recordset(p_sessions) AS x(n text, w text, p text, f text);
-	ANALYZE listed;
+	restarted := coalesce(p_started <> v_old_start, false);
 
 	-- Assigned: the level.
-	UPDATE instances i SET status = left(l.w, 50), status_seen_at = clock_timestamp(), missing_since = NULL,
-		phone_number = CASE WHEN l.w = 'WORKING' THEN coalesce(left(l.p, 64), phone_number) ELSE phone_number END,
-		profile_name = CASE WHEN l.w = 'WORKING' THEN coalesce(left(l.f, 255), profile_name) ELSE profile_name END,
-		paired_at = CASE WHEN l.w = 'WORKING' THEN coalesce(paired_at, clock_timestamp()) ELSE paired_at END,
-		pairing_asked_at = CASE WHEN l.w = 'WORKING' THEN NULL ELSE pairing_asked_at END,
-		last_connected_at = CASE WHEN l.w = 'WORKING' THEN clock_timestamp() ELSE last_connected_at END
-	FROM listed l
-	WHERE i.server_id = p_server AND i.name = l.n AND i.lifecycle = 'assigned'
-		AND (i.status_seen_at IS NULL OR i.status_seen_at < clock_timestamp() - p_age)
-		AND i.assigned_at < clock_timestamp() - p_age
+	SELECT count(*) FILTER (WHERE instance_observe(i.id, i.generation, p_age, left(l.w, 50), l.p, l.f))
+	INTO changed
+	FROM json_to_recordset(p_sessions) AS l(n text, w text, p text, f text)
+	JOIN instances i ON i.server_id = p_server AND i.name = l.n
+	WHERE i.lifecycle = 'assigned' AND i.assigned_at < v_asked
 		AND (i.status <> l.w OR i.missing_since IS NOT NULL OR l.w = 'WORKING' AND i.paired_at IS NULL);
-	GET DIAGNOSTICS changed = ROW_COUNT;
 
 	-- Standing by means stopped and empty. What is not may hold somebody's phone.
 	PERFORM because('was not stopped and empty while standing by');
 	UPDATE instances i SET lifecycle = 'recycling'
-	FROM listed l
-	WHERE i.server_id = p_server AND i.name = l.n AND i.lifecycle = 'standby'
-		AND i.lifecycle_at < clock_timestamp() - p_age
+	FROM json_to_recordset(p_sessions) AS l(n text, w text, p text, f text)
+	WHERE i.server_id = p_server AND i.name = l.n AND i.lifecycle = 'standby' AND i.lifecycle_at < v_asked
 		AND (l.w <> 'STOPPED' OR l.p IS NOT NULL);
 	GET DIAGNOSTICS recycled = ROW_COUNT;
 
 	-- Missing ones, marked and, when there is no other explanation, given up.
-	UPDATE instances i SET missing_since = CASE WHEN l.n IS NULL THEN clock_timestamp() END
-	FROM instances j LEFT JOIN listed l ON l.n = j.name
-	WHERE i.id = j.id AND j.server_id = p_server AND j.lifecycle IN ('standby', 'assigned')
-		AND j.lifecycle_at < clock_timestamp() - p_age
-		AND (l.n IS NULL) <> (j.missing_since IS NOT NULL);
+	UPDATE instances SET missing_since = NULL
+	WHERE server_id = p_server AND lifecycle IN ('standby', 'assigned') AND missing_since IS NOT NULL
+		AND name IN (SELECT n FROM json_to_recordset(p_sessions) AS l(n text));
+	UPDATE instances i SET missing_since = clock_timestamp()
+	WHERE i.server_id = p_server AND i.lifecycle IN ('standby', 'assigned') AND i.missing_since IS NULL
+		AND i.lifecycle_at < v_asked
+		AND NOT EXISTS (SELECT FROM json_to_recordset(p_sessions) AS l(n text) WHERE l.n = i.name);
 	SELECT count(*), count(*) FILTER (WHERE missing_since IS NOT NULL) INTO known, missing
 	FROM instances WHERE server_id = p_server AND lifecycle IN ('standby', 'assigned');
 
 	v_suspect := missing >= 4 AND missing * 2 > known;
-	IF NOT v_suspect AND coalesce(p_started < clock_timestamp() - p_grace, true) THEN
+	IF coalesce(p_started < clock_timestamp() - p_grace, true) THEN
 		PERFORM because('the gateway lost its session');
 		UPDATE instances SET lifecycle = 'recycling'
 		WHERE server_id = p_server AND missing_since < clock_timestamp() - p_absent
-			AND (lifecycle = 'standby' OR lifecycle = 'assigned' AND paired_at IS NULL AND origin <> 'admin');
+			AND (lifecycle = 'standby' OR NOT v_suspect AND lifecycle = 'assigned' AND paired_at IS NULL
+				AND origin <> 'admin');
 		GET DIAGNOSTICS v_n = ROW_COUNT;
 		recycled := recycled + v_n;
 	END IF;
@@ -112,27 +100,24 @@ BEGIN
 	WHERE id = p_server;
 END $$;
 
--- What waits for a helper now, counted no further than p_most of each.
+-- What waits for a helper now, counted no further than p_most of each, and no more of one server
+-- than may be in hands.
 CREATE FUNCTION work_due(p_most integer) RETURNS integer
 LANGUAGE sql AS $$
-	SELECT (SELECT count(*) FROM (
-			SELECT FROM instances i JOIN waha_servers s ON s.id = i.server_id AND s.health <> 'down'
-			WHERE i.lifecycle IN ('provisioning', 'recycling') AND i.work_next_at <= clock_timestamp()
-				AND (i.work_lease_until IS NULL OR i.work_lease_until < clock_timestamp())
-			LIMIT p_most) a)::integer
-		+ (SELECT count(*) FROM (
-			SELECT FROM instances
-			WHERE lifecycle = 'assigned' AND paired_at IS NOT NULL
-				AND status IN ('FAILED', 'SCAN_QR_CODE')
-				AND (pairing_asked_at IS NULL OR pairing_asked_at < clock_timestamp() - interval '5 minutes')
-				AND work_next_at <= clock_timestamp()
-				AND (work_lease_until IS NULL OR work_lease_until < clock_timestamp())
-			LIMIT p_most) b)::integer
+	SELECT ((SELECT coalesce(sum(due.n), 0)
+			FROM servers_at_work(p_most) s CROSS JOIN LATERAL (
+				SELECT count(*) AS n FROM (
+					SELECT FROM instances i
+					WHERE i.server_id = s.server_id AND i.lifecycle IN ('provisioning', 'recycling')
+						AND i.work_next_at <= statement_timestamp()
+						AND (i.work_lease_until IS NULL OR i.work_lease_until < statement_timestamp())
+					LIMIT s.room) AS one) AS due)
+		+ (SELECT count(*) FROM (SELECT FROM lost_due LIMIT p_most) AS lost)
 		+ (SELECT count(*) FROM (
 			SELECT FROM waha_servers
-			WHERE ativo AND check_next_at <= clock_timestamp()
-				AND (check_lease_until IS NULL OR check_lease_until < clock_timestamp())
-			LIMIT p_most) c)::integer
+			WHERE ativo AND check_next_at <= statement_timestamp()
+				AND (check_lease_until IS NULL OR check_lease_until < statement_timestamp())
+			LIMIT p_most) AS looks))::integer
 $$;
 
 -- Deletes what is past its time, at most p_batch rows of each kind. Returns the rows touched; as
@@ -141,30 +126,31 @@ CREATE FUNCTION prune(p_messages interval, p_events interval, p_idempotency inte
 RETURNS integer
 LANGUAGE plpgsql AS $$
 DECLARE
+	v_now timestamptz := clock_timestamp();
 	v_all integer := 0;
 	v_n   integer;
 BEGIN
 	WITH old AS (SELECT id FROM webhook_events
-		WHERE received_at < clock_timestamp() - p_messages AND payload IS NOT NULL
+		WHERE received_at < v_now - p_messages AND payload IS NOT NULL
 			AND event LIKE 'message%' LIMIT p_batch)
 	UPDATE webhook_events e SET payload = NULL FROM old WHERE e.id = old.id;
 	GET DIAGNOSTICS v_n = ROW_COUNT;
 	v_all := v_all + v_n;
 
 	WITH old AS (SELECT id FROM webhook_events
-		WHERE received_at < clock_timestamp() - p_events LIMIT p_batch)
+		WHERE received_at < v_now - p_events LIMIT p_batch)
 	DELETE FROM webhook_events e USING old WHERE e.id = old.id;
 	GET DIAGNOSTICS v_n = ROW_COUNT;
 	v_all := v_all + v_n;
 
 	WITH old AS (SELECT id FROM instance_events
-		WHERE at < clock_timestamp() - p_events LIMIT p_batch)
+		WHERE at < v_now - p_events LIMIT p_batch)
 	DELETE FROM instance_events e USING old WHERE e.id = old.id;
 	GET DIAGNOSTICS v_n = ROW_COUNT;
 	v_all := v_all + v_n;
 
 	WITH old AS (SELECT user_id, route, key FROM idempotency_keys
-		WHERE created_at < clock_timestamp() - p_idempotency LIMIT p_batch)
+		WHERE created_at < v_now - p_idempotency LIMIT p_batch)
 	DELETE FROM idempotency_keys k USING old
 	WHERE (k.user_id, k.route, k.key) = (old.user_id, old.route, old.key);
 	GET DIAGNOSTICS v_n = ROW_COUNT;

@@ -20,7 +20,10 @@ CREATE TABLE webhook_events (
 	CONSTRAINT webhook_events_once UNIQUE (server_id, dedupe)
 ) WITH (autovacuum_vacuum_insert_scale_factor = 0.05);
 CREATE INDEX webhook_events_instance_idx ON webhook_events (instance_id, id);
-CREATE INDEX webhook_events_received_idx ON webhook_events USING brin (received_at);
+CREATE INDEX webhook_events_received_idx ON webhook_events (received_at);
+-- Bodies that MESSAGE_RETENTION will empty.
+CREATE INDEX webhook_events_bodies ON webhook_events (received_at)
+	WHERE payload IS NOT NULL AND event LIKE 'message%';
 COMMENT ON COLUMN webhook_events.outcome IS
 	'what it did: applied, stale (an older status than the known one), former (an earlier session of that name), unassigned, unknown-session, kept (nothing to apply)';
 COMMENT ON COLUMN webhook_events.payload IS 'the body as it came; emptied after MESSAGE_RETENTION';
@@ -57,6 +60,7 @@ BEGIN
 		profile_name = CASE WHEN p_status = 'WORKING' THEN coalesce(left(p_profile, 255), profile_name) ELSE profile_name END,
 		paired_at = CASE WHEN p_status = 'WORKING' THEN coalesce(paired_at, p_at) ELSE paired_at END,
 		pairing_asked_at = CASE WHEN p_status = 'WORKING' THEN NULL ELSE pairing_asked_at END,
+		work_attempts = CASE WHEN p_status = 'WORKING' THEN 0 ELSE work_attempts END,
 		last_connected_at = CASE WHEN p_status = 'WORKING' THEN p_at ELSE last_connected_at END,
 		lifecycle = CASE WHEN p_release THEN 'recycling' ELSE lifecycle END
 	WHERE id = i.id;
@@ -71,36 +75,39 @@ CREATE FUNCTION webhook_store(p_server uuid, p_dedupe text, p_event text, p_even
 RETURNS text
 LANGUAGE plpgsql AS $$
 DECLARE
-	v_row     instances;
-	v_id      bigint;
-	v_outcome text := 'kept';
+	v_row      instances;
+	v_id       bigint;
+	v_expected text;
+	v_outcome  text;
 BEGIN
-	INSERT INTO webhook_events (server_id, dedupe, event, event_id, request_id, session, gateway_at,
-		outcome, payload)
-	VALUES (p_server, p_dedupe, p_event, p_event_id, p_request_id, p_session, p_at, 'kept', p_payload)
-	ON CONFLICT ON CONSTRAINT webhook_events_once DO NOTHING
-	RETURNING id INTO v_id;
-	IF v_id IS NULL THEN
-		RETURN 'duplicate';
-	END IF;
-
+	-- The instance first: then the event's row is written once, with what is to be expected of it.
 	IF p_status IS NULL THEN
 		SELECT * INTO v_row FROM instances WHERE server_id = p_server AND name = p_session;
 	ELSE
 		SELECT * INTO v_row FROM instances WHERE server_id = p_server AND name = p_session
 		FOR NO KEY UPDATE;
 	END IF;
-	IF v_row.id IS NULL THEN
-		v_outcome := 'unknown-session';
-	ELSIF p_status IS NOT NULL THEN
-		v_outcome := instance_apply(v_row, p_generation, p_status, coalesce(p_status_at, p_at, clock_timestamp()),
-			p_phone, p_profile, p_release);
-	ELSIF p_generation IS NOT NULL AND p_generation <> v_row.generation THEN
-		v_outcome := 'former';
+	v_expected := CASE WHEN v_row.id IS NULL THEN 'unknown-session'
+		WHEN p_generation <> v_row.generation THEN 'former'
+		WHEN p_status IS NULL THEN 'kept' ELSE 'applied' END;
+	INSERT INTO webhook_events (server_id, dedupe, event, event_id, request_id, session, instance_id, epoch,
+		gateway_at, outcome, payload)
+	VALUES (p_server, p_dedupe, p_event, p_event_id, p_request_id, p_session, v_row.id,
+		CASE WHEN v_expected <> 'former' THEN v_row.epoch END, p_at, v_expected, p_payload)
+	ON CONFLICT ON CONSTRAINT webhook_events_once DO NOTHING
+	RETURNING id INTO v_id;
+	IF v_id IS NULL THEN
+		RETURN 'duplicate';
+	ELSIF v_expected <> 'applied' THEN
+		RETURN v_expected;
 	END IF;
-	UPDATE webhook_events SET outcome = v_outcome, instance_id = v_row.id,
-		epoch = CASE WHEN v_outcome <> 'former' THEN v_row.epoch END
-	WHERE id = v_id AND (outcome <> v_outcome OR v_row.id IS NOT NULL);
+
+	v_outcome := instance_apply(v_row, p_generation, p_status,
+		coalesce(p_status_at, p_at, clock_timestamp()), p_phone, p_profile, p_release);
+	IF v_outcome <> v_expected THEN
+		UPDATE webhook_events SET outcome = v_outcome,
+			epoch = CASE WHEN v_outcome <> 'former' THEN epoch END WHERE id = v_id;
+	END IF;
 	RETURN v_outcome;
 END $$;
 

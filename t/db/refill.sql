@@ -83,5 +83,27 @@ SELECT is((claims('late')).outcome, 'empty', 'when a server is switched off its 
 SELECT is(pool_refill(10, 5, 10, 1000, false), 10, 'and the pool is refilled elsewhere');
 SELECT is(pool_refill(10, 5, 10, 1000, true), 0, 'once');
 
+-- a server that goes down ---------------------------------------------------------------------------------------
+
+UPDATE instances SET lifecycle = 'retired' WHERE lifecycle IN ('provisioning', 'standby');
+UPDATE waha_servers SET ativo = false;
+INSERT INTO waha_servers (nome, api_url, max_sessions, prioridade, health) VALUES
+	('dying', 'http://dying', 50, 5, 'up'), ('spare', 'http://spare', 3, 0, 'up');
+SELECT is(pool_refill(5, 2, 5, 1000, false), 5, 'five for the better server');
+SELECT is((SELECT count(*) FROM work_claim('1 minute')), 1::bigint, 'one of them is in a helper''s hands');
+SELECT is(pool_reorder(), 0, 'while it answers they stay');
+UPDATE waha_servers SET health = 'down' WHERE nome = 'dying';
+SELECT is(pool_reorder(), 3, 'when it is down those in nobody''s hands are ordered elsewhere, as many as have room');
+SELECT results_eq('SELECT * FROM spread', $$VALUES ('dying', 2::bigint), ('spare', 3::bigint)$$, 'there they are');
+SELECT is((SELECT count(*) FROM work_claim('1 minute') w CROSS JOIN generate_series(1, 1)), 1::bigint, 'and due at once');
+SELECT is(pool_reorder(), 0, 'the rest waits');
+SELECT is_empty('SELECT wrong_counts()', 'both servers'' counts are true');
+SELECT pg_temp.all_ready();
+SELECT is(pool_is_low(4), true, 'what stands by where nobody answers is not free');
+SELECT is(pool_is_low(3), false, 'what stands by elsewhere is');
+UPDATE waha_servers SET max_sessions = 50 WHERE nome = 'spare';
+SELECT is(pool_refill(10, 5, 5, 1000, false), 7, 'so more is ordered where somebody answers');
+SELECT is((SELECT count FROM spread WHERE nome = 'spare'), 7::bigint, 'there');
+
 SELECT * FROM finish();
 ROLLBACK;

@@ -4,7 +4,7 @@ SELECT no_plan();
 
 SELECT tables_are('public', ARRAY['users', 'devices', 'waha_servers', 'instances', 'instance_events',
 	'webhook_events', 'idempotency_keys']);
-SELECT views_are('public', ARRAY['pool_status']);
+SELECT views_are('public', ARRAY['lost_due', 'pool_status']);
 
 -- seed 001's table --------------------------------------------------------------------------------
 
@@ -182,7 +182,7 @@ SELECT ok(device_of(:'other', device_of(:'stranger', NULL)) IS NULL, 'another''s
 
 SELECT index_is_unique('instances', 'instances_one_per_device');
 SELECT has_index('instances', 'instances_standby', ARRAY['server_id', 'lifecycle_at'], 'free ones are indexed');
-SELECT has_index('instances', 'instances_work', 'work_next_at', 'work is indexed');
+SELECT has_index('instances', 'instances_work', ARRAY['server_id', 'work_next_at'], 'work is indexed');
 SELECT has_index('instances', 'instances_name_idx', 'name', 'webhooks find a session by its name');
 SELECT has_trigger('instances', t, format('trigger %s', t))
 FROM unnest(ARRAY['transition', 'begin_life', 'audit_insert', 'audit_update', 'count_insert', 'count_update']) t;
@@ -202,6 +202,8 @@ SELECT throws_ok($$INSERT INTO instances (name, server_id, device_id) VALUES ('x
 	'23514', NULL, 'and a device without an owner');
 SELECT throws_ok($$DELETE FROM waha_servers WHERE nome = 's'$$, '23503', NULL,
 	'a server that has instances is not deleted');
+
+SELECT ok(schema_version() >= 1, 'programs can ask how new the schema is');
 
 SELECT * FROM finish();
 ROLLBACK;
