@@ -166,7 +166,7 @@ connect_device(struct app *app, struct request *rq, struct response *rs)
 	} else if (device_of_body(rq, in.body, &in.wish.device, rs) &&
 		read_method(rq, &in, rs) &&
 		idempotency_begin(app, rq, &u, ROUTE,
-			app->config.connect_deadline_ms + 10000, &id, rs)) {
+			config_longest_ms(&app->config) + 1000, &id, rs)) {
 		run(app, rq, &u, &in.wish, &id, rs);
 		if (rs->status >= 400) /* a success is stored already */
 			idempotency_end(app, &id, rs);

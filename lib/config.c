@@ -57,7 +57,7 @@ static const struct setting settings[] = {
 		"sessions made or emptied at the same time, by one helper and at one "
 		"server"},
 	{"CONNECT_DEADLINE_MS", NULL, NUMBER, AT(connect_deadline_ms), "25000", 500,
-		120000, "how long connect waits for the QR code"},
+		90000, "how long connect waits for the QR code"},
 	{"GATEWAY_TIMEOUT_MS", NULL, NUMBER, AT(gateway_timeout_ms), "20000", 100,
 		120000, "longest single call to a gateway"},
 	{"GATEWAY_START_GRACE", NULL, NUMBER, AT(gateway_start_grace_s), "300", 0,
@@ -71,10 +71,10 @@ static const struct setting settings[] = {
 		"threads of a responder; 0: what that responder needs"},
 	{"DB_POOL", NULL, NUMBER, AT(db_pool), "4", 1, 64,
 		"PostgreSQL connections of a process at the most"},
-	{"DB_TIMEOUT_MS", NULL, NUMBER, AT(db_timeout_ms), "5000", 100, 60000,
+	{"DB_TIMEOUT_MS", NULL, NUMBER, AT(db_timeout_ms), "5000", 100, 10000,
 		"longest single statement"},
 	{"REQUEST_DEADLINE_MS", NULL, NUMBER, AT(request_deadline_ms), "10000", 500,
-		120000, "longest request that calls no gateway"},
+		25000, "longest request but a connect"},
 	{"MESSAGE_RETENTION", NULL, NUMBER, AT(message_retention_h), "24", 0, 87600,
 		"hours that bodies of received messages are kept"},
 	{"EVENT_RETENTION", NULL, NUMBER, AT(event_retention_d), "30", 1, 3650,
@@ -165,6 +165,16 @@ config_load(struct config *c, struct err *e)
 out:
 	config_free(c);
 	return false;
+}
+
+int
+config_longest_ms(const struct config *c)
+{
+	int longest = c->request_deadline_ms > c->connect_deadline_ms
+		? c->request_deadline_ms
+		: c->connect_deadline_ms;
+
+	return longest + 3 * c->db_timeout_ms;
 }
 
 void

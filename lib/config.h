@@ -58,6 +58,10 @@ struct config {
  */
 bool config_load(struct config *c, struct err *e);
 
+/* The longest that any request may take, in milliseconds: a connect to its deadline, then what it
+ * has to write down. Locks, graceful stops and nginx's time-outs must be longer. */
+int config_longest_ms(const struct config *c);
+
 /* Frees the texts. NULL is allowed. */
 void config_free(struct config *c);
 

@@ -7,6 +7,7 @@
 
 #include "lib/buf.h"
 #include "lib/clock.h"
+#include "lib/uuid.h"
 
 /* A pipe takes up to PIPE_BUF (4096) bytes as one piece. */
 #define LINE_MAX_BYTES 4000
@@ -120,6 +121,19 @@ secret_length(const char *s, bool word_start)
 	return 0;
 }
 
+/* True if text[i] begins a UUID: an id of ours, however many digits it has. */
+static bool
+is_uuid(const char *text, size_t i, size_t n)
+{
+	char id[37];
+
+	if (n - i < 36)
+		return false;
+	memcpy(id, text + i, 36);
+	id[36] = '\0';
+	return uuid_valid(id);
+}
+
 bool
 log_mask(struct buf *out, const char *text)
 {
@@ -131,6 +145,11 @@ log_mask(struct buf *out, const char *text)
 		size_t secret = secret_length(text + i, start);
 		size_t plain = 1;
 
+		if (start && is_uuid(text, i, n)) {
+			buf_add(out, text + i, 36);
+			i += 36;
+			continue;
+		}
 		if (secret > 0) {
 			if (is_pool_name(text, i))
 				buf_add(out, text + i, secret);

@@ -263,10 +263,7 @@ static bool
 join_threads(const struct service *s, pthread_t *threads, int n)
 {
 	const struct config *c = &s->app->config;
-	int longest = c->request_deadline_ms > c->connect_deadline_ms
-		? c->request_deadline_ms
-		: c->connect_deadline_ms;
-	deadline_t until = deadline_in((int64_t)longest + STOP_GRACE_MS);
+	deadline_t until = deadline_in(config_longest_ms(c) + STOP_GRACE_MS);
 	struct timespec ts = {
 		.tv_sec = until / 1000, .tv_nsec = until % 1000 * 1000000};
 

@@ -24,6 +24,11 @@ static const struct db_stmt stmt_of_session = {"server_of_session",
 	" ORDER BY (s.user_id IS NULL), s.id LIMIT 20",
 	1};
 
+static const struct db_stmt stmt_platform = {"server_platform",
+	"SELECT " COLUMNS " FROM waha_servers s"
+	" WHERE s.user_id IS NULL AND s.api_url = $1 AND s.max_sessions = $2::int",
+	2};
+
 static const struct db_stmt stmt_ensure = {"server_ensure",
 	"INSERT INTO waha_servers AS s (user_id, nome, api_url, prioridade, "
 	"max_sessions)"
@@ -318,8 +323,13 @@ server_ensure_platform(struct app *app, deadline_t d, struct err *e)
 	url = trimmed(c->waha_url);
 	if (url == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
-	r = db_query(app->db, d, &stmt_ensure,
-		(const char *[]){url, db_param_int(max, c->waha_max_sessions)}, e);
+	db_param_int(max, c->waha_max_sessions);
+	/* looked for first: a row that is as it should be is not written every time */
+	r = db_query(app->db, d, &stmt_platform, (const char *[]){url, max}, e);
+	if (r != NULL && PQntuples(r) == 0) {
+		PQclear(r);
+		r = db_query(app->db, d, &stmt_ensure, (const char *[]){url, max}, e);
+	}
 	ok = r != NULL && ensure_secrets(app, r, d, e);
 	PQclear(r);
 	free(url);

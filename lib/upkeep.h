@@ -11,6 +11,9 @@
 #include "lib/app.h"
 #include "lib/clock.h"
 
+#define UPKEEP_REFILL_MAX                                                              \
+	1000 /* ordered by one call; there may be more to order then */
+
 /* Orders more instances when fewer than POOL_LOW are free; with top_up also
  * up to POOL_TARGET. */
 bool upkeep_refill(struct app *app, bool top_up, deadline_t d, int *n, struct err *e);

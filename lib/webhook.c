@@ -11,6 +11,7 @@
 #include "lib/uuid.h"
 
 #define Y2001_MS 978307200000
+#define ID_MAX 250      /* bytes of an id worth its name */
 #define AHEAD_MS 300000 /* that a gateway's clock may be ahead of ours */
 
 static const struct db_stmt stmt_store = {"webhook_store",
@@ -31,16 +32,16 @@ time_or_null(char room[DB_PARAM_SIZE], int64_t at_ms)
 	return sane ? db_param_int(room, at_ms) : NULL;
 }
 
-/* "event|id", "request|id" or "body|sha256". */
+/* Ids of an absurd length count as none. "event|id", "request|id" or "body|sha256". */
 static bool
 dedupe_key(const struct request *rq, const struct gateway_event *ev, struct buf *key)
 {
 	const char *request_id = request_header(rq, "X-Webhook-Request-Id");
 	char hash[SHA256_HEX_SIZE];
 
-	if (ev->id != NULL && *ev->id != '\0')
+	if (ev->id != NULL && *ev->id != '\0' && strlen(ev->id) <= ID_MAX)
 		return buf_printf(key, "%s|%s", ev->event, ev->id);
-	if (request_id != NULL && *request_id != '\0')
+	if (request_id != NULL && *request_id != '\0' && strlen(request_id) <= ID_MAX)
 		return buf_printf(key, "request|%s", request_id);
 	return sha256_hex(buf_str(&rq->body), rq->body.len, hash) &&
 		buf_printf(key, "body|%s", hash);
@@ -56,7 +57,7 @@ store(struct app *app, const struct request *rq, const struct server *s,
 
 	buf_init(&key, 400);
 	if (!dedupe_key(rq, ev, &key)) {
-		err_set(e, ERR_INPUT, "the event's id is too long");
+		err_set(e, ERR_INTERNAL, "no key to store it once by");
 		goto out;
 	}
 	const char *params[] = {s->id, buf_str(&key), ev->event, ev->id,
@@ -88,6 +89,9 @@ accept_event(struct app *app, const struct request *rq, const struct server *s,
 	const char *outcome;
 
 	if (r == NULL) {
+		/* a conflict inside the database is no fault of the gateway: it tries again */
+		if (e.code == ERR_CONFLICT)
+			e.code = ERR_UNAVAILABLE;
 		response_error(rs, rq, &e);
 		return;
 	}
@@ -130,6 +134,8 @@ receive_at(struct app *app, const struct request *rq, const char *server_id,
 	else
 		s = server_load(app, server_id, rq->deadline, &e);
 	/* an unknown server and a bad signature look alike: ids are not for guessing */
+	if (s == NULL && e.code == ERR_UNAUTHORIZED)
+		e.code = ERR_CONFIG; /* a secret of ours that cannot be opened */
 	if (s == NULL && e.code != ERR_NOT_FOUND)
 		response_error(rs, rq, &e);
 	else if (s == NULL || !server_gateway(s)->signature_ok(s, rq))

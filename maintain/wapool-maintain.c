@@ -21,6 +21,9 @@
 
 #define TICK_MS 1000    /* between two looks for work, when nobody calls */
 #define TOP_UP_MS 60000 /* between two checks that the pool is at its target */
+#define PRUNE_MS 3000   /* at a time, so that a refill does not wait for it */
+#define PRUNE_ONCE_MS 300000
+#define PRUNE_EVERY_MS 20000
 #define MAX_SECONDS 86400
 
 static volatile sig_atomic_t stop_asked;
@@ -45,7 +48,7 @@ struct helper {
 	unsigned todo;
 	int seconds; /* 0: once */
 	struct crew *crew;
-	deadline_t top_up_at, unpaired_at, seal_at;
+	deadline_t top_up_at, unpaired_at, seal_at, prune_at;
 };
 
 static void
@@ -105,7 +108,7 @@ refill(struct helper *h)
 	bool ok = upkeep_refill(&h->app, top_up, soon(h), &n, &e);
 
 	tell("refill", ok, n, &e);
-	if (ok && top_up)
+	if (ok && top_up && n < UPKEEP_REFILL_MAX)
 		h->top_up_at = deadline_in(TOP_UP_MS);
 }
 
@@ -125,31 +128,39 @@ prune(struct helper *h)
 {
 	struct err e = ERR_INIT;
 	int n = 0;
-	bool ok = upkeep_prune(&h->app, deadline_in(20000), &n, &e);
+	int64_t most = h->seconds > 0 ? PRUNE_MS : PRUNE_ONCE_MS;
+	bool ok = upkeep_prune(&h->app, deadline_in(most), &n, &e);
 
 	tell("prune", ok, n, &e);
+	h->prune_at = deadline_in(PRUNE_EVERY_MS);
+}
+
+static void
+wake_crew(struct helper *h)
+{
+	struct err e = ERR_INIT;
+	int due = upkeep_due(&h->app, h->app.config.provision_parallel, soon(h), &e);
+
+	if (due > 0)
+		crew_wake(h->crew, due);
+	else if (due < 0)
+		tell("due", false, 0, &e);
 }
 
 /* One round of all that takes one statement; wakes threads for what takes longer. */
 static void
 round_once(struct helper *h)
 {
-	struct err e = ERR_INIT;
-	int due;
-
 	if ((h->todo & SEAL) && deadline_left(h->seal_at) == 0)
 		seal_keys(h);
 	if (h->todo & REFILL)
 		refill(h);
 	if ((h->todo & RECYCLE) && deadline_left(h->unpaired_at) == 0)
 		release_unpaired(h);
-	if (h->crew == NULL)
-		return;
-	due = upkeep_due(&h->app, h->app.config.provision_parallel, soon(h), &e);
-	if (due > 0)
-		crew_wake(h->crew, due);
-	else if (due < 0)
-		tell("due", false, 0, &e);
+	if (h->crew != NULL)
+		wake_crew(h);
+	if ((h->todo & PRUNE) && deadline_left(h->prune_at) == 0)
+		prune(h);
 }
 
 /* Waits for a wake-up or the next tick. A lost connection is made again at the next
@@ -227,8 +238,6 @@ run(struct helper *h)
 			return 111;
 		}
 	}
-	if (h->todo & PRUNE)
-		prune(h);
 	if (h->seconds > 0)
 		run_for(h);
 	else

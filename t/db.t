@@ -116,13 +116,15 @@ sub relay {
 	return;
 }
 
-# Runs scripts in as many psql at once, none before all are connected. Returns their outputs, in order;
+# Runs scripts in as many psql at once, none before all are connected (a pair [before, script] does the first
+# part earlier). Returns their outputs, in order;
 # what failed becomes a failed test.
 sub at_once {
 	my ($database, @scripts) = @_;
 	my $gate = open_client($database, "BEGIN; LOCK TABLE gate;\n");
 	my @clients = map {
-		open_client($database, "SELECT 'through' FROM gate LIMIT 0;\n$_\n", 1)
+		my ($before, $script) = ref ? @$_ : ('', $_);
+		open_client($database, "$before\nSELECT 'through' FROM gate LIMIT 0;\n$script\n", 1)
 	} @scripts;
 	wait_until(30, sub {
 		sql('postgres', "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
@@ -415,7 +417,7 @@ sub everything {
 					clock_timestamp(), w.generation, CASE WHEN random() < 0.7 THEN 'WORKING' ELSE 'FAILED' END,
 					clock_timestamp(), NULL, NULL, random() < 0.2, '{}'); END IF;",
 			'w instances;'),
-		help => loop(250, "SELECT * INTO w FROM work_claim('1 minute'); COMMIT;
+		help => loop(100_000, "EXIT WHEN pg_try_advisory_xact_lock(1); SELECT * INTO w FROM work_claim('1 minute'); COMMIT;
 			IF w.id IS NULL THEN PERFORM pg_sleep(0.002);
 			ELSIF random() < 0.8 THEN PERFORM work_done(w.id, w.work_token);
 			ELSE PERFORM work_failed(w.id, w.work_token, 'x', '0', true); END IF;", 'w instances;'),
@@ -427,9 +429,11 @@ sub everything {
 		look  => loop(40, q{PERFORM server_reconcile(server(CASE WHEN t % 2 = 0 THEN 's' ELSE 't' END), 'v', now() - interval '1 day', '1 s', '0', '0',
 			'20 milliseconds', (SELECT json_agg(json_build_object('n', name, 'w', CASE WHEN lifecycle = 'assigned' THEN 'WORKING'
 			ELSE 'STOPPED' END)) FROM instances WHERE random() < 0.9));}));
-	at_once($db, ($script{click}) x 5, ($script{swap}) x 2, ($script{hook}) x 2, ($script{help}) x 3,
-		@script{qw(hand lost order look)});
-	cmp_ok sql($db, q{SELECT count(*) FROM instance_events WHERE to_state = 'assigned'}), '>', 100, 'there were many assignments';
+	# helpers go on until no user holds this lock any more
+	my @users = map { ['DO $$ BEGIN PERFORM pg_advisory_lock_shared(1); END $$;', $_] }
+		($script{click}) x 5, ($script{swap}) x 2;
+	at_once($db, @users, ($script{hook}) x 2, ($script{help}) x 3, @script{qw(hand lost order look)});
+	cmp_ok sql($db, q{SELECT count(*) FROM instance_events WHERE to_state = 'assigned'}), '>', 50, 'there were many assignments';
 	is sql($db, 'SELECT count(*) FROM instances WHERE generation = 0 AND lifecycle = \'standby\' AND name LIKE \'pool-%\''), 0,
 		'what was ordered was made before it stood by';
 	invariants($db);

@@ -177,6 +177,8 @@ START_TEST(secrets_inside_texts_are_masked)
 		{"n=12345678", "n=[redacted]"},
 		{"id9912345678x", "id[redacted]x"},
 		{"pool-1737485234-1 is ours", "pool-1737485234-1 is ours"},
+		{"id 12345678-1234-4321-8123-123456789012.",
+			"id 12345678-1234-4321-8123-123456789012."},
 		{"pool-eyJhbGciOi.x", "pool-[redacted]"},
 		{"Bearer eyJhbGciOi.eyJzdWIi.c2ln_-x now", "Bearer [redacted] now"},
 		{"\"eyJhbGciOi\"", "\\\"[redacted]\\\""},
