@@ -144,6 +144,18 @@ BEGIN
 	RETURN FOUND;
 END $$;
 
+-- Orders one from another server, at once. False if that one has filled up meanwhile.
+CREATE FUNCTION order_from(p_instance uuid, p_server uuid) RETURNS boolean
+LANGUAGE plpgsql AS $$
+BEGIN
+	UPDATE instances SET server_id = p_server, work_token = NULL, work_lease_until = NULL,
+		work_next_at = clock_timestamp()
+	WHERE id = p_instance AND lifecycle = 'provisioning';
+	RETURN FOUND;
+EXCEPTION WHEN check_violation THEN
+	RETURN false;
+END $$;
+
 -- What was ordered from a server that is down, and is in nobody's hands, is ordered elsewhere while
 -- another one has room. Returns how many were moved.
 CREATE FUNCTION pool_reorder() RETURNS integer
@@ -170,9 +182,7 @@ BEGIN
 		FROM servers_for(NULL) f JOIN waha_servers s ON s.id = f.server_id
 		WHERE f.room > 0 AND s.health <> 'down'
 		LIMIT 1;
-		EXIT WHEN NOT FOUND;
-		UPDATE instances SET server_id = v_other, work_token = NULL, work_lease_until = NULL,
-			work_next_at = clock_timestamp() WHERE id = v_id;
+		EXIT WHEN NOT FOUND OR NOT order_from(v_id, v_other);
 		v_moved := v_moved + 1;
 	END LOOP;
 	RETURN v_moved;
@@ -299,19 +309,21 @@ CREATE FUNCTION work_failed(p_instance uuid, p_token uuid, p_error text, p_wait 
 LANGUAGE plpgsql AS $$
 DECLARE
 	v_other uuid;
+	v_found boolean;
 BEGIN
-	IF p_move THEN
+	UPDATE instances SET work_token = NULL, work_lease_until = NULL, last_error = p_error,
+		work_next_at = clock_timestamp() + p_wait
+	WHERE id = p_instance AND work_token = p_token AND lifecycle IN ('provisioning', 'recycling');
+	v_found := FOUND;
+	IF v_found AND p_move THEN
 		SELECT s.server_id INTO v_other
 		FROM instances i CROSS JOIN servers_for(NULL) s
 		WHERE i.id = p_instance AND i.lifecycle = 'provisioning' AND i.origin = 'pool'
 			AND s.server_id <> i.server_id AND s.room > 0
 		LIMIT 1;
+		PERFORM order_from(p_instance, v_other) WHERE v_other IS NOT NULL;
 	END IF;
-	UPDATE instances SET work_token = NULL, work_lease_until = NULL, last_error = p_error,
-		work_next_at = clock_timestamp() + CASE WHEN v_other IS NULL THEN p_wait ELSE interval '0' END,
-		server_id = coalesce(v_other, server_id)
-	WHERE id = p_instance AND work_token = p_token AND lifecycle IN ('provisioning', 'recycling');
-	RETURN FOUND;
+	RETURN v_found;
 END $$;
 
 -- Writes down the level: what the gateway answered about a session when asked p_age ago. What was
