@@ -12,6 +12,9 @@
 #define POLL_FIRST_MS 60    /* between two looks at a starting session, doubling... */
 #define POLL_LONGEST_MS 500 /* ...up to this */
 
+static const struct db_stmt stmt_late = {
+	"connect_late", "SELECT late_start($1, $2::bigint)", 2};
+
 static const struct db_stmt stmt_finish = {"connect_finish",
 	"SELECT connect_finish($1, $2::bigint, $3::bigint * interval '1 millisecond', "
 	"$4, $5,"
@@ -79,7 +82,10 @@ ask(struct attempt *a, bool *again)
 		return SHOWN;
 	*again = why.code == ERR_CONFLICT && deadline_left(a->deadline) > 0;
 	*a->e = why;
-	return *again ? SLOW : blame(&why);
+	if (*again)
+		return SLOW;
+	/* a number that the gateway chokes on says nothing about the instance */
+	return a->wish->number != NULL ? UNREACHED : blame(&why);
 }
 
 /* Brings a session that shows nothing on its way. */
@@ -151,6 +157,16 @@ step(struct attempt *a, enum outcome *result)
 		    a->app->http, a->server, a->out->claim.name, s, a->deadline, a->e))
 		return look_failed(a, result);
 	a->absent = 0;
+	if (s->state == SESSION_WORKING && a->out->claim.outcome == CLAIM_NEW) {
+		/* Nobody can have scanned what nobody was shown: this is a former owner's
+		 * phone, and must not be seen. */
+		log_write(LOG_ERROR, "connect.dirty",
+			LOG_STR("instance", a->out->claim.name));
+		*s = (struct session){0};
+		err_set(a->e, ERR_CONFLICT, "a fresh session was connected already");
+		*result = BROKEN;
+		return true;
+	}
 	if (s->state == SESSION_WORKING) {
 		a->out->connected = true;
 		a->out->asked_ms = asked;
@@ -223,6 +239,16 @@ leave_stuck(struct app *app, struct connect_result *out)
 			deadline_in(app->config.db_timeout_ms), &ignored);
 }
 
+/* A connect that failed may have started a session whose owner has left meanwhile. */
+static void
+leave_late(struct app *app, const struct claim *c)
+{
+	char epoch[DB_PARAM_SIZE];
+
+	PQclear(db_query(app->db, deadline_in(app->config.db_timeout_ms), &stmt_late,
+		(const char *[]){c->instance_id, db_param_int(epoch, c->epoch)}, NULL));
+}
+
 static bool
 give_up(enum outcome result, enum problem *problem, const struct err *e)
 {
@@ -263,8 +289,12 @@ connect_run(struct app *app, const struct user *u, const struct connect_wish *wi
 			return true;
 		if (result == SLOW)
 			leave_stuck(app, out);
-		if (result != BROKEN || out->claim.paired || swaps == SWAPS_MAX)
+		/* a 5xx may be all of the gateway's trouble: no second one for that */
+		if (result != BROKEN || out->claim.paired || swaps == SWAPS_MAX ||
+			(swaps > 0 && e->code == ERR_UNAVAILABLE)) {
+			leave_late(app, &out->claim);
 			return give_up(result, problem, e);
+		}
 		*problem = PROBLEM_UNAVAILABLE;
 		char reason[sizeof(e->text)];
 		snprintf(reason, sizeof(reason), "%s", e->text);

@@ -1,5 +1,6 @@
 /* Looking at a server: all its sessions against the table. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "lib/log.h"
 #include "lib/server.h"
@@ -15,18 +16,29 @@ static const struct db_stmt stmt_reconcile = {"look_reconcile",
 	" $7::int * interval '1 second', $8::json)",
 	8};
 
+static const struct db_stmt stmt_orphans = {
+	"look_orphans", "SELECT n FROM orphans_found($1, $2::json) AS n", 2};
+
 enum { KNOWN, MISSING, CHANGED, RECYCLED, RESTARTED };
 
+/* The sessions of one answer, and whose. */
+struct listing {
+	const struct server *server;
+	json_t *rows; /* [{"n": name, "w": word, "ours": bool, "p"?: phone, "f"?: profile}] */
+};
+
 static bool
-add_session(const struct session *s, void *list)
+add_session(const struct session *s, void *ctx)
 {
-	json_t *row = json_pack("{s:s, s:s, s:s*, s:s*}", "n", s->name, "w", s->word,
-		"p", *s->phone != '\0' ? s->phone : NULL, "f",
+	struct listing *l = ctx;
+	bool ours = strcmp(s->pool_id, l->server->pool_id) == 0;
+	json_t *row = json_pack("{s:s, s:s, s:b, s:s*, s:s*}", "n", s->name, "w",
+		s->word, "ours", ours, "p", *s->phone != '\0' ? s->phone : NULL, "f",
 		*s->profile != '\0' ? s->profile : NULL);
 
 	/* a name that is not UTF-8 is none of ours */
 	if (row != NULL)
-		json_array_append_new(list, row);
+		json_array_append_new(l->rows, row);
 	return true;
 }
 
@@ -76,6 +88,38 @@ write_down(struct app *app, const struct server *s, const struct gateway_status 
 	return r != NULL;
 }
 
+/*
+ * Deletes sessions that carry our id and that no row knows: what an attempt left behind whose
+ * answer came too late. Nobody owns them and nothing else will ever use their names.
+ */
+static void
+delete_orphans(
+	struct app *app, const struct server *s, const json_t *list, deadline_t d)
+{
+	json_t *names = json_array(), *row;
+	struct err e = ERR_INIT;
+	char *text = NULL;
+	PGresult *r = NULL;
+	size_t i;
+
+	json_array_foreach(list, i, row) if (json_is_true(json_object_get(row, "ours")))
+		json_array_append(names, json_object_get(row, "n"));
+	text = json_dumps(names, JSON_COMPACT);
+	if (text != NULL)
+		r = db_query(app->db, deadline_in(app->config.db_timeout_ms),
+			&stmt_orphans, (const char *[]){s->id, text}, &e);
+	for (int n = 0; r != NULL && n < PQntuples(r); n++) {
+		err_clear(&e);
+		server_gateway(s)->remove(app->http, s, db_text(r, n, 0), d, &e);
+		log_write(LOG_WARN, "look.orphan", LOG_STR("server", s->id),
+			LOG_STR("instance", db_text(r, n, 0)),
+			LOG_STR("error", err_isset(&e) ? e.text : "none"));
+	}
+	PQclear(r);
+	free(text);
+	json_decref(names);
+}
+
 /* *blame: it failed, and not because of our database (then the lease
  * ends by itself). */
 static bool
@@ -85,11 +129,14 @@ look(struct app *app, const char *id, bool *blame, struct err *e)
 	struct server *s = server_load(app, id, d, e);
 	struct gateway_status st = {0};
 	json_t *list = json_array();
+	struct listing listing = {.server = s, .rows = list};
 	int64_t asked = clock_ms();
 	bool answered = s != NULL && server_gateway(s)->ping(app->http, s, &st, d, e) &&
-		server_gateway(s)->list(app->http, s, add_session, list, d, e);
+		server_gateway(s)->list(app->http, s, add_session, &listing, d, e);
 	bool ok = answered && write_down(app, s, &st, list, asked, e);
 
+	if (ok)
+		delete_orphans(app, s, list, d);
 	if (s != NULL)
 		*blame = !answered;
 	else

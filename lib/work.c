@@ -11,9 +11,11 @@
 #define MAKE_TRIES 3
 
 #define ITEM_COLUMNS                                                                   \
-	"id, name, server_id, lifecycle, work_token, work_attempts, generation, epoch"
+	"id, name, server_id, lifecycle, work_token, work_attempts, generation, "      \
+	"epoch, "                                                                      \
+	"next_name"
 
-enum { ID, NAME, SERVER_ID, LIFECYCLE, TOKEN, ATTEMPTS, GENERATION, EPOCH };
+enum { ID, NAME, SERVER_ID, LIFECYCLE, TOKEN, ATTEMPTS, GENERATION, EPOCH, NEXT_NAME };
 
 static const struct db_stmt stmt_claim = {"work_claim",
 	"SELECT " ITEM_COLUMNS " FROM work_claim('" WORK_LEASE "', $1::int)", 1};
@@ -32,7 +34,7 @@ static const struct db_stmt stmt_later = {"lost_later",
 	"SELECT lost_later($1, $2, $3::bigint * interval '1 millisecond')", 3};
 
 static const struct db_stmt stmt_release = {
-	"work_release", "SELECT pool_release_epoch($1, $2::bigint, $3)", 3};
+	"lost_release", "SELECT lost_release($1, $2, $3)", 3};
 
 static const struct db_stmt stmt_observe = {"work_observe",
 	"SELECT instance_observe($1, $2::bigint, $3::bigint * interval '1 millisecond',"
@@ -45,7 +47,7 @@ static const struct db_stmt stmt_server_failed = {
 /* A leased item and what is needed to work on it. */
 struct item {
 	struct app *app;
-	char id[37], name[256], server_id[37], token[37];
+	char id[37], name[256], next_name[256], server_id[37], token[37];
 	bool recycling;
 	int attempts;
 	int64_t generation, epoch;
@@ -82,6 +84,7 @@ claim(struct app *app, const struct db_stmt *s, const char *const *params,
 	if (got) {
 		db_copy(r, 0, ID, it->id, sizeof(it->id));
 		db_copy(r, 0, NAME, it->name, sizeof(it->name));
+		db_copy(r, 0, NEXT_NAME, it->next_name, sizeof(it->next_name));
 		db_copy(r, 0, SERVER_ID, it->server_id, sizeof(it->server_id));
 		it->recycling = strcmp(db_text(r, 0, LIFECYCLE), "recycling") == 0;
 		db_copy(r, 0, TOKEN, it->token, sizeof(it->token));
@@ -145,13 +148,13 @@ work_server_failed(struct app *app, const char *server_id, const struct err *why
 	work_run(app, &stmt_server_failed, (const char *[]){server_id, why->text});
 }
 
-/* Makes the session. A name that is taken is a former session that has not gone yet, or
- * one that a helper made before it died: it goes first. */
+/* Makes the session. A name that is taken can only be one that an operator chose, or an
+ * answer that got lost: the session goes first. */
 static bool
 make(struct item *it, struct err *e)
 {
 	const struct session_spec spec = {
-		.name = it->name, .generation = it->generation};
+		.name = it->next_name, .generation = it->generation};
 	struct http *h = it->app->http;
 
 	for (int i = 1;; i++) {
@@ -161,7 +164,7 @@ make(struct item *it, struct err *e)
 		if (e->code != ERR_CONFLICT || i == MAKE_TRIES)
 			return false;
 		err_clear(e);
-		if (!it->gw->remove(h, it->server, it->name, it->deadline, e) ||
+		if (!it->gw->remove(h, it->server, it->next_name, it->deadline, e) ||
 			!clock_sleep(250 * i, it->deadline))
 			return false;
 	}
@@ -190,7 +193,8 @@ is_clean(struct item *it, struct err *e)
 {
 	struct session s;
 
-	if (!it->gw->state(it->app->http, it->server, it->name, &s, it->deadline, e))
+	if (!it->gw->state(
+		    it->app->http, it->server, it->next_name, &s, it->deadline, e))
 		return false;
 	return (s.state == SESSION_STOPPED && *s.phone == '\0') ||
 		err_set(e, ERR_PROTOCOL, "made, but it is %s", s.word);
@@ -251,15 +255,13 @@ observe(struct item *it, const struct session *s, int64_t asked_ms)
 			db_param_text(s->phone), db_param_text(s->profile)});
 }
 
+/* Not if its owner has come back while the gateway was asked. */
 static void
 release(struct item *it)
 {
-	char epoch[DB_PARAM_SIZE];
-
-	log_write(LOG_INFO, "work.released", LOG_STR("instance", it->name));
-	work_run(it->app, &stmt_release,
-		(const char *[]){it->id, db_param_int(epoch, it->epoch),
-			"logged out on the phone"});
+	if (work_run(it->app, &stmt_release,
+		    (const char *[]){it->id, it->token, "logged out on the phone"}))
+		log_write(LOG_INFO, "work.released", LOG_STR("instance", it->name));
 }
 
 /* What the gateway says decides: a webhook was only the hint. Returns the milliseconds

@@ -233,7 +233,7 @@ sub migrations {
 	sql('wapool', q{INSERT INTO users (email) VALUES ('ana@example.org');
 		INSERT INTO waha_servers (nome, api_url) VALUES ('s', 'http://s');
 		INSERT INTO instances (name, server_id) SELECT 'one', id FROM waha_servers;
-		UPDATE instances SET lifecycle = 'standby';
+		UPDATE instances SET lifecycle = 'standby', work_token = gen_random_uuid();
 		SELECT pool_claim(id, NULL, NULL, 0) FROM users});
 	($status, $output) = sqitch('revert', '-y');
 	is $status, 0, 'they revert with data in the tables' or diag $output;

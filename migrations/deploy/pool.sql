@@ -3,6 +3,19 @@ BEGIN;
 
 CREATE SEQUENCE pool_name_seq;
 
+-- A name that no session ever had (seed 000's form): pool-<epoch>-<n>.
+CREATE FUNCTION pool_name() RETURNS varchar
+LANGUAGE sql AS $$
+	SELECT format('pool-%s-%s', extract(epoch FROM now())::bigint, nextval('pool_name_seq'))
+$$;
+
+-- Which wapool this is: sessions carry it, so that ours are told from those of others at the same gateway.
+CREATE TABLE installation (
+	one boolean PRIMARY KEY DEFAULT true CHECK (one),
+	id  uuid NOT NULL DEFAULT gen_random_uuid()
+);
+INSERT INTO installation DEFAULT VALUES;
+
 -- Servers that may serve this user's new work, best first: his own, then the platform's; those
 -- that answer, then those last seen down (never eject the last); priority, then load.
 CREATE FUNCTION servers_for(p_user uuid) RETURNS TABLE (server_id uuid, room integer)
@@ -237,7 +250,7 @@ BEGIN
 		SELECT s.server_id INTO v_server FROM servers_for(NULL) s WHERE s.room > 0 LIMIT 1;
 		EXIT WHEN NOT FOUND;
 		INSERT INTO instances (name, server_id)
-		VALUES (format('pool-%s-%s', extract(epoch FROM now())::bigint, nextval('pool_name_seq')), v_server);
+		VALUES (pool_name(), v_server);
 		v_made := v_made + 1;
 	END LOOP;
 	RETURN v_made;
@@ -257,8 +270,9 @@ LANGUAGE sql STABLE AS $$
 $$;
 
 -- The oldest due item of one server, leased: it is the caller's until the lease ends or he says what
--- became of it. Taking it starts a new generation of the session, so that the former one's webhooks are
--- told apart.
+-- became of it. Taking it starts a new generation of the session under a new name (next_name), so that
+-- neither webhooks of the former one nor commands to it that are still under way reach the next. What an
+-- attempt that failed may have left at the gateway is an orphan, which a look finds (change `upkeep`).
 CREATE FUNCTION work_take(p_server uuid, p_now timestamptz, p_lease interval) RETURNS SETOF instances
 LANGUAGE sql AS $$
 	WITH c AS MATERIALIZED (
@@ -271,7 +285,9 @@ LANGUAGE sql AS $$
 		FOR NO KEY UPDATE SKIP LOCKED)
 	UPDATE instances i
 	SET work_token = gen_random_uuid(), work_lease_until = p_now + p_lease,
-		work_attempts = i.work_attempts + 1, generation = i.generation + 1
+		work_attempts = i.work_attempts + 1, generation = i.generation + 1,
+		next_name = CASE WHEN i.origin <> 'pool' OR i.lifecycle = 'provisioning' AND i.work_attempts = 0
+			THEN i.name ELSE pool_name() END
 	FROM c
 	WHERE i.id = c.id
 	RETURNING i.*
@@ -297,7 +313,7 @@ CREATE FUNCTION work_done(p_instance uuid, p_token uuid) RETURNS boolean
 LANGUAGE plpgsql AS $$
 BEGIN
 	PERFORM because('ready');
-	UPDATE instances SET lifecycle = 'standby'
+	UPDATE instances SET lifecycle = 'standby', name = coalesce(next_name, name), next_name = NULL
 	WHERE id = p_instance AND work_token = p_token AND lifecycle IN ('provisioning', 'recycling');
 	RETURN FOUND;
 END $$;
@@ -345,6 +361,16 @@ BEGIN
 	RETURN FOUND;
 END $$;
 
+-- A start of ours may have come after the instance was emptied: what stands by must not run.
+CREATE FUNCTION late_start(p_instance uuid, p_epoch bigint) RETURNS boolean
+LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM because('started late by its former owner');
+	UPDATE instances SET lifecycle = 'recycling'
+	WHERE id = p_instance AND epoch = p_epoch AND lifecycle = 'standby';
+	RETURN FOUND;
+END $$;
+
 -- The end of a connect: what its owner was shown. A QR or code (p_pairing) means that what was
 -- paired before is forgotten. False if the assignment is over: then the owner must ask again.
 CREATE FUNCTION connect_finish(p_instance uuid, p_epoch bigint, p_age interval, p_status text,
@@ -356,10 +382,7 @@ BEGIN
 	SELECT * INTO v_row FROM instances
 	WHERE id = p_instance AND epoch = p_epoch AND lifecycle = 'assigned' FOR NO KEY UPDATE;
 	IF NOT FOUND THEN
-		-- Our start may have come after it was emptied: what stands by must not run.
-		PERFORM because('started late by its former owner');
-		UPDATE instances SET lifecycle = 'recycling'
-		WHERE id = p_instance AND epoch = p_epoch AND lifecycle = 'standby';
+		PERFORM late_start(p_instance, p_epoch);
 		RETURN false;
 	END IF;
 	IF p_pairing AND v_row.paired_at IS NOT NULL
@@ -421,6 +444,18 @@ LANGUAGE sql AS $$
 	WHERE i.id = c.id
 	RETURNING i.*
 $$;
+
+-- Releases what is lost: if it still is, in the helper's hands, and its owner has not asked for a QR
+-- meanwhile.
+CREATE FUNCTION lost_release(p_instance uuid, p_token uuid, p_reason text) RETURNS boolean
+LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM because(p_reason);
+	UPDATE instances SET lifecycle = 'recycling'
+	WHERE id = p_instance AND work_token = p_token AND lost
+		AND (pairing_asked_at IS NULL OR pairing_asked_at < statement_timestamp() - interval '5 minutes');
+	RETURN FOUND;
+END $$;
 
 -- The helper is done with it for now: not again before p_wait.
 CREATE FUNCTION lost_later(p_instance uuid, p_token uuid, p_wait interval) RETURNS boolean

@@ -1,11 +1,13 @@
 -- Revert wapool:pool from pg
 BEGIN;
 DROP VIEW pool_status;
+DROP FUNCTION lost_release(uuid, uuid, text);
 DROP FUNCTION lost_later(uuid, uuid, interval);
 DROP FUNCTION lost_claim(interval);
 DROP VIEW lost_due;
 DROP FUNCTION release_unpaired(interval);
 DROP FUNCTION connect_finish(uuid, bigint, interval, text, text, text, boolean);
+DROP FUNCTION late_start(uuid, bigint);
 DROP FUNCTION instance_observe(uuid, bigint, interval, text, text, text);
 DROP FUNCTION work_failed(uuid, uuid, text, interval, boolean);
 DROP FUNCTION work_done(uuid, uuid);
@@ -24,5 +26,7 @@ DROP FUNCTION pool_take(uuid, uuid, uuid);
 DROP FUNCTION pool_is_low(integer);
 DROP TYPE claim;
 DROP FUNCTION servers_for(uuid);
+DROP TABLE installation;
+DROP FUNCTION pool_name();
 DROP SEQUENCE pool_name_seq;
 COMMIT;

@@ -17,6 +17,14 @@ CREATE TEMPORARY VIEW moves AS
 SELECT f.s AS f, t.s AS t, (f.s, t.s) IN (SELECT * FROM allowed) AS may
 FROM states f CROSS JOIN states t;
 
+-- nobody but the helper that emptied it ------------------------------------------------------------
+
+SELECT make('hasty-one', 'assigned', 'hasty');
+UPDATE instances SET assigned_to_user_id = NULL WHERE name = 'hasty-one';
+SELECT throws_ok($$UPDATE instances SET lifecycle = 'standby' WHERE name = 'hasty-one'$$, '23514', NULL,
+	'a hand cannot put on standby what may still hold a phone');
+SELECT is(lifecycle('hasty-one'), 'recycling', 'it waits to be emptied');
+
 -- every pair, asked and tried ---------------------------------------------------------------------
 
 SELECT is(instance_may_move(f, t), may,
@@ -33,6 +41,7 @@ BEGIN
 	PERFORM because('try');
 	UPDATE instances SET lifecycle_at = clock_timestamp() - interval '90 seconds' WHERE name = v_name;
 	UPDATE instances SET lifecycle = t,
+		work_token = CASE WHEN t = 'standby' THEN gen_random_uuid() END, -- as the helper has it
 		assigned_to_user_id = CASE WHEN t = 'assigned' THEN somebody(v_name) ELSE assigned_to_user_id END,
 		device_id = CASE WHEN t = 'assigned' THEN device_of(somebody(v_name), NULL) ELSE device_id END
 	WHERE name = v_name;
@@ -68,8 +77,8 @@ SELECT is((SELECT count(*) FROM instance_events e JOIN instances i ON i.id = e.i
 	WHERE from_state IS NULL AND to_state <> 'provisioning'), 0::bigint, 'a life begins with its making');
 
 SELECT because('');
-SELECT make('by-hand', 'standby');
-SELECT is((SELECT reason FROM last_event('by-hand')), 'by hand', 'who gives no reason did it by hand');
+SELECT make('hasty-one', 'standby');
+SELECT is((SELECT reason FROM last_event('hasty-one')), 'by hand', 'who gives no reason did it by hand');
 
 -- every write counts, also of many rows at once ------------------------------------------------------
 
@@ -110,7 +119,7 @@ SELECT is((SELECT (assigned_to_user_id, device_id, assigned_at, pairing_asked_at
 SELECT ok((SELECT work_token IS NULL AND work_lease_until IS NULL AND work_attempts = 0
 	AND work_next_at <= clock_timestamp() FROM instance('phone')), 'and its emptying is due at once');
 UPDATE instances SET missing_since = now(), last_error = 'x' WHERE name = 'phone';
-UPDATE instances SET lifecycle = 'standby' WHERE name = 'phone';
+UPDATE instances SET lifecycle = 'standby', work_token = gen_random_uuid() WHERE name = 'phone';
 SELECT is((SELECT (status, status_at, missing_since, last_error, epoch)::text FROM instance('phone')),
 	'(STOPPED,,,,1)', 'standing by is stopped and clean; the epoch stays');
 UPDATE instances SET assigned_to_user_id = somebody('bea') WHERE name = 'phone';
@@ -126,10 +135,10 @@ FROM (VALUES
 	('phone', 'assigned_to_user_id = somebody(''cid''), device_id = device(''cid'', ''d'')', 'nor both at once'),
 	('crowd-1', 'assigned_to_user_id = somebody(''cid'')', 'what is being emptied gets no owner'),
 	('crowd-1', 'device_id = device(''cid'', ''d'')', 'nor a device'),
-	('by-hand', 'device_id = device(''cid'', ''d'')', 'what stands by gets no device alone'),
+	('hasty-one', 'device_id = device(''cid'', ''d'')', 'what stands by gets no device alone'),
 	('provisioning of pool', 'assigned_to_user_id = somebody(''cid'')', 'what is being made gets no owner'),
 	('retired of pool', 'assigned_to_user_id = somebody(''cid'')', 'what is retired gets no owner'),
-	('by-hand', 'lifecycle = ''assigned''', 'assigned needs an owner')) AS wrong (which, what, why);
+	('hasty-one', 'lifecycle = ''assigned''', 'assigned needs an owner')) AS wrong (which, what, why);
 SELECT is((SELECT (lifecycle, assigned_to_user_id)::text FROM instance('phone')),
 	format('(assigned,%s)', somebody('bea')), 'and nothing came of it');
 
