@@ -311,11 +311,24 @@ END $$;
 -- The session is made and empty: it stands by. False if the lease went to somebody else.
 CREATE FUNCTION work_done(p_instance uuid, p_token uuid) RETURNS boolean
 LANGUAGE plpgsql AS $$
+DECLARE
+	v_was varchar;
+	v_is  varchar;
 BEGIN
 	PERFORM because('ready');
+	SELECT name INTO v_was FROM instances WHERE id = p_instance;
 	UPDATE instances SET lifecycle = 'standby', name = coalesce(next_name, name), next_name = NULL
-	WHERE id = p_instance AND work_token = p_token AND lifecycle IN ('provisioning', 'recycling');
-	RETURN FOUND;
+	WHERE id = p_instance AND work_token = p_token AND lifecycle IN ('provisioning', 'recycling')
+	RETURNING name INTO v_is;
+	IF NOT FOUND THEN
+		RETURN false;
+	END IF;
+	IF v_was <> v_is THEN -- so that the trail leads from a former name to what became of it
+		INSERT INTO instance_events (instance_id, kind, from_state, to_state, reason, actor)
+		VALUES (p_instance, 'renamed', v_was, v_is, 'a session''s name is never used again',
+			current_setting('application_name'));
+	END IF;
+	RETURN true;
 END $$;
 
 -- It did not work: again after p_wait. What is only being made moves to another server with

@@ -19,11 +19,11 @@ FROM states f CROSS JOIN states t;
 
 -- nobody but the helper that emptied it ------------------------------------------------------------
 
-SELECT make('hasty-one', 'assigned', 'hasty');
-UPDATE instances SET assigned_to_user_id = NULL WHERE name = 'hasty-one';
-SELECT throws_ok($$UPDATE instances SET lifecycle = 'standby' WHERE name = 'hasty-one'$$, '23514', NULL,
+SELECT make('held', 'assigned', 'hal');
+UPDATE instances SET assigned_to_user_id = NULL WHERE name = 'held';
+SELECT throws_ok($$UPDATE instances SET lifecycle = 'standby' WHERE name = 'held'$$, '23514', NULL,
 	'a hand cannot put on standby what may still hold a phone');
-SELECT is(lifecycle('hasty-one'), 'recycling', 'it waits to be emptied');
+SELECT is(lifecycle('held'), 'recycling', 'it waits to be emptied');
 
 -- every pair, asked and tried ---------------------------------------------------------------------
 
@@ -77,8 +77,8 @@ SELECT is((SELECT count(*) FROM instance_events e JOIN instances i ON i.id = e.i
 	WHERE from_state IS NULL AND to_state <> 'provisioning'), 0::bigint, 'a life begins with its making');
 
 SELECT because('');
-SELECT make('hasty-one', 'standby');
-SELECT is((SELECT reason FROM last_event('hasty-one')), 'by hand', 'who gives no reason did it by hand');
+SELECT make('by-hand', 'standby');
+SELECT is((SELECT reason FROM last_event('by-hand')), 'by hand', 'who gives no reason did it by hand');
 
 -- every write counts, also of many rows at once ------------------------------------------------------
 
@@ -135,10 +135,10 @@ FROM (VALUES
 	('phone', 'assigned_to_user_id = somebody(''cid''), device_id = device(''cid'', ''d'')', 'nor both at once'),
 	('crowd-1', 'assigned_to_user_id = somebody(''cid'')', 'what is being emptied gets no owner'),
 	('crowd-1', 'device_id = device(''cid'', ''d'')', 'nor a device'),
-	('hasty-one', 'device_id = device(''cid'', ''d'')', 'what stands by gets no device alone'),
+	('by-hand', 'device_id = device(''cid'', ''d'')', 'what stands by gets no device alone'),
 	('provisioning of pool', 'assigned_to_user_id = somebody(''cid'')', 'what is being made gets no owner'),
 	('retired of pool', 'assigned_to_user_id = somebody(''cid'')', 'what is retired gets no owner'),
-	('hasty-one', 'lifecycle = ''assigned''', 'assigned needs an owner')) AS wrong (which, what, why);
+	('by-hand', 'lifecycle = ''assigned''', 'assigned needs an owner')) AS wrong (which, what, why);
 SELECT is((SELECT (lifecycle, assigned_to_user_id)::text FROM instance('phone')),
 	format('(assigned,%s)', somebody('bea')), 'and nothing came of it');
 
