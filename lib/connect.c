@@ -12,6 +12,11 @@
 #define POLL_FIRST_MS 60    /* between two looks at a starting session, doubling... */
 #define POLL_LONGEST_MS 500 /* ...up to this */
 
+static const struct db_stmt stmt_current = {"connect_current",
+	"SELECT true FROM instances"
+	" WHERE id = $1 AND epoch = $2::bigint AND lifecycle = 'assigned'",
+	2};
+
 static const struct db_stmt stmt_late = {
 	"connect_late", "SELECT late_start($1, $2::bigint)", 2};
 
@@ -104,6 +109,21 @@ nudge(struct attempt *a, enum session_state state)
 	return a->gw->restart(a->app->http, a->server, name, a->deadline, a->e);
 }
 
+/* False if the assignment is over: then the session is absent because it was emptied. */
+static bool
+is_current(struct attempt *a)
+{
+	char epoch[DB_PARAM_SIZE];
+	PGresult *r = db_query(a->app->db, a->deadline, &stmt_current,
+		(const char *[]){a->out->claim.instance_id,
+			db_param_int(epoch, a->out->claim.epoch)},
+		NULL);
+	bool current = r != NULL && PQntuples(r) > 0;
+
+	PQclear(r);
+	return current;
+}
+
 /*
  * The gateway knows no such session: it lost its data, or is starting and has not
  * read them yet. A never paired one is made anew at once, a paired one only when it
@@ -120,6 +140,8 @@ revive(struct attempt *a)
 		return err_set(a->e, ERR_NOT_FOUND, "the session vanished again");
 	if (a->out->claim.paired && ++a->absent < ABSENT_LOOKS)
 		return true;
+	if (!is_current(a))
+		return err_set(a->e, ERR_NOT_FOUND, "its owner has left meanwhile");
 	a->made = true;
 	log_write(LOG_WARN, "connect.remade", LOG_STR("instance", spec.name));
 	if (a->gw->create(a->app->http, a->server, &spec, a->deadline, a->e))

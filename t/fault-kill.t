@@ -98,8 +98,9 @@ sub steps {
 	for my $step (0 .. @MAKE) {
 		my $name = ordered($s);
 		killed_at($s, $name, 'making', $step, @MAKE);
-		$s->psql("UPDATE instances SET lifecycle = 'retired' WHERE name = '$name'");
-		sim($s, DELETE => "/api/sessions/$name");
+		my $now = one($s, $name)->{name};
+		$s->psql("UPDATE instances SET lifecycle = 'retired' WHERE name = '$now'");
+		sim($s, DELETE => "/api/sessions/$_") for $name, $now;
 	}
 	my $phone = 5511911110000;
 	for my $step (0 .. @EMPTY) {
@@ -166,7 +167,7 @@ sub taken_over {
 		is $is->{lifecycle}, 'standby', 'and finishes it';
 		cmp_ok $is->{generation}, '>', $was->{generation}, 'as a new generation';
 	}
-	my $session = sim_session($s, $name) || {};
+	my $session = sim_session($s, one($s, $name)->{name}) || {};
 	is_deeply [@$session{qw(status phone)}], ['STOPPED', undef], 'the session is stopped and empty';
 	return;
 }

@@ -397,8 +397,8 @@ sub recycled {
 	$s->maintain('recycle');
 	comes_back_empty($name, $generation);
 	my ($next, $got) = connected_user();
-	is $got, $name, 'now somebody else gets it';
-	is sim_session($s, $name)->{phone}, undef, 'with no phone';
+	is $got, present_name($s, $name), 'now somebody else gets it';
+	is sim_session($s, $got)->{phone}, undef, 'with no phone';
 	$s->start_maintain;
 	eventually_ok('and more are made', sub { free_instances($s) >= 5 });
 	return;
