@@ -257,7 +257,7 @@ leave_stuck(struct app *app, struct connect_result *out)
 
 	if (out->claim.outcome == CLAIM_OWN && !out->claim.paired &&
 		out->session.state == SESSION_STARTING)
-		pool_swap(app, &out->claim, "stuck in STARTING",
+		pool_swap(app, &out->claim, "stuck in STARTING", false,
 			deadline_in(app->config.db_timeout_ms), &ignored);
 }
 
@@ -280,6 +280,37 @@ give_up(enum outcome result, enum problem *problem, const struct err *e)
 		*problem = PROBLEM_UNAVAILABLE;
 	else
 		*problem = PROBLEM_GATEWAY;
+	return false;
+}
+
+/* A never paired instance may go for a fresh one: a broken one, or one whose gateway does not
+ * answer. A 5xx may be all of the gateway's trouble: no second one for that. */
+static bool
+may_swap(enum outcome result, const struct connect_result *out, int swaps,
+	const struct err *e)
+{
+	if (out->claim.paired || swaps == SWAPS_MAX)
+		return false;
+	if (result == BROKEN)
+		return swaps == 0 || e->code != ERR_UNAVAILABLE;
+	return result == UNREACHED && e->code == ERR_UNAVAILABLE && swaps == 0;
+}
+
+/* False if there is nothing better, or our database fails: *e then tells the first trouble. */
+static bool
+swap(struct app *app, struct connect_result *out, bool leave_server, deadline_t d,
+	struct err *e)
+{
+	struct err why = *e;
+	char server[sizeof(out->claim.server_id)];
+
+	memcpy(server, out->claim.server_id, sizeof(server));
+	err_clear(e);
+	if (!pool_swap(app, &out->claim, why.text, leave_server, d, e))
+		return false;
+	if (!leave_server || strcmp(server, out->claim.server_id) != 0)
+		return true;
+	*e = why;
 	return false;
 }
 
@@ -311,18 +342,11 @@ connect_run(struct app *app, const struct user *u, const struct connect_wish *wi
 			return true;
 		if (result == SLOW)
 			leave_stuck(app, out);
-		/* a 5xx may be all of the gateway's trouble: no second one for that */
-		if (result != BROKEN || out->claim.paired || swaps == SWAPS_MAX ||
-			(swaps > 0 && e->code == ERR_UNAVAILABLE)) {
+		if (!may_swap(result, out, swaps, e) ||
+			!swap(app, out, result == UNREACHED, d, e)) {
 			leave_late(app, &out->claim);
 			return give_up(result, problem, e);
 		}
-		*problem = PROBLEM_UNAVAILABLE;
-		char reason[sizeof(e->text)];
-		snprintf(reason, sizeof(reason), "%s", e->text);
-		err_clear(e);
-		if (!pool_swap(app, &out->claim, reason, d, e))
-			return false;
 	}
 }
 

@@ -136,7 +136,7 @@ sub killed_at {
 	my %before = map { $_->[0] => requests_seen($s, @$_[1, 2]) } @calls;
 	my $at = $step < @calls ? "before its $calls[$step][0]" : 'before it says so';
 	my $last = $step > 0 ? $calls[$step - 1] : undef;
-	faults($s, { kind => 'latency', ms => SLOWLY, session => $name });
+	faults($s, { kind => 'latency', ms => SLOWLY, path => '/api/sessions' }); # the new one has another name
 	my $pid = helper($s, qw(--for 60 recycle));
 	my $lock;
 	ok wait_until(10, sub {

@@ -81,7 +81,8 @@ $$;
 
 -- The device's instance: the one it has, or a free one. Two clicks at once queue on the device's
 -- row, so the second finds what the first got; the unique index stands behind that.
-CREATE FUNCTION pool_claim(p_user uuid, p_email text, p_device uuid, p_low integer) RETURNS claim
+CREATE FUNCTION pool_claim(p_user uuid, p_email text, p_device uuid, p_low integer,
+	p_avoid uuid DEFAULT NULL) RETURNS claim
 LANGUAGE plpgsql AS $$
 DECLARE
 	v_device uuid;
@@ -102,7 +103,7 @@ BEGIN
 	END IF;
 
 	PERFORM because('claimed');
-	FOR v_server IN SELECT server_id FROM servers_for(p_user) LOOP
+	FOR v_server IN SELECT server_id FROM servers_for(p_user) WHERE server_id IS DISTINCT FROM p_avoid LOOP
 		SELECT * INTO v_row FROM pool_take(v_server, p_user, v_device);
 		IF FOUND THEN
 			RETURN claim_of('claimed', v_row, p_low);
@@ -113,7 +114,9 @@ END $$;
 
 -- Gives up an instance that never paired and cannot, and claims a fresh one for the same device.
 -- If the epoch is over, or a phone is connected by now, it only tells what the device has.
-CREATE FUNCTION pool_swap(p_instance uuid, p_epoch bigint, p_reason text, p_low integer) RETURNS claim
+-- p_avoid: a server that does not answer; while no other has a free one, he keeps what he has.
+CREATE FUNCTION pool_swap(p_instance uuid, p_epoch bigint, p_reason text, p_low integer,
+	p_avoid uuid DEFAULT NULL) RETURNS claim
 LANGUAGE plpgsql AS $$
 DECLARE
 	v_user   uuid;
@@ -125,10 +128,15 @@ BEGIN
 		RETURN ROW('no-device', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, false, false)::claim;
 	END IF;
 	PERFORM FROM devices WHERE id = v_device FOR NO KEY UPDATE;
+	IF p_avoid IS NOT NULL AND NOT EXISTS (SELECT FROM servers_for(v_user) f
+			JOIN instances i ON i.server_id = f.server_id AND i.lifecycle = 'standby' AND i.origin <> 'admin'
+			WHERE f.server_id <> p_avoid) THEN
+		RETURN pool_claim(v_user, NULL, v_device, p_low);
+	END IF;
 	PERFORM because('swapped: ' || p_reason);
 	UPDATE instances SET lifecycle = 'recycling', last_error = p_reason
 	WHERE id = p_instance AND epoch = p_epoch AND lifecycle = 'assigned' AND paired_at IS NULL;
-	RETURN pool_claim(v_user, NULL, v_device, p_low);
+	RETURN pool_claim(v_user, NULL, v_device, p_low, p_avoid);
 END $$;
 
 -- Gives the device's instance back. 'released', 'none' (it had none) or 'no-device'.

@@ -257,7 +257,9 @@ sub environment {
 		PATH => '/usr/bin:/bin', LANG => 'C.UTF-8',
 		DATABASE_URL => $self->database_url, PUBLIC_URL => $self->http_url,
 		JWT_SECRET => $self->jwt_secret, SECRET_KEY_FILE => $self->key_file,
-		$self->{sim} ? (WAHA_URL => $self->sim_url, WAHA_API_KEY => $self->sim_key) : ());
+		$self->{sim} ? (WAHA_URL => $self->sim_url, WAHA_API_KEY => $self->sim_key) : (),
+		# the simulator forgets its sessions when it is restarted: then they are to be made again soon
+		$self->{sim} && !$self->{test} ? (GATEWAY_START_GRACE => 10, HEALTH_INTERVAL => 10) : ());
 	for my $name (grep { /\A(?:TZ|(?:A|L|UB|T)SAN_OPTIONS)\z/ } keys %ENV) {
 		$env{$name} = $ENV{$name};
 	}
