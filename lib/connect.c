@@ -17,6 +17,11 @@ static const struct db_stmt stmt_current = {"connect_current",
 	" WHERE id = $1 AND epoch = $2::bigint AND lifecycle = 'assigned'",
 	2};
 
+static const struct db_stmt stmt_dirty = {"connect_dirty",
+	"SELECT pool_release_epoch($1, $2::bigint, 'connected before anybody scanned "
+	"it')",
+	2};
+
 static const struct db_stmt stmt_late = {
 	"connect_late", "SELECT late_start($1, $2::bigint)", 2};
 
@@ -30,6 +35,7 @@ static const struct db_stmt stmt_finish = {"connect_finish",
 enum outcome {
 	SHOWN,     /* result holds something to show, or is connected */
 	BROKEN,    /* this instance is no good; another may be */
+	DIRTY,     /* it holds a phone that is not this owner's: he must not keep it */
 	UNREACHED, /* its gateway does not answer, or refuses us */
 	SLOW,      /* the deadline passed */
 	OURS       /* our database failed: says nothing about the gateway */
@@ -186,7 +192,7 @@ step(struct attempt *a, enum outcome *result)
 			LOG_STR("instance", a->out->claim.name));
 		*s = (struct session){0};
 		err_set(a->e, ERR_CONFLICT, "a fresh session was connected already");
-		*result = BROKEN;
+		*result = DIRTY;
 		return true;
 	}
 	if (s->state == SESSION_WORKING) {
@@ -261,14 +267,18 @@ leave_stuck(struct app *app, struct connect_result *out)
 			deadline_in(app->config.db_timeout_ms), &ignored);
 }
 
-/* A connect that failed may have started a session whose owner has left meanwhile. */
+/* A connect that failed takes leave: what is dirty goes at once, and a session that it may have
+ * started after its owner left must not run. */
 static void
-leave_late(struct app *app, const struct claim *c)
+take_leave(struct app *app, const struct claim *c, enum outcome result)
 {
 	char epoch[DB_PARAM_SIZE];
 
-	PQclear(db_query(app->db, deadline_in(app->config.db_timeout_ms), &stmt_late,
+	PQclear(db_query(app->db, deadline_in(app->config.db_timeout_ms),
+		result == DIRTY ? &stmt_dirty : &stmt_late,
 		(const char *[]){c->instance_id, db_param_int(epoch, c->epoch)}, NULL));
+	if (result == DIRTY)
+		pool_wake(app, deadline_in(1000));
 }
 
 static bool
@@ -276,7 +286,7 @@ give_up(enum outcome result, enum problem *problem, const struct err *e)
 {
 	if (result == SLOW)
 		*problem = PROBLEM_GATEWAY_SLOW;
-	else if (result == OURS || e->sqlstate[0] != '\0')
+	else if (result == OURS || result == DIRTY || e->sqlstate[0] != '\0')
 		*problem = PROBLEM_UNAVAILABLE;
 	else
 		*problem = PROBLEM_GATEWAY;
@@ -344,7 +354,7 @@ connect_run(struct app *app, const struct user *u, const struct connect_wish *wi
 			leave_stuck(app, out);
 		if (!may_swap(result, out, swaps, e) ||
 			!swap(app, out, result == UNREACHED, d, e)) {
-			leave_late(app, &out->claim);
+			take_leave(app, &out->claim, result);
 			return give_up(result, problem, e);
 		}
 	}
