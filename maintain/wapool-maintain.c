@@ -45,7 +45,7 @@ static const struct task {
 
 struct helper {
 	struct app app;
-	unsigned todo;
+	unsigned asked; /* bits of the tasks to do */
 	int seconds; /* 0: once */
 	struct crew *crew;
 	deadline_t top_up_at, unpaired_at, seal_at, prune_at;
@@ -151,15 +151,15 @@ wake_crew(struct helper *h)
 static void
 round_once(struct helper *h)
 {
-	if ((h->todo & SEAL) && deadline_left(h->seal_at) == 0)
+	if ((h->asked & SEAL) && deadline_left(h->seal_at) == 0)
 		seal_keys(h);
-	if (h->todo & REFILL)
+	if (h->asked & REFILL)
 		refill(h);
-	if ((h->todo & RECYCLE) && deadline_left(h->unpaired_at) == 0)
+	if ((h->asked & RECYCLE) && deadline_left(h->unpaired_at) == 0)
 		release_unpaired(h);
 	if (h->crew != NULL)
 		wake_crew(h);
-	if ((h->todo & PRUNE) && deadline_left(h->prune_at) == 0)
+	if ((h->asked & PRUNE) && deadline_left(h->prune_at) == 0)
 		prune(h);
 }
 
@@ -212,23 +212,23 @@ run_once(struct helper *h)
 
 /* What the threads do, by the tasks asked for. */
 static work_fn *const *
-jobs_of(unsigned todo)
+jobs_of(unsigned asked)
 {
 	static work_fn *const both[] = {work_make, work_lost, work_look, NULL};
 	static work_fn *const recycle[] = {work_make, work_lost, NULL};
 	static work_fn *const reconcile[] = {work_look, NULL};
 
-	if ((todo & RECYCLE) && (todo & RECONCILE))
+	if ((asked & RECYCLE) && (asked & RECONCILE))
 		return both;
-	if (todo & RECYCLE)
+	if (asked & RECYCLE)
 		return recycle;
-	return (todo & RECONCILE) ? reconcile : NULL;
+	return (asked & RECONCILE) ? reconcile : NULL;
 }
 
 static int
 run(struct helper *h)
 {
-	work_fn *const *jobs = jobs_of(h->todo);
+	work_fn *const *jobs = jobs_of(h->asked);
 
 	if (jobs != NULL) {
 		h->crew = crew_start(&h->app, h->app.config.provision_parallel, jobs);
@@ -278,11 +278,11 @@ parse_seconds(const char *text, int *out)
 }
 
 static bool
-parse_task(const char *name, unsigned *todo)
+parse_task(const char *name, unsigned *asked)
 {
 	for (size_t i = 0; i < sizeof(tasks) / sizeof(tasks[0]); i++) {
 		if (strcmp(tasks[i].name, name) == 0) {
-			*todo |= tasks[i].bit;
+			*asked |= tasks[i].bit;
 			return true;
 		}
 	}
@@ -303,12 +303,12 @@ parse_arguments(struct helper *h, int argc, char **argv, int *status)
 		if (strcmp(argv[i], "--for") == 0)
 			ok = parse_seconds(argv[++i], &h->seconds);
 		else
-			ok = parse_task(argv[i], &h->todo);
+			ok = parse_task(argv[i], &h->asked);
 	}
 	if (!ok)
 		*status = usage(stderr);
-	if (h->todo == 0)
-		h->todo = ALL;
+	if (h->asked == 0)
+		h->asked = ALL;
 	return ok;
 }
 
