@@ -6,6 +6,7 @@
 #define RESTARTS_MAX 3  /* seed 002: MAX_RETRY_ATTEMPTS */
 #define SETTLE_MS 15000 /* that a restarted session has to come back */
 #define SETTLE_LOOK_MS 500
+#define PING_MS 10000
 
 static const struct db_stmt stmt_claim = {"mend_claim",
 	"SELECT id, name, server_id, lifecycle, work_token, mend_attempts, generation, "
@@ -15,8 +16,8 @@ static const struct db_stmt stmt_claim = {"mend_claim",
 
 static const struct db_stmt stmt_step = {"mend_step",
 	"SELECT mend_step($1, $2, $3, $4, $5::bigint, $6::bigint * interval '1 "
-	"millisecond')",
-	6};
+	"millisecond', $7::boolean)",
+	7};
 
 /* True if the session works, or waits for a new pairing, which is looked after elsewhere. */
 static bool
@@ -65,6 +66,23 @@ climb(struct work_item *it, const char **step, struct err *e)
 		settle(it, &s, e);
 }
 
+/* After a failure: true if it is the session's own. A gateway that does not answer at all, or
+ * refuses us, is to blame itself: that is counted against it, and no session pays for it. */
+static bool
+is_its_own(struct work_item *it)
+{
+	deadline_t d = deadline_in(PING_MS);
+	struct gateway_status st;
+	struct err why = ERR_INIT;
+
+	if (it->server == NULL)
+		return false;
+	if (it->gw->ping(it->app->http, it->server, &st, d, &why))
+		return true;
+	work_server_failed(it->app, it->server_id, &why);
+	return false;
+}
+
 bool
 work_mend(struct app *app)
 {
@@ -73,22 +91,23 @@ work_mend(struct app *app)
 	struct err e = ERR_INIT;
 	struct work_item it;
 	const char *step;
-	bool well;
+	bool well, own;
 
 	if (!work_item_claim(app, &stmt_claim, NULL, &it))
 		return false;
 	well = climb(&it, &step, &e);
+	own = !well && is_its_own(&it);
 	log_write(well ? LOG_INFO : LOG_WARN, "mend", LOG_STR("instance", it.name),
 		LOG_STR("step", step), LOG_INT("attempt", it.attempts),
 		LOG_STR("outcome", well ? "recovered" : e.text));
 	work_run(app, &stmt_step,
 		(const char *[]){it.id, it.token, step, well ? "" : e.text,
 			db_param_int(ms, clock_ms() - began),
-			well ? NULL
-			     : db_param_int(again, work_backoff_ms(it.attempts))});
+			well ? NULL : db_param_int(again, work_backoff_ms(it.attempts)),
+			own ? "true" : "false"});
 	/* What restarts cannot mend is released: the helper logs it out, deletes and makes it
 	 * anew under a lease, when nobody owns it any more. */
-	if (!well && it.attempts >= RESTARTS_MAX)
+	if (own && it.attempts >= RESTARTS_MAX)
 		work_item_release(&it, "could not be mended");
 	work_item_close(&it);
 	return true;

@@ -18,14 +18,20 @@ COMMENT ON COLUMN instances.status_since IS 'our time since which the gateway ha
 COMMENT ON COLUMN instances.mending IS 'a helper is to climb the ladder with it: restart, logout and restart, cleanup';
 CREATE INDEX instances_mending ON instances (work_next_at) WHERE mending;
 
+-- Looks that found trouble count only in a row that found the same: another status, or absence, begins
+-- its own count, so that no single look at it decides anything.
 CREATE FUNCTION instances_status_since() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
-	NEW.status_since := clock_timestamp();
+	IF NEW.status <> OLD.status THEN
+		NEW.status_since := clock_timestamp();
+	END IF;
+	NEW.bad_samples := 0;
 	RETURN NEW;
 END $$;
-CREATE TRIGGER status_since BEFORE UPDATE OF status ON instances
-FOR EACH ROW WHEN (OLD.status IS DISTINCT FROM NEW.status) EXECUTE FUNCTION instances_status_since();
+CREATE TRIGGER status_since BEFORE UPDATE OF status, missing_since ON instances
+FOR EACH ROW WHEN (OLD.status <> NEW.status OR (OLD.missing_since IS NULL) <> (NEW.missing_since IS NULL))
+EXECUTE FUNCTION instances_status_since();
 
 -- Whoever gets it next begins in good health. Named so that it runs after `transition`.
 CREATE FUNCTION instances_fresh_health() RETURNS trigger
@@ -60,6 +66,14 @@ LANGUAGE sql STABLE AS $$
 		AND NOT i.mending
 $$;
 
+-- True while most of what is owned at that server is missing, which is the server's fault. What stands
+-- by does not count: it is made anew soon, and then proves nothing.
+CREATE FUNCTION owned_are_missing(p_server uuid) RETURNS boolean
+LANGUAGE sql STABLE AS $$
+	SELECT count(missing_since) >= 2 AND count(missing_since) * 2 > count(*)
+	FROM instances WHERE server_id = p_server AND lifecycle = 'assigned'
+$$;
+
 -- Writes judgements down: [{"i": instance, "g": generation, "h": health, "r": reason, "b": bad samples,
 -- "m": remedy}]. A change of health leaves a row in the trail. p_calm: remedies may be begun (not while
 -- the trouble is the server's or our network's). Returns how many changed their health.
@@ -90,8 +104,10 @@ BEGIN
 				(extract(epoch FROM clock_timestamp() - v_old.health_at) * 1000)::bigint);
 		END IF;
 		-- A phone that logged out is left to lost_claim, which asks the gateway once more.
-		IF p_calm AND (v_new.m = 'release' AND v_new.h = 'corrupted'
-			OR v_new.m = 'cleanup' AND v_old.paired_at IS NULL) THEN
+		-- An admin's own is his to judge.
+		IF p_calm AND (v_old.lifecycle = 'standby' OR v_old.origin <> 'admin')
+			AND (v_new.m = 'release' AND v_new.h = 'corrupted' AND NOT owned_are_missing(v_old.server_id)
+				OR v_new.m = 'cleanup' AND v_old.paired_at IS NULL) THEN
 			PERFORM because(v_new.h || ': ' || v_new.r);
 			UPDATE instances SET lifecycle = 'recycling' WHERE id = v_old.id;
 		END IF;
@@ -128,15 +144,17 @@ LANGUAGE sql AS $$
 	RETURNING i.*
 $$;
 
--- What a step of the ladder came to. p_again NULL: it is well. Fenced by the lease.
+-- What a step of the ladder came to. p_again NULL: it is well. p_counts: a failure was the session's own;
+-- one of its server is no attempt. Fenced by the lease.
 CREATE FUNCTION mend_step(p_instance uuid, p_token uuid, p_step text, p_reason text, p_ms bigint,
-	p_again interval) RETURNS boolean
+	p_again interval, p_counts boolean) RETURNS boolean
 LANGUAGE plpgsql AS $$
 DECLARE
 	v_row instances;
 BEGIN
 	UPDATE instances SET work_token = NULL, work_lease_until = NULL, mending = p_again IS NOT NULL,
-		mend_attempts = CASE WHEN p_again IS NULL THEN 0 ELSE mend_attempts END,
+		mend_attempts = CASE WHEN p_again IS NULL THEN 0 WHEN p_counts THEN mend_attempts
+			ELSE mend_attempts - 1 END,
 		bad_samples = CASE WHEN p_again IS NULL THEN 0 ELSE bad_samples END,
 		work_next_at = clock_timestamp() + coalesce(p_again, interval '0')
 	WHERE id = p_instance AND work_token = p_token AND lifecycle = 'assigned'

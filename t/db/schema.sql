@@ -4,7 +4,7 @@ SELECT no_plan();
 
 SELECT tables_are('public', ARRAY['users', 'devices', 'waha_servers', 'instances', 'instance_events',
 	'webhook_events', 'idempotency_keys']);
-SELECT views_are('public', ARRAY['lost_due', 'pool_status']);
+SELECT views_are('public', ARRAY['lost_due', 'mend_due', 'pool_status']);
 
 -- seed 001's table --------------------------------------------------------------------------------
 
