@@ -8,12 +8,14 @@
 
 static const struct db_stmt stmt_login = {"account_login",
 	"SELECT id, email, role, password_hash FROM users"
-	" WHERE lower(email) = lower($1) AND disabled_at IS NULL",
+	" WHERE lower(email) = lower($1) AND password_hash IS NOT NULL"
+	" AND disabled_at IS NULL",
 	1};
 
 static const struct db_stmt stmt_put = {"account_put",
 	"INSERT INTO users (email, password_hash, role) VALUES ($1, $2, $3)"
-	" ON CONFLICT (lower(email)) DO UPDATE SET password_hash = "
+	" ON CONFLICT (lower(email)) WHERE password_hash IS NOT NULL DO UPDATE SET "
+	"password_hash = "
 	"excluded.password_hash,"
 	" role = excluded.role, updated_at = now()"
 	" RETURNING id, email, role",

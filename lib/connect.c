@@ -12,6 +12,19 @@
 #define POLL_FIRST_MS 60    /* between two looks at a starting session, doubling... */
 #define POLL_LONGEST_MS 500 /* ...up to this */
 
+static const struct db_stmt stmt_current = {"connect_current",
+	"SELECT true FROM instances"
+	" WHERE id = $1 AND epoch = $2::bigint AND lifecycle = 'assigned'",
+	2};
+
+static const struct db_stmt stmt_dirty = {"connect_dirty",
+	"SELECT pool_release_epoch($1, $2::bigint, 'connected before anybody scanned "
+	"it')",
+	2};
+
+static const struct db_stmt stmt_late = {
+	"connect_late", "SELECT late_start($1, $2::bigint)", 2};
+
 static const struct db_stmt stmt_finish = {"connect_finish",
 	"SELECT connect_finish($1, $2::bigint, $3::bigint * interval '1 millisecond', "
 	"$4, $5,"
@@ -22,6 +35,7 @@ static const struct db_stmt stmt_finish = {"connect_finish",
 enum outcome {
 	SHOWN,     /* result holds something to show, or is connected */
 	BROKEN,    /* this instance is no good; another may be */
+	DIRTY,     /* it holds a phone that is not this owner's: he must not keep it */
 	UNREACHED, /* its gateway does not answer, or refuses us */
 	SLOW,      /* the deadline passed */
 	OURS       /* our database failed: says nothing about the gateway */
@@ -79,7 +93,10 @@ ask(struct attempt *a, bool *again)
 		return SHOWN;
 	*again = why.code == ERR_CONFLICT && deadline_left(a->deadline) > 0;
 	*a->e = why;
-	return *again ? SLOW : blame(&why);
+	if (*again)
+		return SLOW;
+	/* a number that the gateway chokes on says nothing about the instance */
+	return a->wish->number != NULL ? UNREACHED : blame(&why);
 }
 
 /* Brings a session that shows nothing on its way. */
@@ -98,6 +115,21 @@ nudge(struct attempt *a, enum session_state state)
 	return a->gw->restart(a->app->http, a->server, name, a->deadline, a->e);
 }
 
+/* False if the assignment is over: then the session is absent because it was emptied. */
+static bool
+is_current(struct attempt *a)
+{
+	char epoch[DB_PARAM_SIZE];
+	PGresult *r = db_query(a->app->db, a->deadline, &stmt_current,
+		(const char *[]){a->out->claim.instance_id,
+			db_param_int(epoch, a->out->claim.epoch)},
+		NULL);
+	bool current = r != NULL && PQntuples(r) > 0;
+
+	PQclear(r);
+	return current;
+}
+
 /*
  * The gateway knows no such session: it lost its data, or is starting and has not
  * read them yet. A never paired one is made anew at once, a paired one only when it
@@ -114,6 +146,8 @@ revive(struct attempt *a)
 		return err_set(a->e, ERR_NOT_FOUND, "the session vanished again");
 	if (a->out->claim.paired && ++a->absent < ABSENT_LOOKS)
 		return true;
+	if (!is_current(a))
+		return err_set(a->e, ERR_NOT_FOUND, "its owner has left meanwhile");
 	a->made = true;
 	log_write(LOG_WARN, "connect.remade", LOG_STR("instance", spec.name));
 	if (a->gw->create(a->app->http, a->server, &spec, a->deadline, a->e))
@@ -151,6 +185,16 @@ step(struct attempt *a, enum outcome *result)
 		    a->app->http, a->server, a->out->claim.name, s, a->deadline, a->e))
 		return look_failed(a, result);
 	a->absent = 0;
+	if (s->state == SESSION_WORKING && a->out->claim.outcome == CLAIM_NEW) {
+		/* Nobody can have scanned what nobody was shown: this is a former owner's
+		 * phone, and must not be seen. */
+		log_write(LOG_ERROR, "connect.dirty",
+			LOG_STR("instance", a->out->claim.name));
+		*s = (struct session){0};
+		err_set(a->e, ERR_CONFLICT, "a fresh session was connected already");
+		*result = DIRTY;
+		return true;
+	}
 	if (s->state == SESSION_WORKING) {
 		a->out->connected = true;
 		a->out->asked_ms = asked;
@@ -219,8 +263,22 @@ leave_stuck(struct app *app, struct connect_result *out)
 
 	if (out->claim.outcome == CLAIM_OWN && !out->claim.paired &&
 		out->session.state == SESSION_STARTING)
-		pool_swap(app, &out->claim, "stuck in STARTING",
+		pool_swap(app, &out->claim, "stuck in STARTING", false,
 			deadline_in(app->config.db_timeout_ms), &ignored);
+}
+
+/* A connect that failed takes leave: what is dirty goes at once, and a session that it may have
+ * started after its owner left must not run. */
+static void
+take_leave(struct app *app, const struct claim *c, enum outcome result)
+{
+	char epoch[DB_PARAM_SIZE];
+
+	PQclear(db_query(app->db, deadline_in(app->config.db_timeout_ms),
+		result == DIRTY ? &stmt_dirty : &stmt_late,
+		(const char *[]){c->instance_id, db_param_int(epoch, c->epoch)}, NULL));
+	if (result == DIRTY)
+		pool_wake(app, deadline_in(1000));
 }
 
 static bool
@@ -228,10 +286,41 @@ give_up(enum outcome result, enum problem *problem, const struct err *e)
 {
 	if (result == SLOW)
 		*problem = PROBLEM_GATEWAY_SLOW;
-	else if (result == OURS || e->sqlstate[0] != '\0')
+	else if (result == OURS || result == DIRTY || e->sqlstate[0] != '\0')
 		*problem = PROBLEM_UNAVAILABLE;
 	else
 		*problem = PROBLEM_GATEWAY;
+	return false;
+}
+
+/* A never paired instance may go for a fresh one: a broken one, or one whose gateway does not
+ * answer. A 5xx may be all of the gateway's trouble: no second one for that. */
+static bool
+may_swap(enum outcome result, const struct connect_result *out, int swaps,
+	const struct err *e)
+{
+	if (out->claim.paired || swaps == SWAPS_MAX)
+		return false;
+	if (result == BROKEN)
+		return swaps == 0 || e->code != ERR_UNAVAILABLE;
+	return result == UNREACHED && e->code == ERR_UNAVAILABLE && swaps == 0;
+}
+
+/* False if there is nothing better, or our database fails: *e then tells the first trouble. */
+static bool
+swap(struct app *app, struct connect_result *out, bool leave_server, deadline_t d,
+	struct err *e)
+{
+	struct err why = *e;
+	char server[sizeof(out->claim.server_id)];
+
+	memcpy(server, out->claim.server_id, sizeof(server));
+	err_clear(e);
+	if (!pool_swap(app, &out->claim, why.text, leave_server, d, e))
+		return false;
+	if (!leave_server || strcmp(server, out->claim.server_id) != 0)
+		return true;
+	*e = why;
 	return false;
 }
 
@@ -263,14 +352,11 @@ connect_run(struct app *app, const struct user *u, const struct connect_wish *wi
 			return true;
 		if (result == SLOW)
 			leave_stuck(app, out);
-		if (result != BROKEN || out->claim.paired || swaps == SWAPS_MAX)
+		if (!may_swap(result, out, swaps, e) ||
+			!swap(app, out, result == UNREACHED, d, e)) {
+			take_leave(app, &out->claim, result);
 			return give_up(result, problem, e);
-		*problem = PROBLEM_UNAVAILABLE;
-		char reason[sizeof(e->text)];
-		snprintf(reason, sizeof(reason), "%s", e->text);
-		err_clear(e);
-		if (!pool_swap(app, &out->claim, reason, d, e))
-			return false;
+		}
 	}
 }
 

@@ -10,6 +10,9 @@
  * every webhook of that session. */
 #define WAHA_GENERATION "wapool.generation"
 
+/* And the one that tells which wapool made the session. */
+#define WAHA_POOL "wapool.id"
+
 /* The text member of a JSON object, borrowed; NULL if o is no object (or NULL) or the
  * member no text. */
 static inline const char *

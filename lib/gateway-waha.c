@@ -196,6 +196,8 @@ read_session(const json_t *o, struct session *out, struct err *e)
 	const char *name = waha_text(o, "name"), *word = waha_text(o, "status");
 	const json_t *me = json_object_get(o, "me");
 	const char *id = waha_text(me, "id"), *push = waha_text(me, "pushName");
+	const json_t *metadata =
+		json_object_get(json_object_get(o, "config"), "metadata");
 
 	if (name == NULL || word == NULL || strlen(name) >= sizeof(out->name))
 		return err_set(e, ERR_PROTOCOL, "WAHA's session has no name or status");
@@ -204,6 +206,7 @@ read_session(const json_t *o, struct session *out, struct err *e)
 	utf8_copy(out->word, sizeof(out->word), word);
 	utf8_copy(out->phone, sizeof(out->phone), id);
 	utf8_copy(out->profile, sizeof(out->profile), push);
+	utf8_copy(out->pool_id, sizeof(out->pool_id), waha_text(metadata, WAHA_POOL));
 	return true;
 }
 
@@ -230,8 +233,9 @@ waha_create(struct http *h, const struct server *s, const struct session_spec *s
 	bool ok;
 
 	snprintf(generation, sizeof(generation), "%lld", (long long)spec->generation);
-	body = json_pack("{s:s, s:b, s:{s:{s:s}, s:o}}", "name", spec->name, "start", 0,
-		"config", "metadata", WAHA_GENERATION, generation, "webhooks",
+	body = json_pack("{s:s, s:b, s:{s:{s:s, s:s}, s:o}}", "name", spec->name,
+		"start", 0, "config", "metadata", WAHA_GENERATION, generation,
+		WAHA_POOL, s->pool_id, "webhooks",
 		*s->webhook_url != '\0' ? json_pack("[o]", webhook_config(s))
 					: json_array());
 	if (body == NULL)

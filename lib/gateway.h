@@ -31,6 +31,7 @@ struct server {
 	char *key;            /* "" if it has none */
 	char *webhook_secret; /* "" if it has none */
 	char *webhook_url;    /* where its webhooks are to go, "" if unknown */
+	char pool_id[37];     /* which wapool we are: its sessions carry it */
 	int timeout_ms;       /* of one call */
 };
 
@@ -49,6 +50,7 @@ struct session {
 	char word[51];     /* the gateway's own word for it */
 	char phone[65];    /* e.g. "5511999999999@c.us", "" if nobody is paired */
 	char profile[256]; /* push name, "" if unknown */
+	char pool_id[37];  /* the wapool that made it, "" if none told */
 };
 
 /* What to make: the generation comes back in each of the session's webhooks. */

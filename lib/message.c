@@ -10,14 +10,16 @@ static const char *const messages[][2] = {
 	[MSG_DISCONNECTED] = {"WhatsApp desconectado com sucesso",
 		"WhatsApp disconnected successfully"},
 	[MSG_NOT_CONNECTED] = {"WhatsApp não conectado", "WhatsApp not connected"},
-	[MSG_WANT_EMAIL] = {"informe um endereço de e-mail",
-		"an e-mail address is expected"},
-	[MSG_WANT_PASSWORD] = {"informe a senha", "a password is expected"},
-	[MSG_WANT_METHOD] = {"\"qr\" ou \"code\"", "\"qr\" or \"code\""},
-	[MSG_WANT_NUMBER] = {"o número do celular com código do país, ex.: "
-			     "5511999999999",
-		"the phone's number with country code, e.g. 5511999999999"},
-	[MSG_WANT_DEVICE] = {"o deviceId é um UUID", "a device id is a UUID"},
+	[MSG_WANT_EMAIL] = {"Informe um endereço de e-mail.",
+		"Give an e-mail address."},
+	[MSG_WANT_PASSWORD] = {"Informe a senha.", "Give the password."},
+	[MSG_WANT_METHOD] = {"O method é \"qr\" ou \"code\".",
+		"The method is \"qr\" or \"code\"."},
+	[MSG_WANT_NUMBER] = {"Informe o número do celular com o código do país, ex.: "
+			     "5511999999999.",
+		"Give the phone's number with its country code, e.g. "
+		"5511999999999."},
+	[MSG_WANT_DEVICE] = {"O deviceId é um UUID.", "A deviceId is a UUID."},
 };
 
 /* status, Retry-After, code, {title pt, en}, {detail pt, en} */

@@ -13,13 +13,20 @@ static const struct db_stmt stmt_claim = {"pool_claim",
 	"SELECT " CLAIM_COLUMNS " FROM pool_claim($1, $2, $3, $4::int) c", 4};
 
 static const struct db_stmt stmt_swap = {"pool_swap",
-	"SELECT " CLAIM_COLUMNS " FROM pool_swap($1, $2::bigint, $3, $4::int) c", 4};
+	"SELECT " CLAIM_COLUMNS
+	" FROM pool_swap($1, $2::bigint, $3, $4::int, $5::uuid) c",
+	5};
 
 static const struct db_stmt stmt_release = {
 	"pool_release", "SELECT pool_release($1, $2, 'disconnected by its user')", 2};
 
 static const struct db_stmt stmt_connection = {"pool_connection",
-	"SELECT d.id, i.name, i.server_id, i.status, i.phone_number, i.profile_name"
+	/* a session that the gateway has not listed for minutes is not connected, whatever
+	 * it said last */
+	"SELECT d.id, i.name, i.server_id, CASE WHEN i.missing_since <"
+	" statement_timestamp() - interval '3 minutes' THEN 'MISSING' ELSE i.status "
+	"END,"
+	" i.phone_number, i.profile_name"
 	" FROM devices d LEFT JOIN instances i ON i.device_id = d.id"
 	" WHERE d.user_id = $1 AND (d.id = $2::uuid OR $2::uuid IS NULL AND "
 	"d.is_default)",
@@ -75,8 +82,8 @@ pool_claim(struct app *app, const struct user *u, const char *device, deadline_t
 }
 
 bool
-pool_swap(struct app *app, struct claim *claim, const char *reason, deadline_t d,
-	struct err *e)
+pool_swap(struct app *app, struct claim *claim, const char *reason, bool leave_server,
+	deadline_t d, struct err *e)
 {
 	char epoch[DB_PARAM_SIZE], low[DB_PARAM_SIZE];
 
@@ -86,7 +93,8 @@ pool_swap(struct app *app, struct claim *claim, const char *reason, deadline_t d
 		    db_query(app->db, d, &stmt_swap,
 			    (const char *[]){claim->instance_id,
 				    db_param_int(epoch, claim->epoch), reason,
-				    db_param_int(low, app->config.pool_low)},
+				    db_param_int(low, app->config.pool_low),
+				    leave_server ? claim->server_id : NULL},
 			    e),
 		    d, claim))
 		return false;

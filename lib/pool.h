@@ -53,11 +53,11 @@ struct connection {
 bool pool_claim(struct app *app, const struct user *u, const char *device, deadline_t d,
 	struct claim *out, struct err *e);
 
-/* Gives up a broken, never paired instance for a fresh one; *claim is replaced, on
- * failure it stays. If a phone is connected by now nothing is given up (CLAIM_OWN).
- * reason is for the trail, and for people. */
-bool pool_swap(struct app *app, struct claim *claim, const char *reason, deadline_t d,
-	struct err *e);
+/* Gives up a broken, never paired instance for a fresh one; *claim is replaced. With
+ * leave_server one of another server, whose own does not answer: if no other has a free
+ * one, *claim stays as it is. CLAIM_NO_DEVICE if the assignment is over. */
+bool pool_swap(struct app *app, struct claim *claim, const char *reason,
+	bool leave_server, deadline_t d, struct err *e);
 
 /* Gives the device's instance back. *known (set on success) is false if the device is
  * not the user's; a device that has none is no error. Wakes the helper. */

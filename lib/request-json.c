@@ -6,6 +6,12 @@
 
 #define DEPTH_MAX 16
 
+/* What a text of n bytes may hold: a parsed value takes some sixty bytes and an empty object three
+ * hundred, so "[{},{},..." would grow to a hundred times its size. What gateways send is
+ * far below: a session of WAHA's has eight objects in four hundred bytes. */
+#define CONTAINERS_MAX(n) (256 + (n) / 32)
+#define VALUES_MAX(n) (1024 + (n) / 6)
+
 /* Where byte number `at` stands, as an editor counts: from 1, in characters. */
 static void
 find_place(const char *bytes, size_t at, int *line, int *column)
@@ -47,10 +53,12 @@ check_bytes(const char *bytes, size_t n, struct err *e)
 	return true;
 }
 
-/* jansson recurses once per level, on a thread's small stack: count before it does. */
+/* jansson recurses once per level, on a thread's small stack, and builds all it meets:
+ * count before it does. */
 static bool
-check_depth(const char *bytes, size_t n, struct err *e)
+check_shape(const char *bytes, size_t n, struct err *e)
 {
+	size_t containers = 0, commas = 0;
 	bool in_string = false;
 	int depth = 0;
 
@@ -68,9 +76,15 @@ check_depth(const char *bytes, size_t n, struct err *e)
 			if (++depth > DEPTH_MAX)
 				return refuse_at(
 					e, bytes, i, "nested deeper than 16 levels");
+			containers++;
+		} else if (c == ',') {
+			commas++;
 		} else if (c == '}' || c == ']') {
 			depth--;
 		}
+		if (containers > CONTAINERS_MAX(n) ||
+			containers + commas > VALUES_MAX(n))
+			return refuse_at(e, bytes, i, "too many values for its length");
 	}
 	return true;
 }
@@ -104,7 +118,7 @@ json_parse_strict(const char *bytes, size_t n, struct err *e)
 		err_set(e, ERR_INPUT, "line 1 column 1: nothing there");
 		return NULL;
 	}
-	if (!check_bytes(bytes, n, e) || !check_depth(bytes, n, e))
+	if (!check_bytes(bytes, n, e) || !check_shape(bytes, n, e))
 		return NULL;
 	v = json_loadb(bytes, n, flags, &je);
 	if (v == NULL && json_error_code(&je) == json_error_out_of_memory)

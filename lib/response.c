@@ -237,6 +237,7 @@ response_error(struct response *rs, const struct request *rq, const struct err *
 	enum problem p = problem_of(e);
 	bool ours = problem_info(p)->status >= 500;
 	bool input = e->code == ERR_INPUT;
+	char detail[600];
 
 	/* an input's text may quote what was sent: the client sees it, the
 	 * log does not */
@@ -244,7 +245,16 @@ response_error(struct response *rs, const struct request *rq, const struct err *
 		LOG_STR("kind", err_name(e->code)),
 		LOG_STR("reason", input ? "" : e->text),
 		LOG_STR("sqlstate", e->sqlstate), LOG_INT("peerStatus", e->status));
-	response_problem(rs, rq, p, input && e->text[0] != '\0' ? e->text : NULL);
+	if (input && e->text[0] != '\0' && rq->lang == LANG_EN) {
+		response_problem(rs, rq, p, e->text);
+	} else if (input && e->text[0] != '\0' && p == PROBLEM_BAD_JSON) {
+		/* the sentence in the caller's language, then where, as the parser says it */
+		snprintf(detail, sizeof(detail), "%s (%s)",
+			problem_info(p)->detail[LANG_PT], e->text);
+		response_problem(rs, rq, p, detail);
+	} else {
+		response_problem(rs, rq, p, NULL);
+	}
 }
 
 static const char *

@@ -12,7 +12,7 @@
 
 #define COLUMNS                                                                        \
 	"s.id, s.kind, s.api_url, s.api_key, s.api_key_sealed, s.webhook_secret, "     \
-	"s.webhook_secret_sealed, s.timeout"
+	"s.webhook_secret_sealed, s.timeout, (SELECT id FROM installation)"
 
 static const struct db_stmt stmt_load = {
 	"server_load", "SELECT " COLUMNS " FROM waha_servers s WHERE s.id = $1", 1};
@@ -59,7 +59,7 @@ static const struct db_stmt stmt_seal_secret = {"server_seal_secret",
 	" AND webhook_secret_sealed IS NOT DISTINCT FROM $4",
 	4};
 
-enum { ID, KIND, URL, KEY, KEY_SEALED, SECRET, SECRET_SEALED, TIMEOUT };
+enum { ID, KIND, URL, KEY, KEY_SEALED, SECRET, SECRET_SEALED, TIMEOUT, POOL_ID };
 
 static void
 wipe(char *secret)
@@ -144,6 +144,7 @@ server_of_row(struct app *app, const PGresult *r, int row, struct err *e)
 		goto fail;
 	db_copy(r, row, ID, s->id, sizeof(s->id));
 	db_copy(r, row, KIND, s->kind, sizeof(s->kind));
+	db_copy(r, row, POOL_ID, s->pool_id, sizeof(s->pool_id));
 	s->timeout_ms = (int)db_int(r, row, TIMEOUT) * 1000;
 	if (s->timeout_ms > app->config.gateway_timeout_ms)
 		s->timeout_ms = app->config.gateway_timeout_ms;

@@ -8,6 +8,7 @@
 #include "lib/log.h"
 #include "lib/pool.h"
 #include "lib/server.h"
+#include "lib/utf8.h"
 #include "lib/uuid.h"
 
 #define Y2001_MS 978307200000
@@ -32,16 +33,24 @@ time_or_null(char room[DB_PARAM_SIZE], int64_t at_ms)
 	return sane ? db_param_int(room, at_ms) : NULL;
 }
 
-/* Ids of an absurd length count as none. "event|id", "request|id" or "body|sha256". */
+/* Ids of an absurd length, or that are no text, count as none. */
+static bool
+is_usable_id(const char *id)
+{
+	return id != NULL && *id != '\0' && strlen(id) <= ID_MAX &&
+		utf8_valid(id, strlen(id));
+}
+
+/* "event|id", "request|id" or "body|sha256". */
 static bool
 dedupe_key(const struct request *rq, const struct gateway_event *ev, struct buf *key)
 {
 	const char *request_id = request_header(rq, "X-Webhook-Request-Id");
 	char hash[SHA256_HEX_SIZE];
 
-	if (ev->id != NULL && *ev->id != '\0' && strlen(ev->id) <= ID_MAX)
+	if (is_usable_id(ev->id))
 		return buf_printf(key, "%s|%s", ev->event, ev->id);
-	if (request_id != NULL && *request_id != '\0' && strlen(request_id) <= ID_MAX)
+	if (is_usable_id(request_id))
 		return buf_printf(key, "request|%s", request_id);
 	return sha256_hex(buf_str(&rq->body), rq->body.len, hash) &&
 		buf_printf(key, "body|%s", hash);
@@ -60,8 +69,9 @@ store(struct app *app, const struct request *rq, const struct server *s,
 		err_set(e, ERR_INTERNAL, "no key to store it once by");
 		goto out;
 	}
+	const char *request_id = request_header(rq, "X-Webhook-Request-Id");
 	const char *params[] = {s->id, buf_str(&key), ev->event, ev->id,
-		request_header(rq, "X-Webhook-Request-Id"), ev->session,
+		is_usable_id(request_id) ? request_id : NULL, ev->session,
 		time_or_null(at, ev->at_ms),
 		ev->generation >= 0 ? db_param_int(generation, ev->generation) : NULL,
 		ev->status, time_or_null(status_at, ev->status_at_ms), ev->phone,
@@ -160,28 +170,41 @@ peek_session(const struct request *rq, char *out, size_t size)
 	json_decref(body);
 }
 
-static void
-receive_anywhere(struct app *app, const struct request *rq, struct response *rs)
+/* Stores it if one of the candidates signed it. True if the request is answered. */
+static bool
+receive_from_any(struct app *app, const struct request *rq, const char *session,
+	struct response *rs)
 {
 	struct server *servers[SERVERS_MAX], *signer = NULL;
 	struct err e = ERR_INIT;
-	char session[256];
 	size_t n;
 
-	peek_session(rq, session, sizeof(session));
 	if (!servers_of_session(app, session, servers, &n, rq->deadline, &e)) {
 		response_error(rs, rq, &e);
-		return;
+		return true;
 	}
 	for (size_t i = 0; i < n && signer == NULL; i++)
 		if (server_gateway(servers[i])->signature_ok(servers[i], rq))
 			signer = servers[i];
 	if (signer != NULL)
 		receive_from(app, rq, signer, rs);
-	else
-		response_problem(rs, rq, PROBLEM_BAD_SIGNATURE, NULL);
 	for (size_t i = 0; i < n; i++)
 		server_free(servers[i]);
+	return signer != NULL;
+}
+
+/* The platform's keys first, on the raw bytes; only if none fits is the body parsed, for the
+ * session's name, which leads to a user's own server. */
+static void
+receive_anywhere(struct app *app, const struct request *rq, struct response *rs)
+{
+	char session[256];
+
+	if (receive_from_any(app, rq, "", rs))
+		return;
+	peek_session(rq, session, sizeof(session));
+	if (*session == '\0' || !receive_from_any(app, rq, session, rs))
+		response_problem(rs, rq, PROBLEM_BAD_SIGNATURE, NULL);
 }
 
 void

@@ -4,6 +4,7 @@
  *   work.c        making and emptying sessions, phones that seem gone
  *   work-mend.c   the ladder for assigned instances in trouble
  *   work-look.c   a look at a server: all its sessions against the table
+ *   work-judge.c  the judgement on each of them
  *   work-item.c   claiming a leased item and telling what became of it
  */
 #ifndef WAPOOL_WORK_INT_H
@@ -20,7 +21,7 @@
 /* A leased item and what is needed to work on it. */
 struct work_item {
 	struct app *app;
-	char id[37], name[256], server_id[37], token[37];
+	char id[37], name[256], next_name[256], server_id[37], token[37];
 	bool recycling;
 	int attempts;
 	int64_t generation, epoch;
@@ -31,7 +32,9 @@ struct work_item {
 
 /* What a statement that claims an item returns, in this order. */
 #define WORK_ITEM_COLUMNS                                                              \
-	"id, name, server_id, lifecycle, work_token, work_attempts, generation, epoch"
+	"id, name, server_id, lifecycle, work_token, work_attempts, generation, "      \
+	"epoch, "                                                                      \
+	"next_name"
 
 /* Claims an item by that statement; false if none is due. Close it with
  * work_item_close. */
@@ -58,5 +61,10 @@ bool work_run(struct app *app, const struct db_stmt *s, const char *const *param
 
 /* Counts a failure of that server: after the third in a row it is down. */
 void work_server_failed(struct app *app, const char *server_id, const struct err *why);
+
+/* Judges the server's instances by what its list said when asked at asked_ms, and writes down
+ * what changed. calm: remedies may be begun. False on an error of db. */
+bool work_judge(struct app *app, const struct server *s, const json_t *list,
+	int64_t asked_ms, bool calm, struct err *e);
 
 #endif

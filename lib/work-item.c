@@ -8,18 +8,18 @@
 #define BACKOFF_MS 2000 /* the longest wait after the first failure, doubling... */
 #define BACKOFF_LONGEST_MS 60000 /* ...up to this */
 
-enum { ID, NAME, SERVER_ID, LIFECYCLE, TOKEN, ATTEMPTS, GENERATION, EPOCH };
+enum { ID, NAME, SERVER_ID, LIFECYCLE, TOKEN, ATTEMPTS, GENERATION, EPOCH, NEXT_NAME };
 
-static const struct db_stmt stmt_release = {
-	"work_release", "SELECT pool_release_epoch($1, $2::bigint, $3)", 3};
+static const struct db_stmt stmt_server_failed = {
+	"server_failed", "SELECT server_failed($1, $2)", 2};
 
 static const struct db_stmt stmt_observe = {"work_observe",
 	"SELECT instance_observe($1, $2::bigint, $3::bigint * interval '1 millisecond',"
 	" $4, $5, $6)",
 	6};
 
-static const struct db_stmt stmt_server_failed = {
-	"server_failed", "SELECT server_failed($1, $2)", 2};
+static const struct db_stmt stmt_release = {
+	"work_release", "SELECT pool_release_epoch($1, $2::bigint, $3)", 3};
 
 bool
 work_run(struct app *app, const struct db_stmt *s, const char *const *params)
@@ -49,6 +49,7 @@ work_item_claim(struct app *app, const struct db_stmt *s, const char *const *par
 	if (got) {
 		db_copy(r, 0, ID, it->id, sizeof(it->id));
 		db_copy(r, 0, NAME, it->name, sizeof(it->name));
+		db_copy(r, 0, NEXT_NAME, it->next_name, sizeof(it->next_name));
 		db_copy(r, 0, SERVER_ID, it->server_id, sizeof(it->server_id));
 		it->recycling = strcmp(db_text(r, 0, LIFECYCLE), "recycling") == 0;
 		db_copy(r, 0, TOKEN, it->token, sizeof(it->token));

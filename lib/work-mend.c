@@ -10,7 +10,7 @@
 
 static const struct db_stmt stmt_claim = {"mend_claim",
 	"SELECT id, name, server_id, lifecycle, work_token, mend_attempts, generation, "
-	"epoch"
+	"epoch, next_name"
 	" FROM mend_claim('" WORK_LEASE "')",
 	0};
 

@@ -22,6 +22,9 @@ static const struct db_stmt stmt_lost = {"lost_claim",
 static const struct db_stmt stmt_later = {"lost_later",
 	"SELECT lost_later($1, $2, $3::bigint * interval '1 millisecond')", 3};
 
+static const struct db_stmt stmt_release = {
+	"lost_release", "SELECT lost_release($1, $2, $3)", 3};
+
 /* True if the trouble is the server's: not the session's, nor our database's, which is
  * asked before there is a server and not again. */
 static bool
@@ -43,13 +46,13 @@ may_be_elsewhere(const struct work_item *it, const struct err *e)
 		(it->server != NULL && e->code == ERR_UNAVAILABLE);
 }
 
-/* Makes the session. A name that is taken is a former session that has not gone yet, or
- * one that a helper made before it died: it goes first. */
+/* Makes the session. A name that is taken can only be one that an operator chose, or an
+ * answer that got lost: the session goes first. */
 static bool
 make(struct work_item *it, struct err *e)
 {
 	const struct session_spec spec = {
-		.name = it->name, .generation = it->generation};
+		.name = it->next_name, .generation = it->generation};
 	struct http *h = it->app->http;
 
 	for (int i = 1;; i++) {
@@ -59,7 +62,7 @@ make(struct work_item *it, struct err *e)
 		if (e->code != ERR_CONFLICT || i == MAKE_TRIES)
 			return false;
 		err_clear(e);
-		if (!it->gw->remove(h, it->server, it->name, it->deadline, e) ||
+		if (!it->gw->remove(h, it->server, it->next_name, it->deadline, e) ||
 			!clock_sleep(250 * i, it->deadline))
 			return false;
 	}
@@ -88,7 +91,8 @@ is_clean(struct work_item *it, struct err *e)
 {
 	struct session s;
 
-	if (!it->gw->state(it->app->http, it->server, it->name, &s, it->deadline, e))
+	if (!it->gw->state(
+		    it->app->http, it->server, it->next_name, &s, it->deadline, e))
 		return false;
 	return (s.state == SESSION_STOPPED && *s.phone == '\0') ||
 		err_set(e, ERR_PROTOCOL, "made, but it is %s", s.word);
@@ -138,6 +142,15 @@ work_make(struct app *app)
 	return true;
 }
 
+/* Not if its owner has come back while the gateway was asked. */
+static void
+release(struct work_item *it)
+{
+	if (work_run(it->app, &stmt_release,
+		    (const char *[]){it->id, it->token, "logged out on the phone"}))
+		log_write(LOG_INFO, "work.released", LOG_STR("instance", it->name));
+}
+
 /* What the gateway says decides: a webhook was only the hint. Returns the milliseconds
  * until the next look, if it is still wanted then. */
 static int64_t
@@ -156,7 +169,7 @@ look_after(struct work_item *it)
 	}
 	work_item_observe(it, &s, asked);
 	if (s.state == SESSION_SCAN) {
-		work_item_release(it, "logged out on the phone");
+		release(it);
 		return 0;
 	}
 	if (s.state != SESSION_FAILED)

@@ -158,10 +158,11 @@ sub late_qr {
 	my @others;
 	for (1 .. 20) {
 		push @others, user($s);
-		last if (connect_user($s, $others[-1])->{json}{instanceName} // '') eq $name;
+		connect_user($s, $others[-1]);
+		last if one($s, $name)->{lifecycle} eq 'assigned';
 		sleep 0.05;
 	}
-	is my_connection($others[-1])->{instanceName}, $name, 'another has it now';
+	is one($s, $name)->{lifecycle}, 'assigned', 'another has it now';
 	my ($seen) = crowd_end($asking);
 	is $seen->{wrong}, '', "Ana is not shown the other's QR";
 	disconnect($_) for @others;

@@ -98,8 +98,9 @@ sub steps {
 	for my $step (0 .. @MAKE) {
 		my $name = ordered($s);
 		killed_at($s, $name, 'making', $step, @MAKE);
-		$s->psql("UPDATE instances SET lifecycle = 'retired' WHERE name = '$name'");
-		sim($s, DELETE => "/api/sessions/$name");
+		my $now = one($s, $name)->{name};
+		$s->psql("UPDATE instances SET lifecycle = 'retired' WHERE name = '$now'");
+		sim($s, DELETE => "/api/sessions/$_") for $name, $now;
 	}
 	my $phone = 5511911110000;
 	for my $step (0 .. @EMPTY) {
@@ -135,7 +136,7 @@ sub killed_at {
 	my %before = map { $_->[0] => requests_seen($s, @$_[1, 2]) } @calls;
 	my $at = $step < @calls ? "before its $calls[$step][0]" : 'before it says so';
 	my $last = $step > 0 ? $calls[$step - 1] : undef;
-	faults($s, { kind => 'latency', ms => SLOWLY, session => $name });
+	faults($s, { kind => 'latency', ms => SLOWLY, path => '/api/sessions' }); # the new one has another name
 	my $pid = helper($s, qw(--for 60 recycle));
 	my $lock;
 	ok wait_until(10, sub {
@@ -166,7 +167,7 @@ sub taken_over {
 		is $is->{lifecycle}, 'standby', 'and finishes it';
 		cmp_ok $is->{generation}, '>', $was->{generation}, 'as a new generation';
 	}
-	my $session = sim_session($s, $name) || {};
+	my $session = sim_session($s, one($s, $name)->{name}) || {};
 	is_deeply [@$session{qw(status phone)}], ['STOPPED', undef], 'the session is stopped and empty';
 	return;
 }

@@ -13,7 +13,7 @@ use JSON::PP ();
 use Test::More;
 
 use Wapool::Test qw(stack sim sim_session sim_generation scan faults problem_ok eventually eventually_ok
-	instance_of lifecycle free_instances qr_of_png qr_of_data_uri qr_of_svg webhook invariants_ok SEED_EMPTY);
+	instance_of lifecycle present_name free_instances qr_of_png qr_of_data_uri qr_of_svg webhook invariants_ok SEED_EMPTY);
 
 use constant {
 	CONNECT    => '/api/whatsapp/connect',
@@ -96,13 +96,16 @@ sub comes_back_empty {
 	my ($early, $stands);
 	eventually_ok("$name stands by again", sub {
 		$stands = lifecycle($s, $name) eq 'standby';
-		my $session = sim_session($s, $name);
+		my $session = sim_session($s, present_name($s, $name));
 		$early ||= $stands && (!$session || $session->{linked} || defined $session->{phone});
 		return $stands;
 	});
 	ok !$early, 'not before its session had no phone';
-	is sim_session($s, $name)->{status}, 'STOPPED', 'the session is stopped';
-	cmp_ok sim_generation($s, $name), '>', $old_generation, 'and another than before';
+	my $now = present_name($s, $name);
+	is sim_session($s, $now)->{status}, 'STOPPED', 'the session is stopped';
+	cmp_ok sim_generation($s, $now), '>', $old_generation, 'and another than before';
+	isnt $now, $name, 'under a name that nobody had';
+	ok !sim_session($s, $name), 'the former one is gone';
 	return;
 }
 
@@ -394,8 +397,8 @@ sub recycled {
 	$s->maintain('recycle');
 	comes_back_empty($name, $generation);
 	my ($next, $got) = connected_user();
-	is $got, $name, 'now somebody else gets it';
-	is sim_session($s, $name)->{phone}, undef, 'with no phone';
+	is $got, present_name($s, $name), 'now somebody else gets it';
+	is sim_session($s, $got)->{phone}, undef, 'with no phone';
 	$s->start_maintain;
 	eventually_ok('and more are made', sub { free_instances($s) >= 5 });
 	return;

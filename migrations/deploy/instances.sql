@@ -26,6 +26,7 @@ CREATE TABLE instances (
 	profile_name        varchar(255),
 	last_connected_at   timestamptz,
 	missing_since       timestamptz,
+	next_name           varchar(255),
 	work_token          uuid,
 	work_lease_until    timestamptz,
 	work_next_at        timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -53,6 +54,8 @@ COMMENT ON COLUMN instances.pairing_asked_at IS 'the last time its owner asked f
 COMMENT ON COLUMN instances.paired_at IS 'a phone was connected in this assignment, and nobody has asked for a new QR since';
 COMMENT ON COLUMN instances.lost IS
 	'a phone was connected, and the gateway no longer has it; a column of its own so that other changes of status stay HOT';
+COMMENT ON COLUMN instances.next_name IS
+	'the session that is being made; it becomes the name when it is ready. A session''s name is never used again: a command that was under way to a former one for long finds nobody';
 COMMENT ON COLUMN instances.work_token IS 'the helper''s claim on a row that is being made or emptied';
 
 -- The second guard of "a user has one instance per device" (the first is the device's row lock).
@@ -130,6 +133,11 @@ BEGIN
 	IF NOT instance_may_move(OLD.lifecycle, NEW.lifecycle) THEN
 		RAISE EXCEPTION 'instance % cannot move from % to %', OLD.name, OLD.lifecycle, NEW.lifecycle
 			USING ERRCODE = 'check_violation';
+	END IF;
+
+	IF NEW.lifecycle = 'standby' AND NEW.work_token IS NULL THEN
+		RAISE EXCEPTION 'instance % can only be put on standby by the helper that emptied it', OLD.name
+			USING ERRCODE = 'check_violation', HINT = 'Leave it recycling: wapool-maintain empties it.';
 	END IF;
 
 	IF OLD.lifecycle = 'assigned' THEN

@@ -3,6 +3,19 @@ BEGIN;
 
 CREATE SEQUENCE pool_name_seq;
 
+-- A name that no session ever had (seed 000's form): pool-<epoch>-<n>.
+CREATE FUNCTION pool_name() RETURNS varchar
+LANGUAGE sql AS $$
+	SELECT format('pool-%s-%s', extract(epoch FROM now())::bigint, nextval('pool_name_seq'))
+$$;
+
+-- Which wapool this is: sessions carry it, so that ours are told from those of others at the same gateway.
+CREATE TABLE installation (
+	one boolean PRIMARY KEY DEFAULT true CHECK (one),
+	id  uuid NOT NULL DEFAULT gen_random_uuid()
+);
+INSERT INTO installation DEFAULT VALUES;
+
 -- Servers that may serve this user's new work, best first: his own, then the platform's; those
 -- that answer, then those last seen down (never eject the last); priority, then load.
 CREATE FUNCTION servers_for(p_user uuid) RETURNS TABLE (server_id uuid, room integer)
@@ -68,7 +81,8 @@ $$;
 
 -- The device's instance: the one it has, or a free one. Two clicks at once queue on the device's
 -- row, so the second finds what the first got; the unique index stands behind that.
-CREATE FUNCTION pool_claim(p_user uuid, p_email text, p_device uuid, p_low integer) RETURNS claim
+CREATE FUNCTION pool_claim(p_user uuid, p_email text, p_device uuid, p_low integer,
+	p_avoid uuid DEFAULT NULL) RETURNS claim
 LANGUAGE plpgsql AS $$
 DECLARE
 	v_device uuid;
@@ -89,7 +103,7 @@ BEGIN
 	END IF;
 
 	PERFORM because('claimed');
-	FOR v_server IN SELECT server_id FROM servers_for(p_user) LOOP
+	FOR v_server IN SELECT server_id FROM servers_for(p_user) WHERE server_id IS DISTINCT FROM p_avoid LOOP
 		SELECT * INTO v_row FROM pool_take(v_server, p_user, v_device);
 		IF FOUND THEN
 			RETURN claim_of('claimed', v_row, p_low);
@@ -100,7 +114,9 @@ END $$;
 
 -- Gives up an instance that never paired and cannot, and claims a fresh one for the same device.
 -- If the epoch is over, or a phone is connected by now, it only tells what the device has.
-CREATE FUNCTION pool_swap(p_instance uuid, p_epoch bigint, p_reason text, p_low integer) RETURNS claim
+-- p_avoid: a server that does not answer; while no other has a free one, he keeps what he has.
+CREATE FUNCTION pool_swap(p_instance uuid, p_epoch bigint, p_reason text, p_low integer,
+	p_avoid uuid DEFAULT NULL) RETURNS claim
 LANGUAGE plpgsql AS $$
 DECLARE
 	v_user   uuid;
@@ -112,10 +128,15 @@ BEGIN
 		RETURN ROW('no-device', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, false, false)::claim;
 	END IF;
 	PERFORM FROM devices WHERE id = v_device FOR NO KEY UPDATE;
+	IF p_avoid IS NOT NULL AND NOT EXISTS (SELECT FROM servers_for(v_user) f
+			JOIN instances i ON i.server_id = f.server_id AND i.lifecycle = 'standby' AND i.origin <> 'admin'
+			WHERE f.server_id <> p_avoid) THEN
+		RETURN pool_claim(v_user, NULL, v_device, p_low);
+	END IF;
 	PERFORM because('swapped: ' || p_reason);
 	UPDATE instances SET lifecycle = 'recycling', last_error = p_reason
 	WHERE id = p_instance AND epoch = p_epoch AND lifecycle = 'assigned' AND paired_at IS NULL;
-	RETURN pool_claim(v_user, NULL, v_device, p_low);
+	RETURN pool_claim(v_user, NULL, v_device, p_low, p_avoid);
 END $$;
 
 -- Gives the device's instance back. 'released', 'none' (it had none) or 'no-device'.
@@ -237,7 +258,7 @@ BEGIN
 		SELECT s.server_id INTO v_server FROM servers_for(NULL) s WHERE s.room > 0 LIMIT 1;
 		EXIT WHEN NOT FOUND;
 		INSERT INTO instances (name, server_id)
-		VALUES (format('pool-%s-%s', extract(epoch FROM now())::bigint, nextval('pool_name_seq')), v_server);
+		VALUES (pool_name(), v_server);
 		v_made := v_made + 1;
 	END LOOP;
 	RETURN v_made;
@@ -257,8 +278,9 @@ LANGUAGE sql STABLE AS $$
 $$;
 
 -- The oldest due item of one server, leased: it is the caller's until the lease ends or he says what
--- became of it. Taking it starts a new generation of the session, so that the former one's webhooks are
--- told apart.
+-- became of it. Taking it starts a new generation of the session under a new name (next_name), so that
+-- neither webhooks of the former one nor commands to it that are still under way reach the next. What an
+-- attempt that failed may have left at the gateway is an orphan, which a look finds (change `upkeep`).
 CREATE FUNCTION work_take(p_server uuid, p_now timestamptz, p_lease interval) RETURNS SETOF instances
 LANGUAGE sql AS $$
 	WITH c AS MATERIALIZED (
@@ -271,7 +293,9 @@ LANGUAGE sql AS $$
 		FOR NO KEY UPDATE SKIP LOCKED)
 	UPDATE instances i
 	SET work_token = gen_random_uuid(), work_lease_until = p_now + p_lease,
-		work_attempts = i.work_attempts + 1, generation = i.generation + 1
+		work_attempts = i.work_attempts + 1, generation = i.generation + 1,
+		next_name = CASE WHEN i.origin <> 'pool' OR i.lifecycle = 'provisioning' AND i.work_attempts = 0
+			THEN i.name ELSE pool_name() END
 	FROM c
 	WHERE i.id = c.id
 	RETURNING i.*
@@ -295,11 +319,24 @@ END $$;
 -- The session is made and empty: it stands by. False if the lease went to somebody else.
 CREATE FUNCTION work_done(p_instance uuid, p_token uuid) RETURNS boolean
 LANGUAGE plpgsql AS $$
+DECLARE
+	v_was varchar;
+	v_is  varchar;
 BEGIN
 	PERFORM because('ready');
-	UPDATE instances SET lifecycle = 'standby'
-	WHERE id = p_instance AND work_token = p_token AND lifecycle IN ('provisioning', 'recycling');
-	RETURN FOUND;
+	SELECT name INTO v_was FROM instances WHERE id = p_instance;
+	UPDATE instances SET lifecycle = 'standby', name = coalesce(next_name, name), next_name = NULL
+	WHERE id = p_instance AND work_token = p_token AND lifecycle IN ('provisioning', 'recycling')
+	RETURNING name INTO v_is;
+	IF NOT FOUND THEN
+		RETURN false;
+	END IF;
+	IF v_was <> v_is THEN -- so that the trail leads from a former name to what became of it
+		INSERT INTO instance_events (instance_id, kind, from_state, to_state, reason, actor)
+		VALUES (p_instance, 'renamed', v_was, v_is, 'a session''s name is never used again',
+			current_setting('application_name'));
+	END IF;
+	RETURN true;
 END $$;
 
 -- It did not work: again after p_wait. What is only being made moves to another server with
@@ -345,6 +382,16 @@ BEGIN
 	RETURN FOUND;
 END $$;
 
+-- A start of ours may have come after the instance was emptied: what stands by must not run.
+CREATE FUNCTION late_start(p_instance uuid, p_epoch bigint) RETURNS boolean
+LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM because('started late by its former owner');
+	UPDATE instances SET lifecycle = 'recycling'
+	WHERE id = p_instance AND epoch = p_epoch AND lifecycle = 'standby';
+	RETURN FOUND;
+END $$;
+
 -- The end of a connect: what its owner was shown. A QR or code (p_pairing) means that what was
 -- paired before is forgotten. False if the assignment is over: then the owner must ask again.
 CREATE FUNCTION connect_finish(p_instance uuid, p_epoch bigint, p_age interval, p_status text,
@@ -356,10 +403,7 @@ BEGIN
 	SELECT * INTO v_row FROM instances
 	WHERE id = p_instance AND epoch = p_epoch AND lifecycle = 'assigned' FOR NO KEY UPDATE;
 	IF NOT FOUND THEN
-		-- Our start may have come after it was emptied: what stands by must not run.
-		PERFORM because('started late by its former owner');
-		UPDATE instances SET lifecycle = 'recycling'
-		WHERE id = p_instance AND epoch = p_epoch AND lifecycle = 'standby';
+		PERFORM late_start(p_instance, p_epoch);
 		RETURN false;
 	END IF;
 	IF p_pairing AND v_row.paired_at IS NOT NULL
@@ -421,6 +465,18 @@ LANGUAGE sql AS $$
 	WHERE i.id = c.id
 	RETURNING i.*
 $$;
+
+-- Releases what is lost: if it still is, in the helper's hands, and its owner has not asked for a QR
+-- meanwhile.
+CREATE FUNCTION lost_release(p_instance uuid, p_token uuid, p_reason text) RETURNS boolean
+LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM because(p_reason);
+	UPDATE instances SET lifecycle = 'recycling'
+	WHERE id = p_instance AND work_token = p_token AND lost
+		AND (pairing_asked_at IS NULL OR pairing_asked_at < statement_timestamp() - interval '5 minutes');
+	RETURN FOUND;
+END $$;
 
 -- The helper is done with it for now: not again before p_wait.
 CREATE FUNCTION lost_later(p_instance uuid, p_token uuid, p_wait interval) RETURNS boolean

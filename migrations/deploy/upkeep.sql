@@ -100,6 +100,35 @@ BEGIN
 	WHERE id = p_server;
 END $$;
 
+-- Sessions of ours that no row knows: what an attempt left behind that timed out. Seen at two looks, a
+-- session is one for good, since a name is written down before it is used and never used again.
+CREATE TABLE orphans (
+	server_id uuid NOT NULL REFERENCES waha_servers (id) ON DELETE CASCADE,
+	name      text NOT NULL,
+	seen_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
+	PRIMARY KEY (server_id, name)
+);
+
+-- Takes the names of all sessions of this wapool that a server lists; gives those to be deleted.
+CREATE FUNCTION orphans_found(p_server uuid, p_names json) RETURNS SETOF text
+LANGUAGE plpgsql AS $$
+DECLARE
+	v_now timestamptz := clock_timestamp();
+BEGIN
+	DELETE FROM orphans o WHERE o.server_id = p_server
+		AND NOT EXISTS (SELECT FROM json_array_elements_text(p_names) AS n WHERE n = o.name);
+	INSERT INTO orphans (server_id, name)
+	SELECT p_server, n FROM json_array_elements_text(p_names) AS n
+	WHERE NOT EXISTS (SELECT FROM instances i
+		WHERE i.server_id = p_server AND (i.name = n OR i.next_name = n) AND i.lifecycle <> 'retired')
+	ON CONFLICT DO NOTHING;
+	RETURN QUERY SELECT o.name FROM orphans o WHERE o.server_id = p_server AND o.seen_at < v_now
+		AND NOT EXISTS (SELECT FROM instances i
+			WHERE i.server_id = p_server AND (i.name = o.name OR i.next_name = o.name)
+				AND i.lifecycle <> 'retired')
+		LIMIT 20;
+END $$;
+
 -- What waits for a helper now, counted no further than p_most of each, and no more of one server
 -- than may be in hands.
 CREATE FUNCTION work_due(p_most integer) RETURNS integer

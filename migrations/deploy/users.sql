@@ -12,7 +12,9 @@ CREATE TABLE users (
 	created_at    timestamptz NOT NULL DEFAULT now(),
 	updated_at    timestamptz NOT NULL DEFAULT now()
 );
-CREATE UNIQUE INDEX users_email_key ON users (lower(email));
+-- An e-mail is a login only where there is a password. Of somebody whose token comes from another issuer
+-- it is a label that the token claims, and takes nobody's login away.
+CREATE UNIQUE INDEX users_login_key ON users (lower(email)) WHERE password_hash IS NOT NULL;
 COMMENT ON COLUMN users.password_hash IS 'argon2id in PHC form; NULL: no login here';
 
 -- A WhatsApp of a user: the handle that lasts while instances under it come and go.
@@ -26,8 +28,7 @@ CREATE TABLE devices (
 CREATE INDEX devices_user_id_idx ON devices (user_id);
 CREATE UNIQUE INDEX devices_one_default ON devices (user_id) WHERE is_default;
 
--- The user's row, made if a token names somebody new. An e-mail that another user
--- holds already is left out: a token's e-mail is a label, its sub the identity.
+-- The user's row, made if a token names somebody new. A token's e-mail is a label, its sub the identity.
 CREATE FUNCTION ensure_user(p_user uuid, p_email text) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
@@ -35,9 +36,7 @@ BEGIN
 		RETURN;
 	END IF;
 	INSERT INTO users (id, email) VALUES (p_user, nullif(p_email, ''))
-	ON CONFLICT DO NOTHING;
-	INSERT INTO users (id) VALUES (p_user)
-	ON CONFLICT DO NOTHING;
+	ON CONFLICT (id) DO NOTHING;
 END $$;
 
 -- The user's device of that id, or with NULL his default one, made if need be.

@@ -55,7 +55,7 @@ BEGIN
 	INSERT INTO instances (name, server_id, origin) VALUES (p_name, server(p_server), p_origin)
 	RETURNING id INTO v_id;
 	IF p_lifecycle IN ('standby', 'assigned', 'recycling') THEN
-		UPDATE instances SET lifecycle = 'standby' WHERE id = v_id;
+		UPDATE instances SET lifecycle = 'standby', work_token = gen_random_uuid() WHERE id = v_id;
 	END IF;
 	IF p_lifecycle = 'assigned' THEN
 		UPDATE instances SET assigned_to_user_id = somebody(p_owner) WHERE id = v_id;

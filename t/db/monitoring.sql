@@ -66,7 +66,7 @@ SELECT lives_ok($$UPDATE instances
 SELECT is(lifecycle('nome-da-instancia'), 'recycling', 'it is still being emptied');
 
 -- Emptied by the helper it is free again
-UPDATE instances SET lifecycle = 'standby' WHERE name = 'nome-da-instancia';
+UPDATE instances SET lifecycle = 'standby', work_token = gen_random_uuid() WHERE name = 'nome-da-instancia';
 SELECT results_eq('livres', 'VALUES (1::bigint)', 'once emptied it is free');
 SELECT is((instance('nome-da-instancia')).status, 'STOPPED', 'with a status of its own');
 

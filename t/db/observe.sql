@@ -72,10 +72,10 @@ SELECT is(pg_temp.finish_connect(1, 'WORKING', false), false, 'released meanwhil
 -- A start that came late: after the release, after it was emptied
 SELECT make('reused', 'assigned', 'ida');
 UPDATE instances SET lifecycle = 'recycling' WHERE name = 'reused';
-UPDATE instances SET lifecycle = 'standby' WHERE name = 'reused';
+UPDATE instances SET lifecycle = 'standby', work_token = gen_random_uuid() WHERE name = 'reused';
 SELECT is(connect_finish(id_of('reused'), 1, '0', 'SCAN_QR_CODE', NULL, NULL, true), false, 'the assignment is over');
 SELECT is(lifecycle('reused'), 'recycling', 'what was started while it stood by is emptied again');
-UPDATE instances SET lifecycle = 'standby' WHERE name = 'reused';
+UPDATE instances SET lifecycle = 'standby', work_token = gen_random_uuid() WHERE name = 'reused';
 UPDATE instances SET assigned_to_user_id = somebody('joe') WHERE name = 'reused';
 SELECT is(connect_finish(id_of('reused'), 1, '0', 'WORKING', '5511@c.us', NULL, false), false, 'another has it by now');
 SELECT is((SELECT (lifecycle, status, phone_number)::text FROM instance('reused')), '(assigned,STOPPED,)', 'his is not touched');

@@ -61,7 +61,7 @@ SELECT is((lifecycle('runs'), lifecycle('has-phone'), lifecycle('just-now'), lif
 	'(recycling,recycling,standby,standby)', 'not what the list is too old to judge');
 SELECT is((SELECT reason FROM last_event('runs')), 'was not stopped and empty while standing by', 'the trail tells why');
 UPDATE instances SET lifecycle = 'retired' WHERE name = 'just-now';
-UPDATE instances SET lifecycle = 'standby' WHERE name IN ('runs', 'has-phone');
+UPDATE instances SET lifecycle = 'standby', work_token = gen_random_uuid() WHERE name IN ('runs', 'has-phone');
 
 -- missing ----------------------------------------------------------------------------------------------------
 

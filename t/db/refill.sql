@@ -5,7 +5,7 @@ SELECT no_plan();
 UPDATE waha_servers SET ativo = false;
 INSERT INTO waha_servers (nome, api_url, max_sessions, health) VALUES ('s', 'http://s', 1000, 'up');
 CREATE FUNCTION pg_temp.all_ready() RETURNS void LANGUAGE sql AS $$
-	UPDATE instances SET lifecycle = 'standby' WHERE lifecycle = 'provisioning' $$;
+	UPDATE instances SET lifecycle = 'standby', work_token = gen_random_uuid() WHERE lifecycle = 'provisioning' $$;
 CREATE FUNCTION pg_temp.take(p_n integer) RETURNS void LANGUAGE sql AS $$
 	UPDATE instances SET lifecycle = 'assigned', assigned_to_user_id = somebody(name),
 		device_id = device_of(somebody(name), NULL)

@@ -26,7 +26,7 @@ SELECT is((lifecycle('shop-1'), lifecycle('shop-2'))::text, '(recycling,assigned
 
 SELECT make('two', 'assigned', 'cid');
 UPDATE instances SET lifecycle = 'recycling' WHERE name = 'two';
-UPDATE instances SET lifecycle = 'standby' WHERE name = 'two';
+UPDATE instances SET lifecycle = 'standby', work_token = gen_random_uuid() WHERE name = 'two';
 UPDATE instances SET assigned_to_user_id = somebody('dora') WHERE name = 'two';
 SELECT is((instance('two')).epoch, 2::bigint, 'dora has it in epoch 2');
 SELECT is(pool_release_epoch(id_of('two'), 1, 'late news of cid'), false, 'what comes late for cid''s epoch is refused');

@@ -17,6 +17,14 @@ CREATE TEMPORARY VIEW moves AS
 SELECT f.s AS f, t.s AS t, (f.s, t.s) IN (SELECT * FROM allowed) AS may
 FROM states f CROSS JOIN states t;
 
+-- nobody but the helper that emptied it ------------------------------------------------------------
+
+SELECT make('held', 'assigned', 'hal');
+UPDATE instances SET assigned_to_user_id = NULL WHERE name = 'held';
+SELECT throws_ok($$UPDATE instances SET lifecycle = 'standby' WHERE name = 'held'$$, '23514', NULL,
+	'a hand cannot put on standby what may still hold a phone');
+SELECT is(lifecycle('held'), 'recycling', 'it waits to be emptied');
+
 -- every pair, asked and tried ---------------------------------------------------------------------
 
 SELECT is(instance_may_move(f, t), may,
@@ -33,6 +41,7 @@ BEGIN
 	PERFORM because('try');
 	UPDATE instances SET lifecycle_at = clock_timestamp() - interval '90 seconds' WHERE name = v_name;
 	UPDATE instances SET lifecycle = t,
+		work_token = CASE WHEN t = 'standby' THEN gen_random_uuid() END, -- as the helper has it
 		assigned_to_user_id = CASE WHEN t = 'assigned' THEN somebody(v_name) ELSE assigned_to_user_id END,
 		device_id = CASE WHEN t = 'assigned' THEN device_of(somebody(v_name), NULL) ELSE device_id END
 	WHERE name = v_name;
@@ -110,7 +119,7 @@ SELECT is((SELECT (assigned_to_user_id, device_id, assigned_at, pairing_asked_at
 SELECT ok((SELECT work_token IS NULL AND work_lease_until IS NULL AND work_attempts = 0
 	AND work_next_at <= clock_timestamp() FROM instance('phone')), 'and its emptying is due at once');
 UPDATE instances SET missing_since = now(), last_error = 'x' WHERE name = 'phone';
-UPDATE instances SET lifecycle = 'standby' WHERE name = 'phone';
+UPDATE instances SET lifecycle = 'standby', work_token = gen_random_uuid() WHERE name = 'phone';
 SELECT is((SELECT (status, status_at, missing_since, last_error, epoch)::text FROM instance('phone')),
 	'(STOPPED,,,,1)', 'standing by is stopped and clean; the epoch stays');
 UPDATE instances SET assigned_to_user_id = somebody('bea') WHERE name = 'phone';

@@ -37,7 +37,7 @@ check_query(const char *query, const char *want)
 	if (want != NULL)
 		ck_assert_str_eq(out, want);
 	else
-		check_refusal(&rs, "o deviceId \xc3\xa9 um UUID");
+		check_refusal(&rs, "O deviceId \xc3\xa9 um UUID.");
 	response_free(&rs);
 	request_free(&rq);
 }
@@ -84,7 +84,7 @@ check_body(const char *json, bool ok, const char *want)
 	response_init(&rs);
 	ck_assert_msg(device_of_body(&rq, body, &out, &rs) == ok, "%s", json);
 	if (!ok)
-		check_refusal(&rs, "a device id is a UUID");
+		check_refusal(&rs, "A deviceId is a UUID.");
 	else if (want == NULL)
 		ck_assert_ptr_null(out);
 	else

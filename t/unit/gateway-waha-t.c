@@ -7,6 +7,7 @@
 
 #define N(a) ((int)(sizeof(a) / sizeof((a)[0])))
 #define W gateway_waha
+#define POOL_ID "0f8fad5b-d9cb-469f-a165-70867728950e"
 #define LOCKED                                                                         \
 	"{\"statusCode\":500,\"exception\":{\"message\":\"async-lock timed out in "    \
 	"queue s1\"},\"request\":{\"body\":{\"key\":\"CANARY\"}}}"
@@ -29,6 +30,7 @@ begin(struct scene *c, const struct fake_step *steps, int nsteps)
 	c->h = http_new("");
 	fake_start(&c->f, steps, nsteps);
 	c->s = (struct server){.kind = "waha",
+		.pool_id = POOL_ID,
 		.url = c->f.url,
 		.key = c->key,
 		.webhook_secret = c->secret,
@@ -381,10 +383,10 @@ START_TEST(a_session_is_made_stopped_with_our_webhook)
 	ck_assert(run(&c, CREATE, "pool-1-1"));
 	ck_assert(fake_has(&c.f, 0, "Content-Type: application/json"));
 	got = json_loads(fake_body(&c.f, 0), 0, NULL);
-	want = json_pack("{s:s, s:b, s:{s:{s:s}, s:[{s:s, s:[s,s,s,s], s:{s:s}, "
+	want = json_pack("{s:s, s:b, s:{s:{s:s, s:s}, s:[{s:s, s:[s,s,s,s], s:{s:s}, "
 			 "s:{s:s, s:i, s:i}}]}}",
 		"name", "pool-1-1", "start", 0, "config", "metadata",
-		"wapool.generation", "7", "webhooks", "url",
+		"wapool.generation", "7", "wapool.id", POOL_ID, "webhooks", "url",
 		"https://pool.example.org/webhook/1", "events", "session.status",
 		"message", "message.any", "message.ack", "hmac", "key", "my-secret-key",
 		"retries", "policy", "constant", "delaySeconds", 2, "attempts", 15);
@@ -463,6 +465,33 @@ START_TEST(states_are_read)
 	check_state("{\"name\":\"s1\",\"status\":\"\"}", SESSION_OTHER, "", "", "");
 	check_state("{\"name\":\"s1\",\"status\":\"working\"}", SESSION_OTHER,
 		"working", "", "");
+}
+END_TEST
+
+START_TEST(a_session_tells_which_wapool_made_it)
+{
+	static const struct {
+		const char *config, *want;
+	} cases[] = {{"{\"metadata\":{\"wapool.id\":\"" POOL_ID "\"}}", POOL_ID},
+		{"{\"metadata\":{\"tenant\":\"t\"}}", ""}, {"{\"metadata\":null}", ""},
+		{"{\"metadata\":{\"wapool.id\":7}}", ""}, {"null", ""}, {"[]", ""},
+		{"{\"metadata\":{\"wapool.id\":\"" POOL_ID POOL_ID "\"}}", POOL_ID}};
+
+	for (int i = 0; i < N(cases); i++) {
+		char answer[300];
+		const struct fake_step step = {FAKE_JSON, 200, answer};
+		struct session got;
+		struct scene c;
+
+		snprintf(answer, sizeof(answer),
+			"{\"name\":\"s1\",\"status\":\"STOPPED\",\"config\":%s}",
+			cases[i].config);
+		begin(&c, &step, 1);
+		ck_assert(W.state(c.h, &c.s, "s1", &got, soon(), &c.e));
+		ck_assert_msg(
+			strcmp(got.pool_id, cases[i].want) == 0, "%s", cases[i].config);
+		end(&c);
+	}
 }
 END_TEST
 
@@ -756,7 +785,8 @@ main(void)
 		the_deadline_holds_over_all_attempts,
 		a_session_is_made_stopped_with_our_webhook,
 		without_an_address_no_webhook_is_asked_for, a_taken_name_is_a_conflict,
-		states_are_read, absurdly_long_texts_are_cut_between_characters,
+		states_are_read, a_session_tells_which_wapool_made_it,
+		absurdly_long_texts_are_cut_between_characters,
 		a_name_that_is_too_long_is_none_of_ours,
 		a_list_is_read_in_order_and_may_be_left,
 		a_list_of_many_sessions_is_not_too_long, the_raw_qr_is_what_comes_back,

@@ -182,13 +182,36 @@ START_TEST(other_content_types_are_refused)
 }
 END_TEST
 
+/* Two megabytes of "[{},{},..." would become some hundred when parsed. */
+START_TEST(many_small_values_do_not_blow_up)
+{
+	static const char *const pieces[] = {"{},", "1,", "[],", "\"\","};
+
+	for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
+		struct err e = ERR_INIT;
+		struct buf b;
+
+		buf_init(&b, 1u << 21);
+		buf_putc(&b, '[');
+		for (int n = 0; n < 300000; n++)
+			buf_puts(&b, pieces[i]);
+		buf_puts(&b, "0]");
+		ck_assert_ptr_null(json_parse_strict(buf_str(&b), b.len, &e));
+		ck_assert_int_eq(e.code, ERR_INPUT);
+		ck_assert_ptr_nonnull(strstr(e.text, "too many values"));
+		buf_free(&b);
+	}
+}
+END_TEST
+
 int
 main(void)
 {
 	const TTest *const tests[] = {strict_json_accepts,
 		strict_json_refuses_and_says_where,
 		refusals_do_not_repeat_what_was_sent, depth_costs_no_stack,
-		a_body_is_an_object, an_empty_body_is_an_empty_object_where_allowed,
+		many_small_values_do_not_blow_up, a_body_is_an_object,
+		an_empty_body_is_an_empty_object_where_allowed,
 		other_content_types_are_refused, NULL};
 
 	return unit_main(unit_suite("request-json", tests));

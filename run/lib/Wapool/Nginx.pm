@@ -50,6 +50,7 @@ sub adapted {
 	my $name = basename($file);
 	$text =~ s{unix:/run/wapool/}{unix:$self->{socket_dir}/}g    if $name eq 'wapool-upstreams.conf';
 	$text =~ s{rate=\S+;}{rate=100000r/s;}g                      if $name eq 'wapool-limits.conf' && !$self->{limits};
+	$text =~ s{(limit_conn \S+) \d+;}{$1 60000;}g                if !$self->{limits};
 	$text .= join '', map { "$_ \$http_origin;\n" } $self->origins if $name eq 'wapool-origins.conf';
 	return $text;
 }

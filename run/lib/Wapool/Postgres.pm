@@ -115,7 +115,7 @@ sub make_database {
 	croak $output if $status != 0;
 	return if $output =~ /1/;
 	my $password = $self->password('wapool');
-	for my $sql ("CREATE ROLE wapool LOGIN CREATEROLE PASSWORD '$password'",
+	for my $sql ("CREATE ROLE wapool LOGIN PASSWORD '$password'",
 		'CREATE DATABASE wapool OWNER wapool') {
 		($status, $output) = $self->psql_program('postgres', 'postgres', $sql);
 		croak $output if $status != 0;

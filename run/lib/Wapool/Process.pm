@@ -8,6 +8,7 @@ use warnings;
 use Carp qw(croak);
 use Exporter qw(import);
 use File::Copy ();
+use Fcntl qw(O_CREAT O_EXCL O_NOFOLLOW O_WRONLY);
 use File::Path qw(make_path);
 use File::Temp ();
 use IO::Socket::INET;
@@ -74,7 +75,8 @@ sub slurp {
 sub spew {
 	my ($path, $text, $mode) = @_;
 	my $umask = umask 0777 & ~($mode // 0644);
-	my $opened = open my $fh, '>:raw', "$path.new";
+	unlink "$path.new";    # and made anew: what somebody put there is not followed
+	my $opened = sysopen my $fh, "$path.new", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, $mode // 0644;
 	umask $umask;
 	croak "$path: $!" unless $opened;
 	chmod $mode // 0644, "$path.new";

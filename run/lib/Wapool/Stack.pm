@@ -92,12 +92,22 @@ sub make_var {
 	}
 	$self->{var} = abs_path(make_dir($self->absolute($self->{var})));
 	make_dir("$self->{var}/$_", $_ eq 'secret' ? 0700 : 0755) for qw(run log nginx secret);
+	must_be_ours($_) for $self->{var}, map { "$self->{var}/$_" } qw(run log nginx secret);
 	$self->{reach}      = $self->recorded_dir('reach', '/var/tmp/wapool-data.XXXXXX') unless $self->var_is_reachable;
 	$self->{reach}    //= $self->{var};
 	$self->{socket_dir} = $self->recorded_dir('socket_dir', '/tmp/wapool.XXXXXX');
 	$self->{postgres_socket_dir} = make_dir("$self->{socket_dir}/pg", 0755);
 	own('postgres', $self->{postgres_socket_dir});
 	make_dir("$self->{reach}/keys", 0755);
+	return;
+}
+
+# What another user made, or may write to, could hold his keys and name his programs.
+sub must_be_ours {
+	my ($dir) = @_;
+	my ($mode, $uid) = (lstat $dir)[2, 4];
+	die "$dir belongs to somebody else: remove it, or choose another VAR\n" if !-d _ || $uid != $>;
+	die "$dir may be written to by others: chmod go-w it, or choose another VAR\n" if $mode & 022;
 	return;
 }
 
@@ -247,7 +257,9 @@ sub environment {
 		PATH => '/usr/bin:/bin', LANG => 'C.UTF-8',
 		DATABASE_URL => $self->database_url, PUBLIC_URL => $self->http_url,
 		JWT_SECRET => $self->jwt_secret, SECRET_KEY_FILE => $self->key_file,
-		$self->{sim} ? (WAHA_URL => $self->sim_url, WAHA_API_KEY => $self->sim_key) : ());
+		$self->{sim} ? (WAHA_URL => $self->sim_url, WAHA_API_KEY => $self->sim_key) : (),
+		# the simulator forgets its sessions when it is restarted: then they are to be made again soon
+		$self->{sim} && !$self->{test} ? (GATEWAY_START_GRACE => 10, HEALTH_INTERVAL => 10) : ());
 	for my $name (grep { /\A(?:TZ|(?:A|L|UB|T)SAN_OPTIONS)\z/ } keys %ENV) {
 		$env{$name} = $ENV{$name};
 	}

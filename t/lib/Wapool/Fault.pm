@@ -343,12 +343,13 @@ sub leases_end {
 	return;
 }
 
-# One instance as a hash, by its name.
+# One instance as a hash, by a name that it has or once had.
 sub one {
 	my ($s, $name) = @_;
-	my @columns = qw(id lifecycle epoch generation status work_token work_attempts last_error paired_at
+	my @columns = qw(id name lifecycle epoch generation status work_token work_attempts last_error paired_at
 		phone_number missing_since assigned_to_user_id);
-	my ($row) = $s->psql('SELECT ' . join(', ', @columns) . " FROM instances WHERE name = '$name'");
+	my ($row) = $s->psql('SELECT ' . join(', ', @columns) . " FROM instances WHERE id = (SELECT id FROM instances WHERE name = '$name'"
+		. " UNION SELECT instance_id FROM instance_events WHERE kind = 'renamed' AND from_state = '$name' LIMIT 1)");
 	return { map { $columns[$_] => $row->[$_] } 0 .. $#columns };
 }
 

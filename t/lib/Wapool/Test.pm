@@ -23,7 +23,7 @@ use Wapool::Stack;
 
 use Exporter qw(import);
 our @EXPORT_OK = qw(stack sim sim_session sim_generation scan faults burst problem_ok eventually eventually_ok
-	instance_of lifecycle free_instances stock qr_of_png qr_of_data_uri qr_of_svg sign webhook server_id
+	instance_of lifecycle present_name free_instances stock qr_of_png qr_of_data_uri qr_of_svg sign webhook server_id
 	row_counts invariants_ok json_of SEED_EMPTY WEBHOOK_SECRET PATIENCE);
 
 use constant {
@@ -141,10 +141,22 @@ sub instance_of {
 	return row($s, "i.assigned_to_user_id = '$user'");
 }
 
-# The lifecycle of the instance of that name.
+# The lifecycle of the instance that has, or once had, that name.
 sub lifecycle {
 	my ($s, $name) = @_;
-	return $s->psql_value("SELECT lifecycle FROM instances WHERE name = '$name'");
+	return $s->psql_value("SELECT lifecycle FROM instances WHERE id = " . once_named($name));
+}
+
+# The name that it has now.
+sub present_name {
+	my ($s, $name) = @_;
+	return $s->psql_value("SELECT name FROM instances WHERE id = " . once_named($name));
+}
+
+sub once_named {
+	my ($name) = @_;
+	return "(SELECT id FROM instances WHERE name = '$name' UNION SELECT instance_id FROM instance_events"
+		. " WHERE kind = 'renamed' AND from_state = '$name' LIMIT 1)";
 }
 
 sub row {

@@ -1,0 +1,126 @@
+#!/usr/bin/env perl
+# What an attacker, a slow gateway or a hasty hand once could do. Each subtest is one of their ways.
+use strict;
+use warnings;
+
+use FindBin;
+use HTTP::Tiny;
+use JSON::PP ();
+use Test::More;
+
+use lib "$FindBin::Bin/lib", "$FindBin::Bin/../run/lib";
+use Wapool::Test qw(stack sim sim_session scan faults eventually eventually_ok lifecycle present_name
+	free_instances);
+
+use constant { CONNECT => '/api/whatsapp/connect', DISCONNECT => '/api/whatsapp/disconnect', MINE => '/api/whatsapp/my-connection' };
+
+my $s = stack(env => { POOL_TARGET => 3, POOL_LOW => 1, POOL_STEP => 3, HEALTH_INTERVAL => 1, GATEWAY_START_GRACE => 0,
+	GATEWAY_TIMEOUT_MS => 1000, CONNECT_DEADLINE_MS => 6000 });
+eventually_ok('the pool is filled', sub { free_instances($s) >= 3 });
+
+subtest "a command that comes late reaches nobody's phone"       => \&late_command;
+subtest 'a session that is connected already is shown to nobody' => \&dirty_standby;
+subtest 'a hand cannot put on standby what may hold a phone'     => \&hasty_hand;
+subtest "an e-mail in a token takes nobody's login"              => \&claimed_email;
+subtest 'what a failed attempt left at the gateway is deleted'   => \&orphans;
+subtest 'sessions of another wapool are left alone'              => \&strangers;
+done_testing;
+
+sub connected {
+	my ($phone) = @_;
+	my $token = $s->token($s->unique_user);
+	my $name;
+	eventually(sub { $name = $s->http(POST => CONNECT, token => $token, json => {})->{json}{instanceName} }) or return;
+	scan($s, $name, $phone);
+	eventually(sub { $s->http(GET => MINE, token => $token)->{json}{connected} });
+	return ($token, $name);
+}
+
+# The gateway holds the first logout for long; the instance is emptied by a second one and goes to somebody else.
+sub late_command {
+	my ($ana, $name) = connected('5511900000001');
+	faults($s, { kind => 'latency', ms => 200_000, path => "/api/sessions/$name", rate => 1 });
+	$s->http(POST => DISCONNECT, token => $ana, json => {});
+	ok eventually(sub { (sim($s, GET => 'faults')->{faults}[0]{hits} // 0) > 0 }), 'a logout is on its way';
+	faults($s);
+	eventually_ok('the instance is emptied all the same', sub { lifecycle($s, $name) eq 'standby' });
+	isnt present_name($s, $name), $name, 'its session has a name that no late command knows';
+	ok !sim_session($s, $name), 'and the old one is gone';
+	return;
+}
+
+# Somebody scans a session that nobody was given: its next owner must not see that phone.
+sub dirty_standby {
+	$s->group('maintain')->stop;    # no look may repair it before
+	my %dirty;
+	for my $row ($s->psql(q{SELECT name FROM instances WHERE lifecycle = 'standby'})) {
+		gateway(POST => "/api/sessions/$row->[0]/start");
+		eventually(sub { sim_session($s, $row->[0])->{qr} });
+		scan($s, $row->[0], '5511900000002');
+		eventually(sub { sim_session($s, $row->[0])->{status} eq 'WORKING' });
+		$dirty{ $row->[0] } = 1;
+	}
+	cmp_ok keys %dirty, '>=', 3, 'all that stand by hold a phone';
+	my $answer = $s->http(POST => CONNECT, token => $s->token($s->unique_user), json => {});
+	isnt $answer->{status}, 200, 'who clicks is not connected';
+	unlike $answer->{body}, qr/5511900000002|"connected":true/, 'and sees no phone';
+	$s->start_maintain;
+	eventually_ok('they are emptied', sub { free_instances($s) >= 3
+		&& !grep { defined $_->{phone} } @{ sim($s, GET => 'sessions') } })
+		or diag explain [$s->psql('SELECT name, lifecycle, status, last_error FROM instances'), grep { defined $_->{phone} } @{ sim($s, GET => 'sessions') }];
+	return;
+}
+
+sub hasty_hand {
+	my ($token, $name) = connected('5511900000003');
+	$s->group('maintain')->stop;
+	$s->psql("UPDATE instances SET assigned_to_user_id = NULL WHERE name = '$name'");
+	ok !eval { $s->psql("UPDATE instances SET lifecycle = 'standby' WHERE name = '$name'"); 1 }, 'it is refused';
+	like $@, qr/only be put on standby by the helper/, 'with the reason';
+	is lifecycle($s, $name), 'recycling', 'it waits for the helper';
+	$s->start_maintain;
+	eventually_ok('who empties it', sub { lifecycle($s, $name) eq 'standby' });
+	return;
+}
+
+sub claimed_email {
+	my $intruder = $s->unique_user;
+	$s->http(POST => CONNECT, token => $s->token($intruder, email => 'boss@corp.example'), json => {});
+	my ($status, $output) = $s->ctl(\"a-good-password\n", 'user', 'add', 'boss@corp.example', '--admin', '--password-stdin');
+	is $status, 0, 'the operator makes a user of that e-mail';
+	unlike $output, qr/\Q$intruder\E/, 'who is somebody else';
+	my $login = $s->http(POST => '/api/auth/login', json => { email => 'boss@corp.example', password => 'a-good-password' });
+	is $login->{status}, 200, 'he logs in';
+	isnt $login->{json}{user}{id}, $intruder, 'as himself';
+	is $s->psql_value("SELECT role FROM users WHERE id = '$intruder'"), 'user', 'the intruder is what he was';
+	return;
+}
+
+sub gateway {
+	my ($method, $path, $body) = @_;
+	return HTTP::Tiny->new(timeout => 20, no_proxy => '127.0.0.1')->request($method, $s->sim_url . $path, {
+		headers => { 'X-Api-Key' => $s->sim_key, 'Content-Type' => 'application/json' },
+		content => $body ? JSON::PP->new->encode($body) : '' });
+}
+
+sub orphans {
+	my $id = $s->psql_value('SELECT id FROM installation');
+	is gateway(POST => '/api/sessions', { name => 'pool-1-1', start => JSON::PP::false,
+		config => { metadata => { 'wapool.id' => $id } } })->{status}, 201, 'a session of ours that no row knows';
+	eventually_ok('is deleted', sub { !sim_session($s, 'pool-1-1') });
+	return;
+}
+
+sub strangers {
+	for my $metadata ({}, { 'wapool.id' => '00000000-0000-4000-8000-000000000000' }) {
+		gateway(POST => '/api/sessions', { name => 'pool-2-' . keys %$metadata, start => JSON::PP::false,
+			config => { metadata => $metadata } });
+	}
+	my $seen = sub { $s->psql_value('SELECT extract(epoch FROM max(checked_at)) FROM waha_servers') };
+	for (1 .. 4) {
+		my $before = $seen->();
+		eventually(sub { $seen->() > $before });
+	}
+	ok sim_session($s, $_), "$_ is still there after four looks" for qw(pool-2-0 pool-2-1);
+	return;
+}
