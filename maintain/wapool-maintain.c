@@ -46,7 +46,7 @@ static const struct task {
 struct helper {
 	struct app app;
 	unsigned asked; /* bits of the tasks to do */
-	int seconds; /* 0: once */
+	int seconds;    /* 0: once */
 	struct crew *crew;
 	deadline_t top_up_at, unpaired_at, seal_at, prune_at;
 };
