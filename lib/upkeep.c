@@ -15,7 +15,10 @@ static const struct db_stmt stmt_prune = {"upkeep_prune",
 	" $3::int * interval '1 hour', " BATCH ")",
 	3};
 
-static const struct db_stmt stmt_due = {"upkeep_due", "SELECT work_due($1::int)", 1};
+static const struct db_stmt stmt_due = {"upkeep_due",
+	"SELECT work_due($1::int) + (SELECT count(*) FROM (SELECT FROM mend_due LIMIT "
+	"$1::int) m)",
+	1};
 
 /* Runs a statement that gives one number. */
 static bool

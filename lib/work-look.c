@@ -24,7 +24,7 @@ enum { KNOWN, MISSING, CHANGED, RECYCLED, RESTARTED };
 /* The sessions of one answer, and whose. */
 struct listing {
 	const struct server *server;
-	json_t *rows; /* [{"n": name, "w": word, "ours": bool, "p"?: phone, "f"?: profile}] */
+	json_t *rows; /* [{"n": name, "w": word, "s": state, "ours": bool, "p"?: phone, "f"?: profile}] */
 };
 
 static bool
@@ -32,8 +32,9 @@ add_session(const struct session *s, void *ctx)
 {
 	struct listing *l = ctx;
 	bool ours = strcmp(s->pool_id, l->server->pool_id) == 0;
-	json_t *row = json_pack("{s:s, s:s, s:b, s:s*, s:s*}", "n", s->name, "w",
-		s->word, "ours", ours, "p", *s->phone != '\0' ? s->phone : NULL, "f",
+	json_t *row = json_pack("{s:s, s:s, s:i, s:b, s:s*, s:s*}", "n", s->name, "w",
+		s->word, "s", (int)s->state, "ours", ours, "p",
+		*s->phone != '\0' ? s->phone : NULL, "f",
 		*s->profile != '\0' ? s->profile : NULL);
 
 	/* a name that is not UTF-8 is none of ours */
@@ -57,9 +58,23 @@ log_look(const struct server *s, const PGresult *r, int64_t asked_ms)
 		LOG_INT("ms", clock_ms() - asked_ms));
 }
 
+/*
+ * While most of a server's sessions are missing, or it has just started, the trouble is
+ * the server's: nothing is mended then.
+ */
+static bool
+is_calm(const struct app *app, const struct gateway_status *st, const PGresult *r)
+{
+	int64_t known = db_int(r, 0, KNOWN), missing = db_int(r, 0, MISSING);
+	int64_t grace_ms = (int64_t)app->config.gateway_start_grace_s * 1000;
+
+	return !(missing >= 4 && missing * 2 > known) &&
+		(st->started_ms == 0 || st->started_ms + grace_ms < clock_wall_ms());
+}
+
 static bool
 write_down(struct app *app, const struct server *s, const struct gateway_status *st,
-	const json_t *list, int64_t asked_ms, struct err *e)
+	const json_t *list, int64_t asked_ms, bool *calm, struct err *e)
 {
 	const struct config *c = &app->config;
 	char started[DB_PARAM_SIZE], interval[DB_PARAM_SIZE], age[DB_PARAM_SIZE],
@@ -81,8 +96,10 @@ write_down(struct app *app, const struct server *s, const struct gateway_status 
 			e);
 	else
 		err_set(e, ERR_NOMEM, "out of memory");
-	if (r != NULL)
+	if (r != NULL) {
 		log_look(s, r, asked_ms);
+		*calm = is_calm(app, st, r);
+	}
 	PQclear(r);
 	free(sessions);
 	return r != NULL;
@@ -133,7 +150,9 @@ look(struct app *app, const char *id, bool *blame, struct err *e)
 	int64_t asked = clock_ms();
 	bool answered = s != NULL && server_gateway(s)->ping(app->http, s, &st, d, e) &&
 		server_gateway(s)->list(app->http, s, add_session, &listing, d, e);
-	bool ok = answered && write_down(app, s, &st, list, asked, e);
+	bool calm = false;
+	bool ok = answered && write_down(app, s, &st, list, asked, &calm, e) &&
+		work_judge(app, s, list, asked, calm, e);
 
 	if (ok)
 		delete_orphans(app, s, list, d);

@@ -26,6 +26,9 @@ work_fn work_make;
  * session, and releases it when the gateway wants a new pairing. */
 work_fn work_lost;
 
+/* Climbs one rung of the ladder with an assignment that the last look judged to need a restart. */
+work_fn work_mend;
+
 /* Looks at one server: is it there, has it restarted, and what do its sessions say? */
 work_fn work_look;
 

@@ -214,8 +214,9 @@ run_once(struct helper *h)
 static work_fn *const *
 jobs_of(unsigned asked)
 {
-	static work_fn *const both[] = {work_make, work_lost, work_look, NULL};
-	static work_fn *const recycle[] = {work_make, work_lost, NULL};
+	static work_fn *const both[] = {
+		work_make, work_lost, work_mend, work_look, NULL};
+	static work_fn *const recycle[] = {work_make, work_lost, work_mend, NULL};
 	static work_fn *const reconcile[] = {work_look, NULL};
 
 	if ((asked & RECYCLE) && (asked & RECONCILE))

@@ -1,0 +1,52 @@
+/*
+ * repair: the operations of seed 002 on one instance, by hand, by connect and setup, and by the
+ * sweep: look at it, try to recover it, clean it up, make sure that it is healthy.
+ *
+ * `which` is an instance's id or its present name; ERR_NOT_FOUND if there is none,
+ * ERR_CONFLICT if several servers have one of that name. All of them take the same lease as
+ * the helper (ERR_CONFLICT while somebody else is at work on it), write every step into
+ * instance_events, hold no transaction across a call to a gateway, and end by the deadline.
+ * Other errors: those of db and of gateway. Thread-safety: as db and http.
+ */
+#ifndef WAPOOL_REPAIR_H
+#define WAPOOL_REPAIR_H
+
+#include <stdbool.h>
+
+#include "lib/app.h"
+#include "lib/health.h"
+
+/* What seed 002's checkInstanceHealth returns. */
+struct health_report {
+	bool healthy; /* healthy or disconnected: nothing is wrong with it */
+	enum health state;
+	char reason[120]; /* English, for people */
+	bool should_cleanup;
+};
+
+/* What seed 002's ensureHealthyInstance returns. */
+struct ensure_result {
+	bool healthy;
+	bool cleaned;
+	bool recovered;
+};
+
+/* Asks the gateway now and writes the judgement down. */
+bool check_instance_health(struct app *app, const char *which, deadline_t d,
+	struct health_report *out, struct err *e);
+
+/* Climbs the gentle rungs of the ladder. *recovered is false if it is still ill. */
+bool try_recover_instance(struct app *app, const char *which, deadline_t d,
+	bool *recovered, struct err *e);
+
+/* Deletes the session, waits until it is gone, makes it anew with its webhook and resets the
+ * record. An owner of a paired phone loses the pairing. */
+bool cleanup_corrupted_instance(
+	struct app *app, const char *which, deadline_t d, struct err *e);
+
+/* The three above as seed 002 has them: check, recover if that is worth trying, clean up what
+ * should be. */
+bool ensure_healthy_instance(struct app *app, const char *which, deadline_t d,
+	struct ensure_result *out, struct err *e);
+
+#endif
