@@ -12,18 +12,19 @@
 	"to_char(" column " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
 
 /* In the order of read_row. A session that the gateway has not listed for minutes has no status. */
-#define COLUMNS                                                                                                                                                                                        \
-	"i.id, i.name, i.server_id, s.nome, s.kind, i.origin, i.lifecycle, " TIME(                                                                                                                     \
-		"i.lifecycle_at") ", CASE WHEN i.lifecycle = 'assigned' AND"                                                                                                                           \
-				  " i.missing_since < statement_timestamp() - "                                                                                                                        \
-				  "interval '3 minutes'"                                                                                                                                               \
-				  " THEN 'MISSING' ELSE i.status END, " TIME(                                                                                                                          \
-					  "i.status_seen_at") ", i.health, "                                                                                                                           \
-							      "i.health_reason,"                                                                                                                       \
-							      " " TIME("i.health_at") ","                                                                                                              \
-										      " i.assigned_to_user_id, u.email, i.device_id, i.phone_number, i.profile_name, " TIME(                           \
-											      "i.assigned_at") ", " TIME("i.paired_at") ", " TIME("i.last_connected_at") ", " TIME("i.created_at") "," \
-																								   " i.last_error, i.epoch, i.generation, i.paired_at IS NOT NULL"
+#define COLUMNS                                                                                                                                                                                       \
+	"i.id, i.name, i.server_id, s.nome, s.kind, i.origin, i.lifecycle, " TIME(                                                                                                                    \
+		"i.lifecycle_at") ", CASE WHEN i.lifecycle = 'assigned' AND"                                                                                                                          \
+				  " i.missing_since < statement_timestamp() - "                                                                                                                       \
+				  "interval '3 minutes'"                                                                                                                                              \
+				  " THEN 'MISSING' ELSE i.status END, " TIME(                                                                                                                         \
+					  "i.status_seen_at") ", i.health, "                                                                                                                          \
+							      "i.health_reason,"                                                                                                                      \
+							      " " TIME(                                                                                                                               \
+								      "i.health_at") ","                                                                                                              \
+										     " i.assigned_to_user_id, u.email, i.device_id, i.phone_number, i.profile_name, " TIME(                           \
+											     "i.assigned_at") ", " TIME("i.paired_at") ", " TIME("i.last_connected_at") ", " TIME("i.created_at") "," \
+																								  " i.last_error, i.epoch, i.generation, i.paired_at IS NOT NULL"
 
 #define FROM                                                                           \
 	" FROM instances i JOIN waha_servers s ON s.id = i.server_id"                  \
@@ -52,7 +53,7 @@ static const struct db_stmt stmt_list = {"instance_list",
 	"'assigned'))"
 	" AND ($5::text IS NULL OR i.origin = $5)"
 	" AND ($6::text IS NULL OR strpos(lower(i.name), lower($6)) > 0)"
-	" AND ($7::text IS NULL OR (i.name, i.id) > ($7::varchar, $8::uuid))"
+	" AND (i.name, i.id) > ($7::varchar, $8::uuid)"
 	" ORDER BY i.name, i.id LIMIT $9::int + 1",
 	9};
 
@@ -221,7 +222,8 @@ instance_list(struct app *app, const struct instance_filter *f, deadline_t d,
 {
 	bool from_start = f->cursor == NULL || *f->cursor == '\0', ok;
 	char limit[DB_PARAM_SIZE];
-	struct position at = {0};
+	/* before the first: no name is empty */
+	struct position at = {.id = "00000000-0000-0000-0000-000000000000"};
 	PGresult *r;
 
 	*out = (struct instance_page){0};
@@ -230,8 +232,7 @@ instance_list(struct app *app, const struct instance_filter *f, deadline_t d,
 	r = db_query(app->db, d, &stmt_list,
 		(const char *[]){wanted(f->lifecycle), wanted(f->health),
 			wanted(f->server), wanted(f->status), wanted(f->origin),
-			wanted(f->text), from_start ? NULL : at.name,
-			from_start ? NULL : at.id, db_param_int(limit, f->limit)},
+			wanted(f->text), at.name, at.id, db_param_int(limit, f->limit)},
 		e);
 	ok = r != NULL && read_page(r, f->limit, out, e);
 	PQclear(r);

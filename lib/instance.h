@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "lib/app.h"
+#include "lib/clock.h"
 
 #define INSTANCE_TIME_SIZE 25
 #define INSTANCE_CURSOR_SIZE 400 /* of the longest name */

@@ -95,6 +95,9 @@ BEGIN
 	RETURN NULL;
 END $$;
 
+-- Who had a name.
+CREATE INDEX instance_events_former ON instance_events (from_state, id) WHERE kind = 'renamed';
+
 -- The end of an instance that an administrator made: the row stays for its trail and gives its name
 -- free, which is found there as a former one. For what is emptied, or was never made.
 CREATE FUNCTION instance_retire(p_instance uuid) RETURNS void

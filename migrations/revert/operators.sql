@@ -5,6 +5,7 @@ DROP FUNCTION instance_release(uuid, bigint, text, text);
 DROP FUNCTION admin_unpaired(uuid, text);
 DROP FUNCTION admin_discard(uuid, bigint, text);
 DROP FUNCTION instance_retire(uuid);
+DROP INDEX instance_events_former;
 DROP FUNCTION admin_move(uuid, bigint, uuid[], text);
 DROP FUNCTION admin_create(varchar, uuid, text);
 DROP INDEX devices_user_nome_idx;
