@@ -14,11 +14,24 @@ enum message {
 	MSG_ALREADY_CONNECTED,
 	MSG_DISCONNECTED,
 	MSG_NOT_CONNECTED,
+	MSG_SCAN_TO_CONNECT,
+	MSG_QR_LATER,
+	MSG_RESTARTED,
+	MSG_LOGGED_OUT,
+	MSG_DELETED,
+	MSG_SEVERAL,    /* instances of one name, on several servers */
+	MSG_NOT_ADMINS, /* an instance that no administrator made */
+	MSG_NO_SESSION, /* the gateway has none of that name */
 	MSG_WANT_EMAIL, /* from here on: what a field of a request should be */
 	MSG_WANT_PASSWORD,
 	MSG_WANT_METHOD,
 	MSG_WANT_NUMBER,
 	MSG_WANT_DEVICE,
+	MSG_WANT_NAME,
+	MSG_WANT_SERVER,
+	MSG_WANT_FILTER,
+	MSG_WANT_CURSOR,
+	MSG_WANT_LIMIT,
 	MSG__MAX
 };
 
@@ -53,6 +66,8 @@ enum problem {
 	PROBLEM_UNAVAILABLE,       /* 503 unavailable: our database is out of reach */
 	PROBLEM_INTERNAL,          /* 500 internal */
 	PROBLEM_CONFLICT,          /* 409 conflict: right in itself, wrong now */
+	PROBLEM_NAME_TAKEN,        /* 409 name-taken: an instance's */
+	PROBLEM_NO_ROOM,           /* 503 no-room: every server is full */
 	PROBLEM__MAX
 };
 
