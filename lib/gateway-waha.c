@@ -96,7 +96,8 @@ call_once(struct http *h, const struct server *s, const struct waha_call *call,
 		.headers = headers,
 		.body = body,
 		.body_len = body != NULL ? strlen(body) : 0,
-		.max_answer = call->max_answer};
+		.max_answer = call->max_answer,
+		.guarded = s->guarded};
 	ok = http_call(h, &rq, deadline_min(d, deadline_in(s->timeout_ms)), a, e);
 	if (ok && a->status >= 300)
 		ok = refuse(a, e);

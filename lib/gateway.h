@@ -33,6 +33,7 @@ struct server {
 	char *webhook_url;    /* where its webhooks are to go, "" if unknown */
 	char pool_id[37];     /* which wapool we are: its sessions carry it */
 	int timeout_ms;       /* of one call */
+	bool guarded;         /* a user's own: its URL passes lib/guard */
 };
 
 enum session_state {

@@ -59,8 +59,8 @@ END_TEST
 static const char *const bad_secrets[] = {"", "whsec_", "whsec_!!!!",
 	"whsk_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
 	"whsec_a2tra2tra2tra2tra2tra2tra2tra2s=",
-	"whsec_a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2tr"
-	"a2tra2tra2s="};
+	"whsec_a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2tr"
+	"a2tra2tra2tra2tra2tra2tra2s="};
 
 START_TEST(what_is_no_secret_is_refused)
 {
