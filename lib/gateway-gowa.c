@@ -323,8 +323,9 @@ picture_path(const char *link)
 	size_t n = path != NULL ? strlen(path) : 0;
 
 	if (n == 0 || n > LINK_MAX || strstr(path, "..") != NULL ||
-		strspn(path, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-			     "0123456789/._-") != n)
+		strspn(path,
+			"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+			"0123456789/._-") != n)
 		return NULL;
 	return path;
 }
@@ -363,15 +364,17 @@ static bool
 gowa_pairing_code(struct http *h, const struct server *s, const char *name,
 	const char *number, struct buf *code, deadline_t d, struct err *e)
 {
+	const char *text = NULL;
 	json_t *v = NULL;
 	struct buf query;
-	const char *text;
 	bool ok = false;
 
 	buf_init(&query, 200);
 	buf_puts(&query, "?phone=");
-	if (!http_escape(&query, number))
-		return err_set(e, ERR_INPUT, "the number is too long");
+	if (!http_escape(&query, number)) {
+		err_set(e, ERR_INPUT, "the number is too long");
+		goto out;
+	}
 	v = fetch(h, s,
 		&(struct gateway_call){.method = "POST",
 			.path = "/devices/%s/login/code",
@@ -383,6 +386,7 @@ gowa_pairing_code(struct http *h, const struct server *s, const char *name,
 		err_set(e, ERR_PROTOCOL, "GOWA's pairing code is missing");
 	else if (v != NULL)
 		ok = buf_puts(code, text);
+out:
 	buf_free(&query);
 	json_decref(v);
 	return ok;
@@ -402,9 +406,9 @@ text_body(const struct text_message *m)
 		buf_puts(&jid, "@s.whatsapp.net");
 	else
 		buf_puts(&jid, at);
-	body = jid.failed ? NULL
-			  : json_pack("{s:s, s:s}", "phone", buf_str(&jid), "message",
-				    m->text);
+	body = jid.failed
+		? NULL
+		: json_pack("{s:s, s:s}", "phone", buf_str(&jid), "message", m->text);
 	buf_free(&jid);
 	return body;
 }
@@ -513,9 +517,8 @@ gowa_ping(struct http *h, const struct server *s, struct gateway_status *out,
 {
 	struct err ignored = ERR_INIT;
 	json_t *v = fetch(h, s,
-		&(struct gateway_call){.method = "GET",
-			.path = "/devices",
-			.max_answer = LIST_MAX},
+		&(struct gateway_call){
+			.method = "GET", .path = "/devices", .max_answer = LIST_MAX},
 		d, e);
 	bool ok = v != NULL &&
 		(json_is_array(v) || json_is_null(v) ||
