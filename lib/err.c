@@ -12,6 +12,7 @@ static const char *const names[] = {
 	[ERR_TOO_LARGE] = "too_large",
 	[ERR_TIMEOUT] = "timeout",
 	[ERR_UNAVAILABLE] = "unavailable",
+	[ERR_BLOCKED] = "blocked",
 	[ERR_PROTOCOL] = "protocol",
 	[ERR_CONFIG] = "config",
 	[ERR_NOMEM] = "nomem",

@@ -107,7 +107,8 @@ call_once(const struct gateway_dialect *dialect, struct http *h, const struct se
 		.headers = headers,
 		.body = body,
 		.body_len = body != NULL ? strlen(body) : 0,
-		.max_answer = call->max_answer};
+		.max_answer = call->max_answer,
+		.guarded = s->guarded};
 	if (s->admit != NULL && !s->admit(s->admit_ctx, d, e))
 		goto out;
 	ok = http_call(

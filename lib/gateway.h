@@ -41,6 +41,7 @@ struct server {
 	 * with *e filled. NULL: there is no limit. */
 	bool (*admit)(void *ctx, deadline_t, struct err *);
 	void *admit_ctx;
+	bool guarded; /* a user's own: its URL passes lib/guard */
 };
 
 enum session_state {

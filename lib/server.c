@@ -14,7 +14,7 @@
 #define COLUMNS                                                                        \
 	"s.id, s.kind, s.api_url, s.api_key, s.api_key_sealed, s.webhook_secret, "     \
 	"s.webhook_secret_sealed, s.timeout, (SELECT id FROM installation), "          \
-	"s.version, s.retry_attempts"
+	"s.version, s.retry_attempts, s.user_id IS NOT NULL"
 
 static const struct db_stmt stmt_load = {
 	"server_load", "SELECT " COLUMNS " FROM waha_servers s WHERE s.id = $1", 1};
@@ -72,7 +72,8 @@ enum {
 	TIMEOUT,
 	POOL_ID,
 	VERSION,
-	RETRIES
+	RETRIES,
+	GUARDED
 };
 
 static void
@@ -164,6 +165,7 @@ server_of_row(struct app *app, const PGresult *r, int row, struct err *e)
 	s->timeout_ms = (int)db_int(r, row, TIMEOUT) * 1000;
 	if (s->timeout_ms > app->config.gateway_timeout_ms)
 		s->timeout_ms = app->config.gateway_timeout_ms;
+	s->guarded = db_bool(r, row, GUARDED);
 	s->url = trimmed(db_text(r, row, URL));
 	s->webhook_url = webhook_url(app, id);
 	s->key = open_secret(app, id, "api_key", db_text(r, row, KEY),

@@ -2,8 +2,9 @@
 BEGIN;
 SELECT no_plan();
 
-SELECT tables_are('public', ARRAY['devices', 'idempotency_keys', 'installation', 'instance_events', 'instances', 'orphans', 'users', 'waha_servers', 'webhook_events']);
-SELECT views_are('public', ARRAY['lost_due', 'mend_due', 'pool_status']);
+SELECT tables_are('public', ARRAY['deliveries', 'devices', 'event_lanes', 'event_subscriptions', 'idempotency_keys', 'installation', 'instance_events', 'instances', 'orphans',
+	'outbox', 'users', 'waha_servers', 'webhook_events']);
+SELECT views_are('public', ARRAY['lost_due', 'mend_due', 'outbox_status', 'pool_status']);
 
 -- seed 001's table --------------------------------------------------------------------------------
 
@@ -183,7 +184,7 @@ SELECT ok(device_of(:'other', device_of(:'stranger', NULL)) IS NULL, 'another''s
 SELECT index_is_unique('instances', 'instances_one_per_device');
 SELECT has_index('instances', 'instances_standby', ARRAY['server_id', 'lifecycle_at'], 'free ones are indexed');
 SELECT has_index('instances', 'instances_work', ARRAY['server_id', 'work_next_at'], 'work is indexed');
-SELECT has_index('instances', 'instances_name_idx', 'name', 'webhooks find a session by its name');
+SELECT has_index('instances', 'instances_name_idx', ARRAY['name', 'id'], 'webhooks find a session by its name');
 SELECT has_trigger('instances', t, format('trigger %s', t))
 FROM unnest(ARRAY['transition', 'begin_life', 'audit_insert', 'audit_update', 'count_insert', 'count_update']) t;
 SELECT make('one', 'provisioning');
