@@ -35,7 +35,7 @@ begin(struct scene *c, const struct fake_step *steps, int nsteps)
 	*c = (struct scene){.key = "admin:s3cret",
 		.secret = "my-secret-key",
 		.hook = "https://pool.example.org/webhook/1"};
-	c->h = http_new("");
+	c->h = http_new("", "", NULL);
 	fake_start(&c->f, steps, nsteps);
 	c->s = (struct server){.kind = "gowa",
 		.url = c->f.url,
