@@ -148,8 +148,7 @@ static const struct problem_info problems[] = {
 			"The current state does not allow this operation."}},
 	[PROBLEM_NAME_TAKEN] = {409, 0, "name-taken",
 		{"Nome já utilizado", "Name taken"},
-		{"Já existe uma instância com esse nome.",
-			"There is an instance of that name already."}},
+		{"Esse nome já está em uso.", "That name is in use already."}},
 	[PROBLEM_NO_ROOM] = {503, 0, "no-room",
 		{"Não há servidor com espaço", "No server has room"},
 		{"Todos os servidores estão cheios ou desativados. Aumente "
