@@ -20,6 +20,11 @@ static const char *const messages[][2] = {
 		"Give the phone's number with its country code, e.g. "
 		"5511999999999."},
 	[MSG_WANT_DEVICE] = {"O deviceId é um UUID.", "A deviceId is a UUID."},
+	[MSG_WANT_FILTER] = {"O filtro não tem um valor conhecido.",
+		"The filter has no known value."},
+	[MSG_WANT_CURSOR] = {"O cursor não veio de uma página anterior.",
+		"The cursor is not one of a page before."},
+	[MSG_WANT_LIMIT] = {"O limit vai de 1 a 200.", "A limit is 1 to 200."},
 };
 
 /* status, Retry-After, code, {title pt, en}, {detail pt, en} */
