@@ -37,6 +37,13 @@ err_set(struct err *e, enum err_code code, const char *fmt, ...)
 	return false;
 }
 
+void
+err_pass(struct err *e, const struct err *why)
+{
+	if (e != NULL && e->code == ERR_NONE)
+		*e = *why;
+}
+
 bool
 err_isset(const struct err *e)
 {

@@ -49,6 +49,9 @@ struct err {
 bool err_set(struct err *e, enum err_code code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* Hands `why` up to e, unless e already holds an error or is NULL. */
+void err_pass(struct err *e, const struct err *why);
+
 /* True if e is not NULL and holds an error. */
 bool err_isset(const struct err *e);
 

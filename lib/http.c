@@ -290,6 +290,7 @@ http_call(struct http *h, const struct http_request *rq, deadline_t d,
 	set_options(h, c, rq, left, headers, &a->body, &dial);
 	rc = curl_easy_perform(c);
 	a->duration_us = clock_us() - began;
+	a->sent = rc == CURLE_OK || was_sent(c);
 	if (rc == CURLE_COULDNT_CONNECT && dial.blocked) {
 		err_set(e, ERR_BLOCKED, "an address that is not public");
 		goto out;

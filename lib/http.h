@@ -37,6 +37,8 @@ struct http_request {
 struct http_answer {
 	int status; /* HTTP's, always 200..599 after success */
 	char content_type[64];
+	bool sent; /* the request may have left: true after success, and after a failure
+		      once the connection was made */
 	struct buf body;
 	int64_t duration_us;
 };
