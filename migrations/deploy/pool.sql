@@ -337,10 +337,18 @@ LANGUAGE sql STABLE AS $$
 	WHERE s.health <> 'down' AND l.n < p_per_server
 $$;
 
+-- True if an instance is being emptied for the last time, and nobody wants it made anew.
+CREATE FUNCTION ends_here(i instances) RETURNS boolean
+LANGUAGE sql STABLE AS $$
+	SELECT i.lifecycle = 'recycling' AND (i.origin = 'admin'
+		OR EXISTS (SELECT FROM waha_servers s WHERE s.id = i.server_id AND s.draining_at IS NOT NULL))
+$$;
+
 -- The oldest due item of one server, leased: it is the caller's until the lease ends or he says what
 -- became of it. Taking it starts a new generation of the session under a new name (next_name), so that
 -- neither webhooks of the former one nor commands to it that are still under way reach the next. What an
--- attempt that failed may have left at the gateway is an orphan, which a look finds (change `upkeep`).
+-- attempt that failed may have left at the gateway is an orphan, which a look finds (change `upkeep`). No
+-- next_name: its session is only to be deleted.
 CREATE FUNCTION work_take(p_server uuid, p_now timestamptz, p_lease interval) RETURNS SETOF instances
 LANGUAGE sql AS $$
 	WITH c AS MATERIALIZED (
@@ -354,7 +362,7 @@ LANGUAGE sql AS $$
 	UPDATE instances i
 	SET work_token = gen_random_uuid(), work_lease_until = p_now + p_lease,
 		work_attempts = i.work_attempts + 1, generation = i.generation + 1,
-		next_name = CASE WHEN i.origin <> 'pool' OR i.lifecycle = 'provisioning' AND i.work_attempts = 0
+		next_name = CASE WHEN ends_here(i) THEN NULL WHEN i.origin <> 'pool' OR i.lifecycle = 'provisioning' AND i.work_attempts = 0
 			THEN i.name ELSE pool_name() END
 	FROM c
 	WHERE i.id = c.id
@@ -376,16 +384,16 @@ BEGIN
 	END LOOP;
 END $$;
 
--- The session is made and empty: it stands by. What an administrator made and gave up is not made anew:
--- its session is gone, and it is retired. False if the lease went to somebody else.
+-- The session is made and empty: it stands by. What an administrator made and gave up, or what a server
+-- that is being drained had, is not made anew: its session is gone, and it is retired. False if the lease went to somebody else.
 CREATE FUNCTION work_done(p_instance uuid, p_token uuid) RETURNS boolean
 LANGUAGE plpgsql AS $$
 DECLARE
 	v_was varchar;
 	v_is  varchar;
 BEGIN
-	PERFORM FROM instances WHERE id = p_instance AND work_token = p_token AND origin = 'admin'
-		AND lifecycle = 'recycling' FOR NO KEY UPDATE;
+	PERFORM FROM instances WHERE id = p_instance AND work_token = p_token
+		AND lifecycle = 'recycling' AND next_name IS NULL FOR NO KEY UPDATE;
 	IF FOUND THEN
 		PERFORM because('emptied');
 		PERFORM instance_retire(p_instance);

@@ -13,6 +13,7 @@ DROP FUNCTION work_failed(uuid, uuid, text, interval, boolean);
 DROP FUNCTION work_done(uuid, uuid);
 DROP FUNCTION work_claim(interval, integer);
 DROP FUNCTION work_take(uuid, timestamptz, interval);
+DROP FUNCTION ends_here(instances);
 DROP FUNCTION servers_at_work(integer);
 DROP FUNCTION pool_refill(integer, integer, integer, integer, boolean);
 DROP FUNCTION pool_reorder();

@@ -41,6 +41,25 @@ SELECT is(lifecycle('being-made'), 'recycling', 'what comes to stand by later is
 SELECT is((SELECT count(*) FROM instances WHERE lifecycle = 'provisioning' AND server_id = server('old')), 0::bigint,
 	'and nothing is ordered there');
 
+-- emptied, and not made anew
+CREATE FUNCTION pg_temp.work() RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	w instances;
+BEGIN
+	SELECT * INTO w FROM work_claim('1 minute', 100) i;
+	RETURN w.lifecycle || ' ' || coalesce(w.next_name, 'no next') || ' ' || work_done(w.id, w.work_token);
+END $$;
+UPDATE instances SET work_next_at = 'infinity' WHERE name <> 'free' AND lifecycle IN ('recycling', 'provisioning');
+SELECT is(pg_temp.work(), 'recycling no next true', 'what is emptied there is only deleted');
+SELECT is((SELECT array_agg(lifecycle) FROM instances WHERE name LIKE 'free~%')::text, '{retired}', 'and retired');
+UPDATE instances SET work_next_at = now() WHERE name = 'scanning';
+SELECT * INTO TEMPORARY in_hands FROM work_claim('1 minute', 100);
+SELECT server_drain(server('old'), false);
+SELECT work_done(id, work_token) FROM in_hands;
+SELECT is((SELECT i.lifecycle FROM instances i JOIN in_hands h ON h.id = i.id), 'retired',
+	'what was deleted does not stand by though the server was taken back meanwhile');
+SELECT server_drain(server('old'));
+
 -- a gateway that cannot be asked any more
 INSERT INTO waha_servers (nome, api_url, health) VALUES ('dead', 'http://dead', 'down');
 SELECT make('unreachable', 'standby', 'x', 'dead');
