@@ -3,7 +3,7 @@ BEGIN;
 SELECT no_plan();
 
 SELECT tables_are('public', ARRAY['deliveries', 'devices', 'event_lanes', 'event_subscriptions', 'idempotency_keys', 'installation', 'instance_events', 'instances', 'orphans',
-	'outbox', 'users', 'waha_servers', 'webhook_events']);
+	'outbox', 'server_rate', 'users', 'waha_servers', 'webhook_events']);
 SELECT views_are('public', ARRAY['lost_due', 'mend_due', 'outbox_status', 'pool_status']);
 
 -- seed 001's table --------------------------------------------------------------------------------
