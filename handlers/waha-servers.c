@@ -77,8 +77,9 @@ matches(const struct request *rq, int64_t revision)
 	n = strlen(etag);
 	for (; *p != '\0'; p += strcspn(p, ",")) {
 		p += strspn(p, ", \t");
-		if (*p == '*' || (strncmp(p, etag, n) == 0 &&
-					 strchr(", \t", p[n]) != NULL)) /* or the end */
+		if (*p == '*' ||
+			(strncmp(p, etag, n) == 0 &&
+				strchr(", \t", p[n]) != NULL)) /* or the end */
 			return true;
 	}
 	return false;
@@ -201,7 +202,8 @@ write_row(struct app *app, struct db_conn *c, const struct request *rq,
 }
 
 static void
-show_written(struct response *rs, const struct writing *w, const struct registry_view *v)
+show_written(
+	struct response *rs, const struct writing *w, const struct registry_view *v)
 {
 	char location[80];
 
@@ -289,8 +291,7 @@ act(struct app *app, struct request *rq, enum registry_action action,
 
 	if (auth_user(app, rq, &u, rs))
 		write_once(app, rq,
-			&(struct writing){
-				.u = &u, .id = rq->args[0], .action = action},
+			&(struct writing){.u = &u, .id = rq->args[0], .action = action},
 			rs);
 }
 
@@ -349,7 +350,8 @@ change_once(struct app *app, struct request *rq, const struct user *u,
 }
 
 static void
-change(struct app *app, struct request *rq, enum registry_mode mode, struct response *rs)
+change(struct app *app, struct request *rq, enum registry_mode mode,
+	struct response *rs)
 {
 	struct err e = ERR_INIT;
 	struct user u;

@@ -60,7 +60,8 @@ probe_kind(struct http *h, const struct server *s, deadline_t d, struct probe *o
 	*out = (struct probe){.sessions = -1, .latency_ms = -1};
 	if (!driver->ping(h, s, &status, d, &e)) {
 		out->result = result_of(&e);
-		if (out->result == PROBE_UNAUTHORIZED || out->result == PROBE_NOT_A_GATEWAY)
+		if (out->result == PROBE_UNAUTHORIZED ||
+			out->result == PROBE_NOT_A_GATEWAY)
 			out->latency_ms = clock_ms() - began;
 		return;
 	}
@@ -97,7 +98,8 @@ probe_run(struct http *h, struct server *s, deadline_t d, struct probe *out)
 			*out = one;
 		any = true;
 		/* the way there is the same for every kind */
-		if (one.result != PROBE_NOT_A_GATEWAY && one.result != PROBE_UNAUTHORIZED)
+		if (one.result != PROBE_NOT_A_GATEWAY &&
+			one.result != PROBE_UNAUTHORIZED)
 			break;
 	}
 	*s->kind = '\0';
@@ -127,7 +129,8 @@ probe_json(const struct probe *p, enum lang lang)
 		p->result == PROBE_OK, "result", words[p->result], "reachable",
 		p->latency_ms >= 0, "authorized", authorized(p), "kind",
 		text_or_null(p->kind), "version", text_or_null(p->version), "sessions",
-		p->sessions >= 0 ? json_integer(p->sessions) : json_null(), "latency_ms",
-		p->latency_ms >= 0 ? json_integer(p->latency_ms) : json_null(), "message",
-		message_text(m, lang));
+		p->sessions >= 0 ? json_integer(p->sessions) : json_null(),
+		"latency_ms",
+		p->latency_ms >= 0 ? json_integer(p->latency_ms) : json_null(),
+		"message", message_text(m, lang));
 }

@@ -113,7 +113,8 @@ text_length(const char *s, bool lines)
 	int n = 0;
 
 	for (; *s != '\0'; s++) {
-		if ((unsigned char)*s < 0x20 && !(lines && strchr("\n\r\t", *s) != NULL))
+		if ((unsigned char)*s < 0x20 &&
+			!(lines && strchr("\n\r\t", *s) != NULL))
 			return -1;
 		n += (*s & 0xc0) != 0x80 && *s != 0x7f;
 	}
@@ -173,13 +174,16 @@ read_field(struct reading *rd, enum registry_field f, const json_t *v)
 	enum message why = rule->want;
 
 	rd->entry->given[f] = true;
-	if (json_is_null(v) && (rule->fallback != NULL || rule->min == 0 || f >= REGISTRY_KEY)) {
+	if (json_is_null(v) &&
+		(rule->fallback != NULL || rule->min == 0 || f >= REGISTRY_KEY)) {
 		put(rd, f, rule->fallback);
 	} else if (rule->type == TRUTH && json_is_boolean(v)) {
 		put(rd, f, json_is_true(v) ? "true" : "false");
 	} else if (rule->type == NUMBER && json_is_integer(v) &&
-		json_integer_value(v) >= rule->min && json_integer_value(v) <= rule->max) {
-		snprintf(number, sizeof(number), "%lld", (long long)json_integer_value(v));
+		json_integer_value(v) >= rule->min &&
+		json_integer_value(v) <= rule->max) {
+		snprintf(number, sizeof(number), "%lld",
+			(long long)json_integer_value(v));
 		put(rd, f, number);
 	} else if (json_is_string(v) && rule->type != NUMBER && rule->type != TRUTH &&
 		text_fits(rd, rule, json_string_value(v), &why)) {

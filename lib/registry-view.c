@@ -7,8 +7,8 @@
 #include "lib/seal.h"
 
 #define KEY_MAX 4096
-#define SHOWN 4      /* characters of a key */
-#define LONG_KEY 12  /* from this length: of a shorter one they would say too much */
+#define SHOWN 4     /* characters of a key */
+#define LONG_KEY 12 /* from this length: of a shorter one they would say too much */
 
 enum type { TEXT, NUMBER, TRUTH };
 
@@ -72,8 +72,8 @@ key_of_row(struct app *app, const PGresult *r, int row)
 	if (sealed == NULL || *sealed == '\0')
 		return json_null();
 	buf_init(&key, KEY_MAX);
-	if (unseal(app->seal, "waha_servers", db_text(r, row, COL_ID), "api_key", sealed,
-		    &key, &why)) {
+	if (unseal(app->seal, "waha_servers", db_text(r, row, COL_ID), "api_key",
+		    sealed, &key, &why)) {
 		v = mask(buf_str(&key));
 	} else { /* it is there, and cannot be used: the look at the server says so too */
 		log_write(LOG_ERROR, "server.unusable",

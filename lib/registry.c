@@ -24,8 +24,10 @@ static const struct db_stmt stmt_list = {"registry_list",
 	" AND ($4::text IS NULL OR s.kind = $4)"
 	" AND ($5::text IS NULL OR s.health = $5)"
 	" AND ($6::text IS NULL OR coalesce(s.user_id::text, 'platform') = lower($6))"
-	" AND ($7::text IS NULL OR strpos(lower(s.nome || ' ' || s.api_url), lower($7)) > 0)"
-	" AND ($8::int IS NULL OR (-s.prioridade, s.nome, s.id) > (-$8::int, $9, $10::uuid))"
+	" AND ($7::text IS NULL OR strpos(lower(s.nome || ' ' || s.api_url), "
+	"lower($7)) > 0)"
+	" AND ($8::int IS NULL OR (-s.prioridade, s.nome, s.id) > (-$8::int, $9, "
+	"$10::uuid))"
 	" ORDER BY -s.prioridade, s.nome, s.id LIMIT $11::int",
 	11};
 
@@ -121,8 +123,8 @@ registry_get(struct app *app, const struct user *u, const char *id,
 		*entry = (struct registry_entry){0};
 	if (!uuid_valid(id))
 		return err_set(e, ERR_NOT_FOUND, "no such server");
-	r = db_query(app->db, d, &stmt_get,
-		(const char *[]){id, u->id, truth(u->admin)}, e);
+	r = db_query(
+		app->db, d, &stmt_get, (const char *[]){id, u->id, truth(u->admin)}, e);
 	if (r != NULL && PQntuples(r) == 0)
 		err_set(e, ERR_NOT_FOUND, "no such server");
 	else if (r != NULL)
@@ -349,7 +351,8 @@ registry_act(struct app *app, struct db_conn *c, const struct user *u, const cha
 		if (drained == NULL)
 			return false;
 	}
-	r = db_exec(c, d, action == REGISTRY_DRAIN ? &stmt_get : &stmt_ativo, params, e);
+	r = db_exec(
+		c, d, action == REGISTRY_DRAIN ? &stmt_get : &stmt_ativo, params, e);
 	if (r != NULL && PQntuples(r) == 0)
 		err_set(e, ERR_NOT_FOUND, "no such server");
 	else if (r != NULL)

@@ -51,7 +51,7 @@ struct registry_entry {
 
 /* How a body is read. */
 enum registry_mode {
-	REGISTRY_CREATE,  /* what is absent gets its default; nome and api_url are wanted */
+	REGISTRY_CREATE, /* what is absent gets its default; nome and api_url are wanted */
 	REGISTRY_REPLACE, /* the same, but absent secrets stay as they are */
 	REGISTRY_CHANGE   /* RFC 7396: what is absent stays, null is the default */
 };
@@ -105,9 +105,9 @@ struct registry_filter {
 
 /* A page by falling priority, then name: {"servers": [...], "next": cursor or null}. ERR_INPUT:
  * the cursor is none of ours. */
-json_t *registry_list(struct app *app, const struct user *u,
-	const struct registry_filter *f, deadline_t d, struct err *e)
-	__attribute__((warn_unused_result));
+json_t *
+registry_list(struct app *app, const struct user *u, const struct registry_filter *f,
+	deadline_t d, struct err *e) __attribute__((warn_unused_result));
 
 /* Adds a server, in the caller's transaction. ERR_CONFLICT with sqlstate 23505 (the owner has
  * that URL already) or 23503 (no such owner). */
@@ -141,9 +141,9 @@ enum registry_removal {
 };
 
 /* Removes a server that has no live session. ERR_NOT_FOUND. */
-bool registry_remove(struct app *app, const struct user *u, const char *id,
-	int64_t revision, bool drain, enum registry_removal *how, deadline_t d,
-	struct err *e);
+bool
+registry_remove(struct app *app, const struct user *u, const char *id, int64_t revision,
+	bool drain, enum registry_removal *how, deadline_t d, struct err *e);
 
 /* Removes those that were to go and whose last session has left; adds their number to *n. */
 bool registry_sweep(struct app *app, int *n, deadline_t d, struct err *e);
