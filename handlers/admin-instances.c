@@ -278,7 +278,7 @@ read_wish(const struct request *rq, const json_t *body, char number[PHONE_SIZE],
 
 	wish->name = json_string_value(json_object_get(body, "nome"));
 	if (!admin_name_valid(wish->name))
-		refuse(rq, "/nome", MSG_WANT_NAME, rs);
+		refuse(rq, "/nome", MSG_WANT_INSTANCE, rs);
 	else if (!optional_text(body, "server", &wish->server))
 		refuse(rq, "/server", MSG_WANT_SERVER, rs);
 	else if (!optional_text(body, "numero_telefone", &phone) ||
