@@ -2,7 +2,7 @@
 BEGIN;
 SELECT no_plan();
 
-SELECT tables_are('public', ARRAY['devices', 'idempotency_keys', 'installation', 'instance_events', 'instances', 'orphans', 'users', 'waha_servers', 'webhook_events']);
+SELECT tables_are('public', ARRAY['alarms', 'devices', 'idempotency_keys', 'installation', 'instance_events', 'instances', 'orphans', 'users', 'waha_servers', 'webhook_events']);
 SELECT views_are('public', ARRAY['lost_due', 'mend_due', 'pool_status']);
 
 -- seed 001's table --------------------------------------------------------------------------------
