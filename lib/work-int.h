@@ -36,7 +36,7 @@ struct work_item {
 #define WORK_ITEM_COLUMNS                                                              \
 	"id, name, server_id, lifecycle, work_token, work_attempts, generation, "      \
 	"epoch, "                                                                      \
-	"next_name, origin = 'admin' AND lifecycle = 'recycling'"
+	"next_name, lifecycle = 'recycling' AND next_name IS NULL"
 
 /* Reads the first row of an answer with WORK_ITEM_COLUMNS into *it, to be worked on until the
  * deadline. Close it with work_item_close. */

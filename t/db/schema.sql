@@ -2,8 +2,9 @@
 BEGIN;
 SELECT no_plan();
 
-SELECT tables_are('public', ARRAY['alarms', 'devices', 'idempotency_keys', 'installation', 'instance_events', 'instances', 'orphans', 'users', 'waha_servers', 'webhook_events']);
-SELECT views_are('public', ARRAY['lost_due', 'mend_due', 'pool_status']);
+SELECT tables_are('public', ARRAY['alarms', 'counters', 'deliveries', 'devices', 'event_lanes', 'event_subscriptions', 'helper_runs', 'idempotency_keys',
+	'installation', 'instance_events', 'instances', 'orphans', 'outbox', 'server_rate', 'users', 'waha_servers', 'webhook_events']);
+SELECT views_are('public', ARRAY['look_bounds', 'look_histogram', 'lost_due', 'mend_due', 'outbox_status', 'pool_status']);
 
 -- seed 001's table --------------------------------------------------------------------------------
 
