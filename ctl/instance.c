@@ -285,13 +285,13 @@ add_lines(struct adding *a)
 	char line[256];
 
 	while (fgets(line, sizeof(line), stdin) != NULL) {
-		char *rest, *name, *number;
+		char *rest = line, *name, *number;
 
 		line[strcspn(line, "#\r\n")] = '\0';
 		name = strtok_r(line, " \t", &rest);
-		number = strtok_r(NULL, "", &rest);
+		number = rest + strspn(rest, " \t");
 		if (name != NULL)
-			add_one(a, name, number);
+			add_one(a, name, *number != '\0' ? number : NULL);
 	}
 }
 
