@@ -20,6 +20,25 @@ static const char *const messages[][2] = {
 		"Give the phone's number with its country code, e.g. "
 		"5511999999999."},
 	[MSG_WANT_DEVICE] = {"O deviceId é um UUID.", "A deviceId is a UUID."},
+	[MSG_WANT_WEBHOOK_URL] =
+		{"A url é um endereço http:// ou https:// público, sem "
+		 "usuário, senha ou fragmento.",
+			"The url is a public http:// or https:// address without user, "
+			"password or fragment."},
+	[MSG_WANT_EVENTS] = {"Os events são uma lista de tipos conhecidos; sem a "
+			     "lista, "
+			     "todos são enviados.",
+		"The events are a list of known types; without the list all are "
+		"sent."},
+	[MSG_WANT_STATE] = {"O state é pending, delivered, parked ou skipped.",
+		"The state is pending, delivered, parked or skipped."},
+	[MSG_WANT_CURSOR] = {"O cursor é o valor de next da página anterior.",
+		"The cursor is the next of the page before."},
+	[MSG_WANT_LIMIT] = {"O limit vai de 1 a 200.", "The limit is from 1 to 200."},
+	[MSG_WEBHOOK_DISABLED] =
+		{"O webhook está desativado. Registre-o novamente antes "
+		 "de reenviar.",
+			"The webhook is disabled. Register it again before a replay."},
 };
 
 /* status, Retry-After, code, {title pt, en}, {detail pt, en} */

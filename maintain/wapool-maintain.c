@@ -14,6 +14,7 @@
 
 #include "lib/app.h"
 #include "lib/db.h"
+#include "lib/deliver.h"
 #include "lib/log.h"
 #include "lib/server.h"
 #include "lib/upkeep.h"
@@ -28,7 +29,15 @@
 
 static volatile sig_atomic_t stop_asked;
 
-enum { SEAL = 1, REFILL = 2, RECYCLE = 4, RECONCILE = 8, PRUNE = 16, ALL = 31 };
+enum {
+	SEAL = 1,
+	REFILL = 2,
+	RECYCLE = 4,
+	RECONCILE = 8,
+	PRUNE = 16,
+	DELIVER = 32,
+	ALL = 63
+};
 
 static const struct task {
 	const char *name;
@@ -40,6 +49,7 @@ static const struct task {
 	{"refill", REFILL, "order instances when few are free"},
 	{"recycle", RECYCLE, "make what was ordered, empty what was released"},
 	{"reconcile", RECONCILE, "compare each gateway's sessions with the database"},
+	{"deliver", DELIVER, "send events to the webhooks that subscribed to them"},
 	{"prune", PRUNE, "delete what is past its retention"},
 };
 
@@ -48,6 +58,8 @@ struct helper {
 	unsigned asked; /* bits of the tasks to do */
 	int seconds;    /* 0: once */
 	struct crew *crew;
+	struct crew *post; /* the threads that deliver: a slow subscriber keeps no
+			      instance waiting */
 	deadline_t top_up_at, unpaired_at, seal_at, prune_at;
 };
 
@@ -147,6 +159,18 @@ wake_crew(struct helper *h)
 		tell("due", false, 0, &e);
 }
 
+static void
+wake_post(struct helper *h)
+{
+	struct err e = ERR_INIT;
+	int due = deliver_due(&h->app, h->app.config.deliver_parallel, soon(h), &e);
+
+	if (due > 0)
+		crew_wake(h->post, due);
+	else if (due < 0)
+		tell("deliver", false, 0, &e);
+}
+
 /* One round of all that takes one statement; wakes threads for what takes longer. */
 static void
 round_once(struct helper *h)
@@ -159,6 +183,8 @@ round_once(struct helper *h)
 		release_unpaired(h);
 	if (h->crew != NULL)
 		wake_crew(h);
+	if (h->post != NULL)
+		wake_post(h);
 	if ((h->asked & PRUNE) && deadline_left(h->prune_at) == 0)
 		prune(h);
 }
@@ -206,8 +232,9 @@ run_once(struct helper *h)
 	do {
 		round_once(h);
 		clock_sleep(50, until);
-	} while (!stop_asked && h->crew != NULL && deadline_left(until) > 0 &&
-		crew_busy(h->crew) > 0);
+	} while (!stop_asked && deadline_left(until) > 0 &&
+		((h->crew != NULL && crew_busy(h->crew) > 0) ||
+			(h->post != NULL && crew_busy(h->post) > 0)));
 }
 
 /* What the threads do, by the tasks asked for. */
@@ -226,25 +253,39 @@ jobs_of(unsigned asked)
 	return (asked & RECONCILE) ? reconcile : NULL;
 }
 
+/* False if threads are wanted and none could be started. */
+static bool
+start_crews(struct helper *h)
+{
+	static work_fn *const post[] = {deliver_lane, NULL};
+	const struct config *c = &h->app.config;
+	work_fn *const *jobs = jobs_of(h->asked);
+
+	if (jobs != NULL)
+		h->crew = crew_start(&h->app, c->provision_parallel, jobs);
+	if (h->asked & DELIVER)
+		h->post = crew_start(&h->app, c->deliver_parallel, post);
+	return (jobs == NULL || h->crew != NULL) &&
+		(!(h->asked & DELIVER) || h->post != NULL);
+}
+
 static int
 run(struct helper *h)
 {
-	work_fn *const *jobs = jobs_of(h->asked);
+	int status = 0;
 
-	if (jobs != NULL) {
-		h->crew = crew_start(&h->app, h->app.config.provision_parallel, jobs);
-		if (h->crew == NULL) {
-			log_write(LOG_ERROR, "start",
-				LOG_STR("error", "no thread could be started"));
-			return 111;
-		}
-	}
-	if (h->seconds > 0)
+	if (!start_crews(h)) {
+		log_write(LOG_ERROR, "start",
+			LOG_STR("error", "no thread could be started"));
+		status = 111;
+	} else if (h->seconds > 0) {
 		run_for(h);
-	else
+	} else {
 		run_once(h);
+	}
 	crew_stop(h->crew);
-	return 0;
+	crew_stop(h->post);
+	return status;
 }
 
 static int
