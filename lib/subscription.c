@@ -173,7 +173,7 @@ subscription_put(struct app *app, const struct user *u, struct subscription *s,
 	PGresult *r = NULL;
 	bool ok, made;
 
-	uuid_new(id);
+	uuid_make(id);
 	buf_init(&sealed, 1024);
 	ok = new_secret(app, id, secret, &sealed, e);
 	if (ok && *s->device_id == '\0') { /* a device has its user's row already */
@@ -247,7 +247,7 @@ subscription_test(struct app *app, const struct subscription *s, deadline_t d,
 	struct buf body;
 	bool ok;
 
-	uuid_new(uuid);
+	uuid_make(uuid);
 	snprintf(id, sizeof(id), "evt_test-%s", uuid);
 	clock_rfc3339(clock_wall_ms(), at, sizeof(at));
 	buf_init(&body, 1024);

@@ -2,7 +2,6 @@
 
 #include <ctype.h>
 #include <sodium.h>
-#include <stddef.h>
 #include <stdio.h>
 
 bool
@@ -20,17 +19,17 @@ uuid_valid(const char *s)
 }
 
 void
-uuid_new(char out[37])
+uuid_make(char out[37])
 {
 	unsigned char b[16];
-	size_t at = 0;
+	size_t n = 0;
 
 	randombytes_buf(b, sizeof(b));
-	b[6] = (unsigned char)((b[6] & 0x0f) | 0x40);
-	b[8] = (unsigned char)((b[8] & 0x3f) | 0x80);
+	b[6] = (unsigned char)(0x40 | (b[6] & 0x0f)); /* version 4 */
+	b[8] = (unsigned char)(0x80 | (b[8] & 0x3f)); /* variant of the RFC */
 	for (size_t i = 0; i < sizeof(b); i++) {
 		if (i == 4 || i == 6 || i == 8 || i == 10)
-			out[at++] = '-';
-		at += (size_t)snprintf(out + at, 37 - at, "%02x", b[i]);
+			out[n++] = '-';
+		n += (size_t)snprintf(out + n, 3, "%02x", b[i]);
 	}
 }
