@@ -32,9 +32,6 @@ static const char *const messages[][2] = {
 		"sent."},
 	[MSG_WANT_STATE] = {"O state é pending, delivered, parked ou skipped.",
 		"The state is pending, delivered, parked or skipped."},
-	[MSG_WANT_CURSOR] = {"O cursor é o valor de next da página anterior.",
-		"The cursor is the next of the page before."},
-	[MSG_WANT_LIMIT] = {"O limit vai de 1 a 200.", "The limit is from 1 to 200."},
 	[MSG_WEBHOOK_DISABLED] =
 		{"O webhook está desativado. Registre-o novamente antes "
 		 "de reenviar.",
