@@ -13,55 +13,58 @@
 #define RFC3339 "'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'"
 #define TIME(column) "to_char(" column " AT TIME ZONE 'UTC', " RFC3339 ")"
 
-static const struct db_stmt stmt_find =
-	{"subscription_find",
-		"SELECT o.user_id, o.device_id, s.id, s.url, s.secret_sealed,"
-		" CASE WHEN s.former_until > now() THEN s.former_sealed END,"
-		" s.disabled_at IS NOT NULL,"
-		" json_strip_nulls(json_build_object('deviceId', s.device_id, 'url', "
-		"s.url,"
-		" 'events', s.events, 'active', s.disabled_at IS NULL,"
-		" 'disabledAt', " TIME(
-			"s.disabled_at") ", 'disabledReason', s.disabled_reason,"
-					 " 'failingSince', " TIME(
-						 "s.failing_since") ", 'lastError', "
-								    "s.last_error,"
-								    " 'deliveredAt',"
-								    " " TIME(
-									    "s."
-									    "delivered_"
-									    "at") ","
-										  " '"
-										  "form"
-										  "erSe"
-										  "cret"
-										  "Unti"
-										  "l', "
-										  "CASE"
-										  " WHE"
-										  "N "
+static const struct db_stmt stmt_find = {"subscription_find",
+	"SELECT o.user_id, o.device_id, s.id, s.url, s.secret_sealed,"
+	" CASE WHEN s.former_until > now() THEN s.former_sealed END,"
+	" s.disabled_at IS NOT NULL,"
+	" json_strip_nulls(json_build_object('deviceId', s.device_id, 'url', "
+	"s.url,"
+	" 'events', s.events, 'active', s.disabled_at IS NULL,"
+	" 'disabledAt', " TIME(
+		"s.disabled_at") ", 'disabledReason', s.disabled_reason,"
+				 " 'failingSince', " TIME(
+					 "s.failing_since") ", 'lastError', "
+							    "s.last_error,"
+							    " 'deliveredAt',"
+							    " " TIME(
+								    "s."
+								    "delivered_"
+								    "at") ","
+									  " '"
+									  "form"
+									  "erSe"
+									  "cret"
+									  "Unti"
+									  "l', "
+									  "CASE"
+									  " WHE"
+									  "N "
+									  "s."
+									  "form"
+									  "er_"
+									  "unti"
+									  "l > "
+									  "now("
+									  ") "
+									  "THEN"
+									  " " TIME(
 										  "s."
 										  "form"
 										  "er_"
 										  "unti"
-										  "l > "
-										  "now("
-										  ") "
-										  "THEN"
-										  " " TIME(
-											  "s.former_until") " END,"
-													    " 'pending', (SELECT count(*) FROM deliveries d WHERE d.subscription_id = s.id"
-													    " AND d.state = 'pending'),"
-													    " 'parked', (SELECT count(*) FROM deliveries d WHERE d.subscription_id = s.id"
-													    " AND d.state = 'parked'),"
-													    " 'createdAt', " TIME(
-														    "s.created_at") "))"
-																    " FROM (SELECT user_id, id AS device_id FROM devices"
-																    " WHERE id = $2 AND (user_id = $1 OR $3::boolean)"
-																    " UNION ALL SELECT $1::uuid, NULL WHERE $2::uuid IS NULL) o"
-																    " LEFT JOIN event_subscriptions s ON s.user_id = o.user_id"
-																    " AND s.device_id IS NOT DISTINCT FROM o.device_id",
-		3};
+										  "l") " END,"
+										       " 'pending', (SELECT count(*) FROM deliveries d WHERE d.subscription_id = s.id"
+										       " AND d.state = 'pending'),"
+										       " 'parked', (SELECT count(*) FROM deliveries d WHERE d.subscription_id = s.id"
+										       " AND d.state = 'parked'),"
+										       " 'createdAt', " TIME(
+											       "s.created_at") "))"
+													       " FROM (SELECT user_id, id AS device_id FROM devices"
+													       " WHERE id = $2 AND (user_id = $1 OR $3::boolean)"
+													       " UNION ALL SELECT $1::uuid, NULL WHERE $2::uuid IS NULL) o"
+													       " LEFT JOIN event_subscriptions s ON s.user_id = o.user_id"
+													       " AND s.device_id IS NOT DISTINCT FROM o.device_id",
+	3};
 
 static const struct db_stmt stmt_user = {
 	"subscription_user", "SELECT ensure_user($1, $2)", 2};
