@@ -105,7 +105,7 @@ BEGIN
 		END IF;
 		-- A phone that logged out is left to lost_claim, which asks the gateway once more.
 		-- An admin's own is his to judge.
-		IF p_calm AND (v_old.lifecycle = 'standby' OR v_old.origin <> 'admin')
+		IF p_calm AND (v_old.lifecycle = 'standby' OR v_old.origin = 'pool')
 			AND (v_new.m = 'release' AND v_new.h = 'corrupted' AND NOT owned_are_missing(v_old.server_id)
 				OR v_new.m = 'cleanup' AND v_old.paired_at IS NULL) THEN
 			PERFORM because(v_new.h || ': ' || v_new.r);
