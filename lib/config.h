@@ -47,6 +47,8 @@ struct config {
 	int message_retention_h;
 	int event_retention_d;
 	int idempotency_ttl_h;
+	int device_limit;
+	char *tz; /* the hosting's, for the hours and days of quotas */
 	char *log_level;
 	char *ca_file;
 };

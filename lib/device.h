@@ -1,5 +1,5 @@
 /*
- * device: the handle `deviceId` as requests carry it. Thread-safety: as request and
+ * device: the handle `deviceId` (also `device_id`) as requests carry it. Thread-safety: as request and
  * response, which belong to one thread.
  */
 #ifndef WAPOOL_DEVICE_H

@@ -14,11 +14,24 @@ enum message {
 	MSG_ALREADY_CONNECTED,
 	MSG_DISCONNECTED,
 	MSG_NOT_CONNECTED,
+	MSG_SENT,
+	MSG_SEND_UNKNOWN,
+	MSG_NO_DEVICE_YET, /* why nothing can be sent */
+	MSG_ALL_DISCONNECTED,
+	MSG_HOUR_USED,
+	MSG_DAY_USED,
+	MSG_LOGGED_OUT,
 	MSG_WANT_EMAIL, /* from here on: what a field of a request should be */
 	MSG_WANT_PASSWORD,
 	MSG_WANT_METHOD,
 	MSG_WANT_NUMBER,
 	MSG_WANT_DEVICE,
+	MSG_WANT_TO,
+	MSG_WANT_TEXT,
+	MSG_WANT_STRATEGY,
+	MSG_WANT_CLIENT,
+	MSG_WANT_DEVICE_NAME,
+	MSG_WHICH_DEVICE,
 	MSG__MAX
 };
 
@@ -53,6 +66,9 @@ enum problem {
 	PROBLEM_UNAVAILABLE,       /* 503 unavailable: our database is out of reach */
 	PROBLEM_INTERNAL,          /* 500 internal */
 	PROBLEM_CONFLICT,          /* 409 conflict: right in itself, wrong now */
+	PROBLEM_NO_INSTANCE,       /* 503 no-instance: nothing to send with */
+	PROBLEM_QUOTA,             /* 429 quota-used: the hour's or the day's */
+	PROBLEM_DEVICE_LIMIT,      /* 409 device-limit: too many devices */
 	PROBLEM__MAX
 };
 

@@ -77,3 +77,14 @@ utf8_copy(char *to, size_t size, const char *from)
 		memcpy(to, from, n);
 	to[n] = '\0';
 }
+
+size_t
+utf8_length(const char *s)
+{
+	size_t n = 0;
+
+	/* each character has one byte that does not continue another */
+	for (; *s != '\0'; s++)
+		n += ((unsigned char)*s & 0xc0) != 0x80;
+	return n;
+}
