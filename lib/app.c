@@ -51,8 +51,8 @@ open_seal(struct app *app, struct err *e)
 static bool
 open_http(struct app *app, struct err *e)
 {
-	app->http = http_new(app->config.ca_file);
-	return app->http != NULL || err_set(e, ERR_NOMEM, "out of memory");
+	app->http = http_new(app->config.ca_file, app->config.gateway_allow_private, e);
+	return app->http != NULL;
 }
 
 bool

@@ -63,6 +63,9 @@ static const struct setting settings[] = {
 	{"GATEWAY_START_GRACE", NULL, NUMBER, AT(gateway_start_grace_s), "300", 0,
 		86400,
 		"seconds after a gateway's start in which absence means nothing"},
+	{"GATEWAY_ALLOW_PRIVATE", NULL, TEXT, AT(gateway_allow_private), "", 0, 0,
+		"networks that are not public where users' servers may be, as "
+		"10.1.0.0/16,fd00:1::/64"},
 	{"UNPAIRED_TTL", NULL, NUMBER, AT(unpaired_ttl_s), "1800", 1, 604800,
 		"seconds an assigned instance may stay unpaired before it is recycled"},
 	{"HEALTH_INTERVAL", NULL, NUMBER, AT(health_interval_s), "60", 1, 3600,

@@ -38,6 +38,7 @@ struct config {
 	int connect_deadline_ms;
 	int gateway_timeout_ms;
 	int gateway_start_grace_s;
+	char *gateway_allow_private;
 	int unpaired_ttl_s;
 	int health_interval_s;
 	int threads;

@@ -12,6 +12,7 @@ static const char *const names[] = {
 	[ERR_TOO_LARGE] = "too_large",
 	[ERR_TIMEOUT] = "timeout",
 	[ERR_UNAVAILABLE] = "unavailable",
+	[ERR_BLOCKED] = "blocked",
 	[ERR_PROTOCOL] = "protocol",
 	[ERR_CONFIG] = "config",
 	[ERR_NOMEM] = "nomem",
@@ -34,6 +35,13 @@ err_set(struct err *e, enum err_code code, const char *fmt, ...)
 		if (*p == '\n' || *p == '\r')
 			*p = ' ';
 	return false;
+}
+
+void
+err_pass(struct err *e, const struct err *why)
+{
+	if (e != NULL && e->code == ERR_NONE)
+		*e = *why;
 }
 
 bool

@@ -21,6 +21,7 @@ enum err_code {
 	ERR_TOO_LARGE,    /* a limit of ours was reached */
 	ERR_TIMEOUT,      /* the deadline passed; the outcome may be unknown */
 	ERR_UNAVAILABLE,  /* a peer is down or refuses; try again later */
+	ERR_BLOCKED,      /* lib/guard lets nobody go there */
 	ERR_PROTOCOL,     /* a peer answered something that makes no sense */
 	ERR_CONFIG,       /* our own configuration is wrong */
 	ERR_NOMEM,        /* memory ran out */
@@ -30,6 +31,8 @@ enum err_code {
 struct err {
 	enum err_code code;
 	int status;       /* HTTP status a peer answered, 0 if none */
+	char cause[8];    /* of ERR_UNAVAILABLE on the way to a peer: "name", "connect",
+			   * "tls", "reset"; "" if it is none of these */
 	char sqlstate[6]; /* PostgreSQL's SQLSTATE, "" if none */
 	char text[256];   /* one line, English, without secrets */
 };
@@ -45,6 +48,9 @@ struct err {
  */
 bool err_set(struct err *e, enum err_code code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* Hands `why` up to e, unless e already holds an error or is NULL. */
+void err_pass(struct err *e, const struct err *why);
 
 /* True if e is not NULL and holds an error. */
 bool err_isset(const struct err *e);

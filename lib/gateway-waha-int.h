@@ -4,7 +4,7 @@
 #ifndef WAPOOL_GATEWAY_WAHA_INT_H
 #define WAPOOL_GATEWAY_WAHA_INT_H
 
-#include "lib/gateway.h"
+#include "lib/gateway-call.h"
 
 /* The member of a session's metadata that holds its generation; WAHA sends it back in
  * every webhook of that session. */
@@ -13,13 +13,10 @@
 /* And the one that tells which wapool made the session. */
 #define WAHA_POOL "wapool.id"
 
-/* The text member of a JSON object, borrowed; NULL if o is no object (or NULL) or the
- * member no text. */
-static inline const char *
-waha_text(const json_t *o, const char *member)
-{
-	return json_string_value(json_object_get(o, member));
-}
+/* WhatsApp's own id within WAHA's "true_CHAT_ID" or "false_CHAT_ID_PARTICIPANT" (or what
+ * is no such thing as a whole) into out. False, and out "", for NULL, an empty one, or
+ * one that does not fit. */
+bool waha_message_id(const char *id, char *out, size_t size);
 
 /* gateway.h's signature_ok and parse_webhook. */
 bool waha_signature_ok(const struct server *s, const struct request *rq);

@@ -15,201 +15,53 @@
 
 #include "lib/utf8.h"
 
-#define TRIES 3
-#define RETRY_BASE_MS 250
 #define LIST_MAX (64u << 20) /* some hundred bytes for each of many thousand sessions */
 
-struct waha_call {
-	const char *method;
-	const char *path;  /* with the session's name in place of %s, or NULL */
-	const char *name;  /* session, or NULL */
-	const char *query; /* appended as it is, or NULL */
-	json_t *body;      /* borrowed, or NULL */
-	size_t max_answer;
-	int tries; /* more than one only where repeating is safe */
-};
-
-static bool
-make_url(const struct server *s, const struct waha_call *call, struct buf *url)
+static void
+auth(const struct server *s, struct buf *line)
 {
-	const char *gap = strstr(call->path, "%s");
-
-	buf_puts(url, s->url);
-	if (gap == NULL) {
-		buf_puts(url, call->path);
-	} else {
-		buf_add(url, call->path, (size_t)(gap - call->path));
-		http_escape(url, call->name);
-		buf_puts(url, gap + 2);
-	}
-	if (call->query != NULL)
-		buf_puts(url, call->query);
-	return !url->failed;
-}
-
-/* What a status that is no success means to the caller. Bodies are not shown: WAHA's
- * echo the request, and with it secrets. */
-static bool
-refuse(const struct http_answer *a, struct err *e)
-{
-	enum err_code code = ERR_PROTOCOL;
-
-	if (a->status == 401 || a->status == 403)
-		code = ERR_UNAUTHORIZED;
-	else if (a->status == 404)
-		code = ERR_NOT_FOUND;
-	else if (a->status == 409 || a->status == 422)
-		code = ERR_CONFLICT;
-	else if (a->status == 429 || a->status >= 500)
-		code = ERR_UNAVAILABLE;
-	if (e != NULL && e->code == ERR_NONE)
-		e->status = a->status;
-	return err_set(e, code, "WAHA answered %d", a->status);
-}
-
-static bool
-call_once(struct http *h, const struct server *s, const struct waha_call *call,
-	deadline_t d, struct http_answer *a, struct err *e)
-{
-	const char *headers[4] = {"Accept: application/json", NULL, NULL, NULL};
-	char *body = NULL;
-	struct buf url, key;
-	bool ok = false;
-
-	*a = (struct http_answer){0};
-	buf_init(&url, 2048);
-	buf_init(&key, 1024);
-	buf_printf(&key, "X-Api-Key: %s", s->key);
 	if (*s->key != '\0')
-		headers[1] = buf_str(&key);
-	if (call->body != NULL) {
-		body = json_dumps(call->body, JSON_COMPACT);
-		headers[headers[1] != NULL ? 2 : 1] = "Content-Type: application/json";
-	}
-	if (!make_url(s, call, &url) || key.failed ||
-		(call->body != NULL && body == NULL)) {
-		err_set(e, ERR_INPUT, "the server's URL or key is too long");
-		goto out;
-	}
-	struct http_request rq = {.method = call->method,
-		.url = buf_str(&url),
-		.headers = headers,
-		.body = body,
-		.body_len = body != NULL ? strlen(body) : 0,
-		.max_answer = call->max_answer};
-	ok = http_call(h, &rq, deadline_min(d, deadline_in(s->timeout_ms)), a, e);
-	if (ok && a->status >= 300)
-		ok = refuse(a, e);
-out:
-	buf_free(&url);
-	buf_free(&key);
-	free(body);
-	return ok;
+		buf_printf(line, "X-Api-Key: %s", s->key);
 }
 
-static bool
-worth_repeating(const struct err *e)
-{
-	return e->code == ERR_UNAVAILABLE || e->code == ERR_TIMEOUT;
-}
+static const struct gateway_dialect waha = {.product = "WAHA", .auth = auth};
 
-/* The caller frees the answer also on failure. */
 static bool
-waha_call(struct http *h, const struct server *s, const struct waha_call *call,
-	deadline_t d, struct http_answer *a, struct err *e)
-{
-	struct err last = ERR_INIT;
-
-	for (int i = 0;; i++) {
-		err_clear(&last);
-		if (call_once(h, s, call, d, a, &last))
-			return true;
-		if (i + 1 >= call->tries || !worth_repeating(&last))
-			break;
-		http_answer_free(a);
-		*a = (struct http_answer){0};
-		if (!clock_sleep(clock_jitter(RETRY_BASE_MS << i), d))
-			break;
-	}
-	if (e != NULL && e->code == ERR_NONE)
-		*e = last;
-	return false;
-}
-
-/* A call of which only success matters. Its answer may be empty; what there is must be
- * JSON: a 200 with a proxy's or another program's page is no success. */
-static bool
-command(struct http *h, const struct server *s, const struct waha_call *call,
+command(struct http *h, const struct server *s, const struct gateway_call *call,
 	deadline_t d, struct err *e)
 {
-	struct http_answer a;
-	json_t *v = NULL;
-	bool ok = waha_call(h, s, call, d, &a, e);
-
-	if (ok && a.body.len > 0) {
-		v = json_parse_strict(buf_str(&a.body), a.body.len, NULL);
-		ok = v != NULL || err_set(e, ERR_PROTOCOL, "WAHA's answer is not JSON");
-	}
-	json_decref(v);
-	http_answer_free(&a);
-	return ok;
+	return gateway_command(&waha, h, s, call, d, e);
 }
 
-/* A call whose answer is a JSON value: a new reference, or NULL. */
 static json_t *
-fetch(struct http *h, const struct server *s, const struct waha_call *call,
+fetch(struct http *h, const struct server *s, const struct gateway_call *call,
 	deadline_t d, struct err *e)
 {
-	struct err bad = ERR_INIT;
-	struct http_answer a;
-	json_t *v = NULL;
-
-	if (waha_call(h, s, call, d, &a, e)) {
-		v = json_parse_strict(buf_str(&a.body), a.body.len, &bad);
-		if (v == NULL)
-			err_set(e, ERR_PROTOCOL, "WAHA's answer is not JSON: %s",
-				bad.text);
-	}
-	http_answer_free(&a);
-	return v;
-}
-
-static enum session_state
-state_of(const char *word)
-{
-	static const struct {
-		const char *word;
-		enum session_state state;
-	} words[] = {{"STOPPED", SESSION_STOPPED}, {"STARTING", SESSION_STARTING},
-		{"SCAN_QR_CODE", SESSION_SCAN}, {"WORKING", SESSION_WORKING},
-		{"FAILED", SESSION_FAILED}};
-
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		if (strcmp(words[i].word, word) == 0)
-			return words[i].state;
-	return SESSION_OTHER;
+	return gateway_fetch(&waha, h, s, call, d, e);
 }
 
 static bool
 read_session(const json_t *o, struct session *out, struct err *e)
 {
-	const char *name = waha_text(o, "name"), *word = waha_text(o, "status");
+	const char *name = gateway_text(o, "name"), *word = gateway_text(o, "status");
 	const json_t *me = json_object_get(o, "me");
-	const char *id = waha_text(me, "id"), *push = waha_text(me, "pushName");
+	const char *id = gateway_text(me, "id"), *push = gateway_text(me, "pushName");
 	const json_t *metadata =
 		json_object_get(json_object_get(o, "config"), "metadata");
 
 	if (name == NULL || word == NULL || strlen(name) >= sizeof(out->name))
 		return err_set(e, ERR_PROTOCOL, "WAHA's session has no name or status");
-	*out = (struct session){.state = state_of(word)};
+	*out = (struct session){.state = gateway_state_of(word)};
 	utf8_copy(out->name, sizeof(out->name), name);
 	utf8_copy(out->word, sizeof(out->word), word);
 	utf8_copy(out->phone, sizeof(out->phone), id);
 	utf8_copy(out->profile, sizeof(out->profile), push);
-	utf8_copy(out->pool_id, sizeof(out->pool_id), waha_text(metadata, WAHA_POOL));
+	utf8_copy(
+		out->pool_id, sizeof(out->pool_id), gateway_text(metadata, WAHA_POOL));
 	return true;
 }
 
+/* Our webhook as a session's configuration has it; NULL if its texts are no text. */
 static json_t *
 webhook_config(const struct server *s)
 {
@@ -224,25 +76,32 @@ webhook_config(const struct server *s)
 	return hook;
 }
 
+/* The configuration of a session of ours. */
+static json_t *
+session_config(const struct server *s, const struct session_spec *spec)
+{
+	char generation[24];
+
+	snprintf(generation, sizeof(generation), "%lld", (long long)spec->generation);
+	return json_pack("{s:{s:s, s:s}, s:o}", "metadata", WAHA_GENERATION, generation,
+		WAHA_POOL, s->pool_id, "webhooks",
+		*s->webhook_url != '\0' ? json_pack("[o]", webhook_config(s))
+					: json_array());
+}
+
 static bool
 waha_create(struct http *h, const struct server *s, const struct session_spec *spec,
 	deadline_t d, struct err *e)
 {
-	char generation[24];
-	json_t *body;
+	json_t *body = json_pack("{s:s, s:b, s:o}", "name", spec->name, "start", 0,
+		"config", session_config(s, spec));
 	bool ok;
 
-	snprintf(generation, sizeof(generation), "%lld", (long long)spec->generation);
-	body = json_pack("{s:s, s:b, s:{s:{s:s, s:s}, s:o}}", "name", spec->name,
-		"start", 0, "config", "metadata", WAHA_GENERATION, generation,
-		WAHA_POOL, s->pool_id, "webhooks",
-		*s->webhook_url != '\0' ? json_pack("[o]", webhook_config(s))
-					: json_array());
 	if (body == NULL)
 		return err_set(
 			e, ERR_INPUT, "the session's name or URLs are not valid text");
 	ok = command(h, s,
-		&(struct waha_call){
+		&(struct gateway_call){
 			.method = "POST", .path = "/api/sessions", .body = body},
 		d, e);
 	json_decref(body);
@@ -255,14 +114,13 @@ static bool
 session_command(struct http *h, const struct server *s, const char *method,
 	const char *path, const char *name, bool absent_ok, deadline_t d, struct err *e)
 {
-	struct waha_call call = {
-		.method = method, .path = path, .name = name, .tries = TRIES};
+	struct gateway_call call = {
+		.method = method, .path = path, .name = name, .repeat = true};
 	struct err why = ERR_INIT;
 
 	if (command(h, s, &call, d, &why) || (absent_ok && why.code == ERR_NOT_FOUND))
 		return true;
-	if (e != NULL && e->code == ERR_NONE)
-		*e = why;
+	err_pass(e, &why);
 	return false;
 }
 
@@ -280,6 +138,13 @@ waha_restart(struct http *h, const struct server *s, const char *name, deadline_
 {
 	return session_command(
 		h, s, "POST", "/api/sessions/%s/restart", name, false, d, e);
+}
+
+static bool
+waha_stop(struct http *h, const struct server *s, const char *name, deadline_t d,
+	struct err *e)
+{
+	return session_command(h, s, "POST", "/api/sessions/%s/stop", name, true, d, e);
 }
 
 static bool
@@ -302,10 +167,10 @@ waha_state(struct http *h, const struct server *s, const char *name,
 	struct session *out, deadline_t d, struct err *e)
 {
 	json_t *v = fetch(h, s,
-		&(struct waha_call){.method = "GET",
+		&(struct gateway_call){.method = "GET",
 			.path = "/api/sessions/%s",
 			.name = name,
-			.tries = TRIES},
+			.repeat = true},
 		d, e);
 	bool ok = v != NULL && read_session(v, out, e);
 
@@ -318,11 +183,11 @@ waha_list(struct http *h, const struct server *s, session_fn *each, void *ctx,
 	deadline_t d, struct err *e)
 {
 	json_t *v = fetch(h, s,
-		&(struct waha_call){.method = "GET",
+		&(struct gateway_call){.method = "GET",
 			.path = "/api/sessions",
 			.query = "?all=true",
 			.max_answer = LIST_MAX,
-			.tries = TRIES},
+			.repeat = true},
 		d, e);
 	struct session one;
 	json_t *row;
@@ -351,12 +216,12 @@ waha_qr(struct http *h, const struct server *s, const char *name, struct buf *va
 	deadline_t d, struct err *e)
 {
 	json_t *v = fetch(h, s,
-		&(struct waha_call){.method = "GET",
+		&(struct gateway_call){.method = "GET",
 			.path = "/api/%s/auth/qr",
 			.name = name,
 			.query = "?format=raw"},
 		d, e);
-	const char *raw = waha_text(v, "value");
+	const char *raw = gateway_text(v, "value");
 	bool ok = false;
 
 	if (v != NULL && (raw == NULL || *raw == '\0'))
@@ -378,12 +243,12 @@ waha_pairing_code(struct http *h, const struct server *s, const char *name,
 
 	if (body != NULL)
 		v = fetch(h, s,
-			&(struct waha_call){.method = "POST",
+			&(struct gateway_call){.method = "POST",
 				.path = "/api/%s/auth/request-code",
 				.name = name,
 				.body = body},
 			d, e);
-	text = waha_text(v, "code");
+	text = gateway_text(v, "code");
 	if (v != NULL && (text == NULL || strlen(text) > 32))
 		err_set(e, ERR_PROTOCOL, "WAHA's pairing code is missing");
 	else if (v != NULL)
@@ -393,13 +258,130 @@ waha_pairing_code(struct http *h, const struct server *s, const char *name,
 	return ok;
 }
 
+/* Engines answer a raw Baileys message (NOWEB), "true_CHAT_ID" (GOWS), or an object
+ * around that (WEBJS). */
+static bool
+read_sent(const json_t *v, struct sent *out)
+{
+	const json_t *id = json_object_get(v, "id");
+	const char *raw = gateway_text(json_object_get(v, "key"), "id");
+
+	if (raw == NULL)
+		raw = json_is_object(id) ? gateway_text(id, "_serialized")
+					 : json_string_value(id);
+	return waha_message_id(raw, out->id, sizeof(out->id));
+}
+
+/* Bare digits are a user's chat to WAHA too, but only here, not in its answers. */
+static json_t *
+text_body(const char *name, const struct text_message *m)
+{
+	return json_pack("{s:s, s:s+, s:s}", "session", name, "chatId", m->chat,
+		strchr(m->chat, '@') == NULL ? "@c.us" : "", "text", m->text);
+}
+
+static bool
+waha_send_text(struct http *h, const struct server *s, const char *name,
+	const struct text_message *m, struct sent *out, deadline_t d, struct err *e)
+{
+	json_t *body = text_body(name, m), *v = NULL;
+	struct err why = ERR_INIT;
+	bool left = false, ok;
+
+	*out = (struct sent){0};
+	if (body == NULL)
+		return err_set(e, ERR_INPUT, "the message is not valid text");
+	v = fetch(h, s,
+		&(struct gateway_call){.method = "POST",
+			.path = "/api/sendText",
+			.body = body,
+			.sent = &left},
+		d, &why);
+	ok = v != NULL &&
+		(read_sent(v, out) ||
+			err_set(&why, ERR_PROTOCOL, "WAHA's message has no id"));
+	if (!ok) {
+		out->unknown = gateway_may_have_sent(left, &why);
+		err_pass(e, &why);
+	}
+	json_decref(body);
+	json_decref(v);
+	return ok;
+}
+
+/* True if `want` and what it holds is in `have`: WAHA adds members of its own. */
+static bool
+holds(const json_t *have, const json_t *want)
+{
+	const char *key;
+	json_t *one;
+	size_t i;
+
+	if (!json_is_object(want) && !json_is_array(want))
+		return json_equal(have, want);
+	if (json_is_array(want) && json_array_size(have) != json_array_size(want))
+		return false;
+	json_array_foreach(
+		want, i, one) if (!holds(json_array_get(have, i), one)) return false;
+	json_object_foreach((json_t *)want, key,
+		one) if (!holds(json_object_get(have, key), one)) return false;
+	return true;
+}
+
+static bool
+has_config(struct http *h, const struct server *s, const char *name, const json_t *want,
+	bool *has, deadline_t d, struct err *e)
+{
+	json_t *v = fetch(h, s,
+		&(struct gateway_call){.method = "GET",
+			.path = "/api/sessions/%s",
+			.name = name,
+			.repeat = true},
+		d, e);
+
+	*has = v != NULL && holds(json_object_get(v, "config"), want);
+	json_decref(v);
+	return v != NULL;
+}
+
+static bool
+waha_set_webhook(struct http *h, const struct server *s,
+	const struct session_spec *spec, deadline_t d, struct err *e)
+{
+	json_t *config = session_config(s, spec);
+	json_t *body = json_pack("{s:O}", "config", config);
+	bool has = false, ok = false;
+
+	if (config == NULL || body == NULL) {
+		err_set(e, ERR_INPUT, "the session's URLs are not valid text");
+		goto out;
+	}
+	if (!has_config(h, s, spec->name, config, &has, d, e))
+		goto out;
+	if (!has &&
+		(!command(h, s,
+			 &(struct gateway_call){.method = "PUT",
+				 .path = "/api/sessions/%s",
+				 .name = spec->name,
+				 .body = body,
+				 .repeat = true},
+			 d, e) ||
+			!has_config(h, s, spec->name, config, &has, d, e)))
+		goto out;
+	ok = has || err_set(e, ERR_PROTOCOL, "WAHA did not keep the session's webhook");
+out:
+	json_decref(body);
+	json_decref(config);
+	return ok;
+}
+
 static bool
 waha_ping(struct http *h, const struct server *s, struct gateway_status *out,
 	deadline_t d, struct err *e)
 {
 	json_t *status = fetch(h, s,
-		&(struct waha_call){.method = "GET", .path = "/api/server/status"}, d,
-		e);
+		&(struct gateway_call){.method = "GET", .path = "/api/server/status"},
+		d, e);
 	json_t *version = NULL;
 	const char *text;
 	bool ok = false;
@@ -407,10 +389,10 @@ waha_ping(struct http *h, const struct server *s, struct gateway_status *out,
 	*out = (struct gateway_status){0};
 	if (status != NULL)
 		version = fetch(h, s,
-			&(struct waha_call){
+			&(struct gateway_call){
 				.method = "GET", .path = "/api/server/version"},
 			d, e);
-	text = waha_text(version, "version");
+	text = gateway_text(version, "version");
 	if (version != NULL && text == NULL)
 		err_set(e, ERR_PROTOCOL, "this is not WAHA: it has no version");
 	else
@@ -427,12 +409,15 @@ const struct gateway gateway_waha = {
 	.create = waha_create,
 	.start = waha_start,
 	.restart = waha_restart,
+	.stop = waha_stop,
 	.logout = waha_logout,
 	.remove = waha_remove,
 	.state = waha_state,
 	.list = waha_list,
 	.qr = waha_qr,
 	.pairing_code = waha_pairing_code,
+	.send_text = waha_send_text,
+	.set_webhook = waha_set_webhook,
 	.ping = waha_ping,
 	.signature_ok = waha_signature_ok,
 	.parse_webhook = waha_parse_webhook,

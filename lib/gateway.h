@@ -4,7 +4,9 @@
  *
  * Rules of every operation: it ends by the deadline; it repeats only what is safe to
  * repeat, with full jitter; nothing but 2xx with the expected shape is a success;
- * unknown states are kept as SESSION_OTHER with the gateway's own word. Errors:
+ * unknown states are kept as SESSION_OTHER with the gateway's own word. The others are
+ * told in WAHA's words, whatever the gateway calls them, since instances.status holds
+ * them: STOPPED, STARTING, SCAN_QR_CODE, WORKING, FAILED. Errors:
  * ERR_NOT_FOUND (no such session), ERR_CONFLICT (wrong state for that),
  * ERR_UNAUTHORIZED (our key is refused: never repeated), ERR_UNAVAILABLE, ERR_TIMEOUT,
  * ERR_PROTOCOL. e->status is the gateway's HTTP status if there was one. Thread-safety:
@@ -32,7 +34,14 @@ struct server {
 	char *webhook_secret; /* "" if it has none */
 	char *webhook_url;    /* where its webhooks are to go, "" if unknown */
 	char pool_id[37];     /* which wapool we are: its sessions carry it */
+	char version[33];     /* as it last told, "" if it never did */
 	int timeout_ms;       /* of one call */
+	int retries;          /* of a call that may be repeated, after the first try */
+	/* Asked before each request; waits until the server may be asked, or is false
+	 * with *e filled. NULL: there is no limit. */
+	bool (*admit)(void *ctx, deadline_t, struct err *);
+	void *admit_ctx;
+	bool guarded; /* a user's own: its URL passes lib/guard */
 };
 
 enum session_state {
@@ -47,8 +56,8 @@ enum session_state {
 struct session {
 	char name[256];
 	enum session_state state;
-	char word[51];     /* the gateway's own word for it */
-	char phone[65];    /* e.g. "5511999999999@c.us", "" if nobody is paired */
+	char word[51];  /* the canonical word, or the gateway's own if it has another */
+	char phone[65]; /* e.g. "5511999999999@c.us", "" if nobody is paired */
 	char profile[256]; /* push name, "" if unknown */
 	char pool_id[37];  /* the wapool that made it, "" if none told */
 };
@@ -65,18 +74,51 @@ struct gateway_status {
 	int64_t started_ms; /* wall clock of its start, 0 if it does not tell */
 };
 
+/* What to say to whom. */
+struct text_message {
+	const char *chat; /* digits of a number, or a chat's id ("...@g.us") */
+	const char *text;
+};
+
+/* What became of it. */
+struct sent {
+	char id[129]; /* the gateway's id of the message; acks carry it */
+	/* After a failure: nobody knows whether it went out (the request left, the
+	 * answer never came or makes no sense). Sending again may say it twice. */
+	bool unknown;
+};
+
+enum event_kind {
+	EVENT_OTHER,
+	EVENT_STATUS,  /* status, and what belongs to it */
+	EVENT_QR,      /* qr, if the gateway sends it along; a STATUS as well */
+	EVENT_MESSAGE, /* message_id, chat, from_me, text or media */
+	EVENT_ACK      /* message_id, chat, ack */
+};
+
+/* The acks of a message, as WAHA numbers them. */
+enum { ACK_ERROR = -1, ACK_PENDING, ACK_SERVER, ACK_DEVICE, ACK_READ, ACK_PLAYED };
+
 /* A webhook, normalised. Texts are borrowed from the parsed body. */
 struct gateway_event {
+	enum event_kind kind;
 	const char *event;    /* the gateway's name for it, never NULL */
 	const char *id;       /* the gateway's id of the event, or NULL */
 	const char *session;  /* or NULL */
 	int64_t at_ms;        /* the gateway's clock, 0 if it does not tell */
 	int64_t generation;   /* from the session's metadata, -1 if absent */
-	const char *status;   /* a session's new status word, or NULL */
+	const char *status;   /* a session's new status, canonical word, or NULL */
 	int64_t status_at_ms; /* the gateway's clock */
 	const char *phone;    /* of the paired phone, or NULL */
 	const char *profile;  /* or NULL */
 	bool released; /* the phone is gone for good: the owner loses the instance */
+	char message_id[129]; /* as send_text tells it, "" if none */
+	const char *chat;     /* as the gateway names it, or NULL */
+	bool from_me;         /* written on this account, by us or on the phone */
+	const char *text;     /* or NULL */
+	const char *media;    /* URL of what came with it, or NULL */
+	int ack;              /* of an EVENT_ACK */
+	const char *qr;       /* raw value of a new QR, or NULL */
 };
 
 /* Called for each session of a list; false stops the listing without an error. */
@@ -92,6 +134,10 @@ struct gateway {
 		deadline_t, struct err *);
 	bool (*restart)(struct http *, const struct server *, const char *name,
 		deadline_t, struct err *);
+	/* Disconnects and keeps the pairing: start brings the same phone back. An
+	 * unknown or stopped session is no error. */
+	bool (*stop)(struct http *, const struct server *, const char *name, deadline_t,
+		struct err *);
 	/* Unpairs the phone. An unknown session is no error: it is logged out. */
 	bool (*logout)(struct http *, const struct server *, const char *name,
 		deadline_t, struct err *);
@@ -109,6 +155,14 @@ struct gateway {
 	/* The code to type on the phone of that number (digits). */
 	bool (*pairing_code)(struct http *, const struct server *, const char *name,
 		const char *number, struct buf *code, deadline_t, struct err *);
+	/* Never repeated. ERR_CONFLICT: no phone is connected. */
+	bool (*send_text)(struct http *, const struct server *, const char *name,
+		const struct text_message *, struct sent *, deadline_t, struct err *);
+	/* Makes the session's webhooks what the server's row says, and reads them back.
+	 * Writes nothing if they are right: WAHA restarts a session for it. Needed
+	 * after everything that may have lost them. */
+	bool (*set_webhook)(struct http *, const struct server *,
+		const struct session_spec *, deadline_t, struct err *);
 	bool (*ping)(struct http *, const struct server *, struct gateway_status *,
 		deadline_t, struct err *);
 	/* True if the webhook's raw body is signed with the server's secret; compared

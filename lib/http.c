@@ -5,32 +5,56 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define MAX_ANSWER (1u << 20)
 #define CONNECT_MS 5000
 #define IDLE_HANDLES 64 /* handles kept with their connections */
 
+/* Handles of one sort and with them their open connections; under the lock. */
+struct shelf {
+	CURL *idle[IDLE_HANDLES];
+	int n;
+};
+
 struct http {
 	pthread_mutex_t lock;
-	CURL *idle[IDLE_HANDLES]; /* guarded by lock */
-	int nidle;
+	struct shelf free, guarded;
 	char *ca_file;
+	struct guard guard;
+	struct curl_slist *names; /* of http_resolve */
+};
+
+/* What one guarded call found at its doors. */
+struct dial {
+	const struct guard *guard;
+	bool blocked;
 };
 
 struct http *
-http_new(const char *ca_file)
+http_new(const char *ca_file, const char *allow, struct err *e)
 {
 	struct http *h = calloc(1, sizeof(*h));
 
-	if (h == NULL)
-		return NULL;
-	pthread_mutex_init(&h->lock, NULL);
-	h->ca_file = strdup(ca_file);
-	if (h->ca_file == NULL) {
-		http_free(h);
+	if (h == NULL) {
+		err_set(e, ERR_NOMEM, "out of memory");
 		return NULL;
 	}
-	return h;
+	pthread_mutex_init(&h->lock, NULL);
+	h->ca_file = strdup(ca_file);
+	if (h->ca_file == NULL)
+		err_set(e, ERR_NOMEM, "out of memory");
+	else if (guard_init(&h->guard, allow, e))
+		return h;
+	http_free(h);
+	return NULL;
+}
+
+static void
+clear(struct shelf *s)
+{
+	while (s->n > 0)
+		curl_easy_cleanup(s->idle[--s->n]);
 }
 
 void
@@ -38,36 +62,75 @@ http_free(struct http *h)
 {
 	if (h == NULL)
 		return;
-	while (h->nidle > 0)
-		curl_easy_cleanup(h->idle[--h->nidle]);
+	clear(&h->free);
+	clear(&h->guarded);
+	curl_slist_free_all(h->names);
 	pthread_mutex_destroy(&h->lock);
 	free(h->ca_file);
 	free(h);
 }
 
+const struct guard *
+http_guard(const struct http *h)
+{
+	return &h->guard;
+}
+
+bool
+http_resolve(struct http *h, const char *entry)
+{
+	struct curl_slist *more = curl_slist_append(h->names, entry);
+
+	if (more != NULL)
+		h->names = more;
+	return more != NULL;
+}
+
+/* The connections of a handle outlive the call: those that an unguarded call opened
+ * must not carry a guarded one. */
+static struct shelf *
+shelf_of(struct http *h, const struct http_request *rq)
+{
+	return rq->guarded ? &h->guarded : &h->free;
+}
+
 static CURL *
-borrow(struct http *h)
+borrow(struct http *h, struct shelf *s)
 {
 	CURL *c = NULL;
 
 	pthread_mutex_lock(&h->lock);
-	if (h->nidle > 0)
-		c = h->idle[--h->nidle];
+	if (s->n > 0)
+		c = s->idle[--s->n];
 	pthread_mutex_unlock(&h->lock);
 	return c != NULL ? c : curl_easy_init();
 }
 
 static void
-give_back(struct http *h, CURL *c)
+give_back(struct http *h, struct shelf *s, CURL *c)
 {
 	curl_easy_reset(c); /* forgets the options, keeps the connections */
 	pthread_mutex_lock(&h->lock);
-	if (h->nidle < IDLE_HANDLES) {
-		h->idle[h->nidle++] = c;
+	if (s->n < IDLE_HANDLES) {
+		s->idle[s->n++] = c;
 		c = NULL;
 	}
 	pthread_mutex_unlock(&h->lock);
 	curl_easy_cleanup(c);
+}
+
+/* curl asks for a socket to an address it has resolved: the last moment to say no. */
+static curl_socket_t
+open_guarded(void *ctx, curlsocktype purpose, struct curl_sockaddr *to)
+{
+	struct dial *dial = ctx;
+
+	(void)purpose;
+	if (!guard_address(dial->guard, &to->addr)) {
+		dial->blocked = true;
+		return CURL_SOCKET_BAD;
+	}
+	return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
 }
 
 static size_t
@@ -107,7 +170,7 @@ header_list(const struct http_request *rq)
 
 static void
 set_options(struct http *h, CURL *c, const struct http_request *rq, int left_ms,
-	struct curl_slist *headers, struct buf *body)
+	struct curl_slist *headers, struct buf *body, struct dial *dial)
 {
 	curl_easy_setopt(c, CURLOPT_URL, rq->url);
 	curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, rq->method);
@@ -129,6 +192,12 @@ set_options(struct http *h, CURL *c, const struct http_request *rq, int left_ms,
 	curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
 	if (*h->ca_file != '\0')
 		curl_easy_setopt(c, CURLOPT_CAINFO, h->ca_file);
+	if (h->names != NULL)
+		curl_easy_setopt(c, CURLOPT_RESOLVE, h->names);
+	if (rq->guarded) {
+		curl_easy_setopt(c, CURLOPT_OPENSOCKETFUNCTION, open_guarded);
+		curl_easy_setopt(c, CURLOPT_OPENSOCKETDATA, dial);
+	}
 }
 
 /* True if the connection was made, so that the request may have left. */
@@ -139,6 +208,26 @@ was_sent(CURL *c)
 
 	curl_easy_getinfo(c, CURLINFO_PRETRANSFER_TIME_T, &at);
 	return at > 0;
+}
+
+/* Which part of the way failed, for who must mend it. */
+static const char *
+cause_of(CURLcode rc)
+{
+	switch (rc) {
+	case CURLE_COULDNT_RESOLVE_HOST:
+		return "name";
+	case CURLE_COULDNT_CONNECT:
+		return "connect";
+	case CURLE_SSL_CONNECT_ERROR:
+	case CURLE_PEER_FAILED_VERIFICATION:
+	case CURLE_SSL_CIPHER:
+	case CURLE_SSL_INVALIDCERTSTATUS:
+	case CURLE_SSL_ISSUER_ERROR:
+		return "tls";
+	default:
+		return "reset";
+	}
 }
 
 static bool
@@ -163,6 +252,8 @@ tell(CURLcode rc, const struct buf *body, CURL *c, struct err *e)
 	case CURLE_OUT_OF_MEMORY:
 		return err_set(e, ERR_NOMEM, "out of memory");
 	default:
+		if (e != NULL && e->code == ERR_NONE)
+			snprintf(e->cause, sizeof(e->cause), "%s", cause_of(rc));
 		return err_set(e, ERR_UNAVAILABLE, "%s", curl_easy_strerror(rc));
 	}
 }
@@ -172,6 +263,8 @@ http_call(struct http *h, const struct http_request *rq, deadline_t d,
 	struct http_answer *a, struct err *e)
 {
 	int left = deadline_left(d);
+	struct shelf *shelf = shelf_of(h, rq);
+	struct dial dial = {.guard = &h->guard};
 	struct curl_slist *headers;
 	const char *type = NULL;
 	int64_t began = clock_us();
@@ -182,19 +275,26 @@ http_call(struct http *h, const struct http_request *rq, deadline_t d,
 
 	*a = (struct http_answer){0};
 	buf_init(&a->body, rq->max_answer > 0 ? rq->max_answer : MAX_ANSWER);
+	if (rq->guarded && !guard_url(&h->guard, rq->url, e))
+		return false;
 	if (!headers_ok(rq))
 		return err_set(e, ERR_INPUT, "a header holds a line break");
 	if (left == 0)
 		return err_set(e, ERR_TIMEOUT, "no time left to call");
-	c = borrow(h);
+	c = borrow(h, shelf);
 	headers = header_list(rq);
 	if (c == NULL || headers == NULL) {
 		err_set(e, ERR_NOMEM, "out of memory");
 		goto out;
 	}
-	set_options(h, c, rq, left, headers, &a->body);
+	set_options(h, c, rq, left, headers, &a->body, &dial);
 	rc = curl_easy_perform(c);
 	a->duration_us = clock_us() - began;
+	a->sent = rc == CURLE_OK || was_sent(c);
+	if (rc == CURLE_COULDNT_CONNECT && dial.blocked) {
+		err_set(e, ERR_BLOCKED, "an address that is not public");
+		goto out;
+	}
 	if (rc != CURLE_OK) {
 		tell(rc, &a->body, c, e);
 		goto out;
@@ -210,7 +310,7 @@ http_call(struct http *h, const struct http_request *rq, deadline_t d,
 out:
 	curl_slist_free_all(headers);
 	if (c != NULL)
-		give_back(h, c);
+		give_back(h, shelf, c);
 	return ok;
 }
 

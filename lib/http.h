@@ -1,10 +1,11 @@
 /*
- * http: calls to other people's servers. Only http.c includes curl, and app.c,
- * which initialises it.
+ * http: calls to other people's servers. Only http.c includes curl, guard.c, which
+ * shares its idea of a URL, and app.c, which initialises it.
  *
  * Every call has an absolute deadline and a cap on the answer; redirects are not
  * followed, proxies of the environment are ignored, only http and https are spoken, TLS
- * is verified. What comes back is hostile until a driver has parsed it.
+ * is verified. A guarded call dials only what lib/guard lets it, and never uses a
+ * connection that another call made unguarded. What comes back is hostile until a driver has parsed it.
  *
  * Thread-safety: a struct http may be used from all threads; handles (and with them the
  * open connections) are lent to one call at a time.
@@ -19,6 +20,7 @@
 #include "lib/buf.h"
 #include "lib/clock.h"
 #include "lib/err.h"
+#include "lib/guard.h"
 
 struct http;
 
@@ -29,25 +31,38 @@ struct http_request {
 	const char *body;           /* or NULL */
 	size_t body_len;
 	size_t max_answer; /* bytes; 0: 1 MiB */
+	bool guarded;      /* a user chose the URL: lib/guard decides where it may go */
 };
 
 struct http_answer {
 	int status; /* HTTP's, always 200..599 after success */
 	char content_type[64];
+	bool sent; /* the request may have left: true after success, and after a failure
+		      once the connection was made */
 	struct buf body;
 	int64_t duration_us;
 };
 
-/* ca_file: more certificates to trust, or "". Needs curl_global_init (app_open does
- * it). NULL when out of memory. Free with http_free. */
-struct http *http_new(const char *ca_file);
+/* ca_file: more certificates to trust, or "". allow: see guard_init. Needs
+ * curl_global_init (app_open does it). NULL with ERR_NOMEM or an error of guard_init.
+ * Free with http_free. */
+struct http *http_new(const char *ca_file, const char *allow, struct err *e);
+
+/* Who decides about guarded calls; lives as long as h. */
+const struct guard *http_guard(const struct http *h);
+
+/* Answers for the name server from now on, as curl's CURLOPT_RESOLVE wants it
+ * ("name:port:address[,address]..."): for tests, before threads. */
+bool http_resolve(struct http *h, const char *entry);
+
 void http_free(struct http *h);
 
 /*
  * Makes the call. True if an HTTP answer came, whatever its status; the caller frees it
  * with http_answer_free (also after failure). False: ERR_TIMEOUT (the deadline passed;
- * e->status is 1 if the request may have left), ERR_UNAVAILABLE (name, connection, TLS
- * or reset), ERR_PROTOCOL (the answer is not HTTP), ERR_TOO_LARGE (the answer was
+ * e->status is 1 if the request may have left), ERR_UNAVAILABLE (e->cause: name,
+ * connect, tls or reset), ERR_BLOCKED (guarded, and no address is left that may be
+ * dialled), ERR_PROTOCOL (the answer is not HTTP), ERR_TOO_LARGE (the answer was
  * longer than max_answer), ERR_INPUT (not a usable URL, or a line break in a header),
  * ERR_NOMEM. e->text says which, without the URL.
  */

@@ -217,6 +217,7 @@ problem_of(const struct err *e)
 	case ERR_TIMEOUT:
 	case ERR_UNAVAILABLE:
 		return PROBLEM_UNAVAILABLE;
+	case ERR_BLOCKED:
 	case ERR_PROTOCOL:
 		return PROBLEM_GATEWAY;
 	case ERR_TOO_LARGE:

@@ -7,12 +7,14 @@
 
 #include "lib/log.h"
 #include "lib/seal.h"
+#include "lib/utf8.h"
 
 #define SECRET_MAX 4096
 
 #define COLUMNS                                                                        \
 	"s.id, s.kind, s.api_url, s.api_key, s.api_key_sealed, s.webhook_secret, "     \
-	"s.webhook_secret_sealed, s.timeout, (SELECT id FROM installation)"
+	"s.webhook_secret_sealed, s.timeout, (SELECT id FROM installation), "          \
+	"s.version, s.retry_attempts, s.user_id IS NOT NULL"
 
 static const struct db_stmt stmt_load = {
 	"server_load", "SELECT " COLUMNS " FROM waha_servers s WHERE s.id = $1", 1};
@@ -59,7 +61,20 @@ static const struct db_stmt stmt_seal_secret = {"server_seal_secret",
 	" AND webhook_secret_sealed IS NOT DISTINCT FROM $4",
 	4};
 
-enum { ID, KIND, URL, KEY, KEY_SEALED, SECRET, SECRET_SEALED, TIMEOUT, POOL_ID };
+enum {
+	ID,
+	KIND,
+	URL,
+	KEY,
+	KEY_SEALED,
+	SECRET,
+	SECRET_SEALED,
+	TIMEOUT,
+	POOL_ID,
+	VERSION,
+	RETRIES,
+	GUARDED
+};
 
 static void
 wipe(char *secret)
@@ -145,9 +160,12 @@ server_of_row(struct app *app, const PGresult *r, int row, struct err *e)
 	db_copy(r, row, ID, s->id, sizeof(s->id));
 	db_copy(r, row, KIND, s->kind, sizeof(s->kind));
 	db_copy(r, row, POOL_ID, s->pool_id, sizeof(s->pool_id));
+	utf8_copy(s->version, sizeof(s->version), db_text(r, row, VERSION));
+	s->retries = (int)db_int(r, row, RETRIES);
 	s->timeout_ms = (int)db_int(r, row, TIMEOUT) * 1000;
 	if (s->timeout_ms > app->config.gateway_timeout_ms)
 		s->timeout_ms = app->config.gateway_timeout_ms;
+	s->guarded = db_bool(r, row, GUARDED);
 	s->url = trimmed(db_text(r, row, URL));
 	s->webhook_url = webhook_url(app, id);
 	s->key = open_secret(app, id, "api_key", db_text(r, row, KEY),

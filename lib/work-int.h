@@ -23,6 +23,7 @@ struct work_item {
 	struct app *app;
 	char id[37], name[256], next_name[256], server_id[37], token[37];
 	bool recycling;
+	bool retiring; /* recycling, and not to be made anew */
 	int attempts;
 	int64_t generation, epoch;
 	struct server *server;
@@ -34,7 +35,7 @@ struct work_item {
 #define WORK_ITEM_COLUMNS                                                              \
 	"id, name, server_id, lifecycle, work_token, work_attempts, generation, "      \
 	"epoch, "                                                                      \
-	"next_name"
+	"next_name, origin = 'admin' AND lifecycle = 'recycling'"
 
 /* Claims an item by that statement; false if none is due. Close it with
  * work_item_close. */

@@ -8,7 +8,18 @@
 #define BACKOFF_MS 2000 /* the longest wait after the first failure, doubling... */
 #define BACKOFF_LONGEST_MS 60000 /* ...up to this */
 
-enum { ID, NAME, SERVER_ID, LIFECYCLE, TOKEN, ATTEMPTS, GENERATION, EPOCH, NEXT_NAME };
+enum {
+	ID,
+	NAME,
+	SERVER_ID,
+	LIFECYCLE,
+	TOKEN,
+	ATTEMPTS,
+	GENERATION,
+	EPOCH,
+	NEXT_NAME,
+	RETIRING
+};
 
 static const struct db_stmt stmt_server_failed = {
 	"server_failed", "SELECT server_failed($1, $2)", 2};
@@ -52,6 +63,7 @@ work_item_claim(struct app *app, const struct db_stmt *s, const char *const *par
 		db_copy(r, 0, NEXT_NAME, it->next_name, sizeof(it->next_name));
 		db_copy(r, 0, SERVER_ID, it->server_id, sizeof(it->server_id));
 		it->recycling = strcmp(db_text(r, 0, LIFECYCLE), "recycling") == 0;
+		it->retiring = db_bool(r, 0, RETIRING);
 		db_copy(r, 0, TOKEN, it->token, sizeof(it->token));
 		it->attempts = (int)db_int(r, 0, ATTEMPTS);
 		it->generation = db_int(r, 0, GENERATION);

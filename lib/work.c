@@ -98,6 +98,22 @@ is_clean(struct work_item *it, struct err *e)
 		err_set(e, ERR_PROTOCOL, "made, but it is %s", s.word);
 }
 
+/* Its name is given free only when the gateway has no session of it. */
+static bool
+is_gone(struct work_item *it, struct err *e)
+{
+	struct err why = ERR_INIT;
+	struct session s;
+
+	if (it->gw->state(it->app->http, it->server, it->name, &s, it->deadline, &why))
+		return err_set(e, ERR_CONFLICT, "deleted, but it is %s", s.word);
+	if (why.code == ERR_NOT_FOUND)
+		return true;
+	if (e != NULL)
+		*e = why;
+	return false;
+}
+
 static void
 report(struct work_item *it, bool ok, const struct err *e)
 {
@@ -136,7 +152,7 @@ work_make(struct app *app)
 	if (!work_item_claim(app, &stmt_claim, params, &it))
 		return false;
 	ok = work_item_open(&it, &e) && (!it.recycling || empty(&it, &e)) &&
-		make(&it, &e) && is_clean(&it, &e);
+		(it.retiring ? is_gone(&it, &e) : make(&it, &e) && is_clean(&it, &e));
 	report(&it, ok, &e);
 	work_item_close(&it);
 	return true;

@@ -68,7 +68,8 @@ CREATE INDEX instances_work ON instances (server_id, work_next_at)
 	WHERE lifecycle IN ('provisioning', 'recycling');
 -- Items in a helper's hands, counted per server.
 CREATE INDEX instances_leased ON instances (server_id) WHERE work_token IS NOT NULL;
-CREATE INDEX instances_name_idx ON instances (name);
+-- By name, and pages of lists in the order of names.
+CREATE INDEX instances_name_idx ON instances (name, id);
 CREATE INDEX instances_user_idx ON instances (assigned_to_user_id) WHERE assigned_to_user_id IS NOT NULL;
 -- Assigned instances that may need a release: never paired, or their phone is gone.
 CREATE INDEX instances_unpaired ON instances (assigned_at) WHERE lifecycle = 'assigned' AND paired_at IS NULL;
@@ -94,6 +95,15 @@ CREATE INDEX instance_events_at_idx ON instance_events (at);
 -- The reason that the trail shows for this transaction's next transitions.
 CREATE FUNCTION because(p_reason text) RETURNS void
 LANGUAGE sql AS $$ SELECT set_config('wapool.reason', p_reason, true) $$;
+
+-- Who the trail shows for the rest of this transaction: a person who acts through a program. NULL: the
+-- program itself.
+CREATE FUNCTION acting(p_actor text) RETURNS void
+LANGUAGE sql AS $$ SELECT set_config('wapool.actor', coalesce(p_actor, ''), true) $$;
+CREATE FUNCTION actor() RETURNS text
+LANGUAGE sql STABLE AS $$
+	SELECT coalesce(nullif(current_setting('wapool.actor', true), ''), current_setting('application_name'))
+$$;
 
 -- The table of moves. Everything else is impossible, whoever asks.
 CREATE FUNCTION instance_may_move(p_from text, p_to text) RETURNS boolean
@@ -195,13 +205,13 @@ BEGIN
 	IF TG_OP = 'INSERT' THEN
 		INSERT INTO instance_events (instance_id, kind, to_state, reason, actor, epoch, user_id)
 		VALUES (NEW.id, 'transition', NEW.lifecycle, nullif(current_setting('wapool.reason', true), ''),
-			current_setting('application_name'), NEW.epoch, NEW.assigned_to_user_id);
+			actor(), NEW.epoch, NEW.assigned_to_user_id);
 	ELSIF NEW.lifecycle <> OLD.lifecycle THEN
 		INSERT INTO instance_events (instance_id, kind, from_state, to_state, reason, actor, epoch,
 			user_id, duration_ms)
 		VALUES (NEW.id, 'transition', OLD.lifecycle, NEW.lifecycle,
 			coalesce(nullif(current_setting('wapool.reason', true), ''), 'by hand'),
-			current_setting('application_name'), NEW.epoch,
+			actor(), NEW.epoch,
 			coalesce(NEW.assigned_to_user_id, OLD.assigned_to_user_id),
 			(extract(epoch FROM NEW.lifecycle_at - OLD.lifecycle_at) * 1000)::bigint);
 	END IF;

@@ -316,13 +316,21 @@ BEGIN
 	END LOOP;
 END $$;
 
--- The session is made and empty: it stands by. False if the lease went to somebody else.
+-- The session is made and empty: it stands by. What an administrator made and gave up is not made anew:
+-- its session is gone, and it is retired. False if the lease went to somebody else.
 CREATE FUNCTION work_done(p_instance uuid, p_token uuid) RETURNS boolean
 LANGUAGE plpgsql AS $$
 DECLARE
 	v_was varchar;
 	v_is  varchar;
 BEGIN
+	PERFORM FROM instances WHERE id = p_instance AND work_token = p_token AND origin = 'admin'
+		AND lifecycle = 'recycling' FOR NO KEY UPDATE;
+	IF FOUND THEN
+		PERFORM because('emptied');
+		PERFORM instance_retire(p_instance);
+		RETURN true;
+	END IF;
 	PERFORM because('ready');
 	SELECT name INTO v_was FROM instances WHERE id = p_instance;
 	UPDATE instances SET lifecycle = 'standby', name = coalesce(next_name, name), next_name = NULL
@@ -467,10 +475,16 @@ LANGUAGE sql AS $$
 $$;
 
 -- Releases what is lost: if it still is, in the helper's hands, and its owner has not asked for a QR
--- meanwhile.
+-- meanwhile. What an administrator made stays his.
 CREATE FUNCTION lost_release(p_instance uuid, p_token uuid, p_reason text) RETURNS boolean
 LANGUAGE plpgsql AS $$
 BEGIN
+	PERFORM FROM instances WHERE id = p_instance AND work_token = p_token AND lost AND origin = 'admin'
+	FOR NO KEY UPDATE;
+	IF FOUND THEN
+		PERFORM admin_unpaired(p_instance, p_reason);
+		RETURN true;
+	END IF;
 	PERFORM because(p_reason);
 	UPDATE instances SET lifecycle = 'recycling'
 	WHERE id = p_instance AND work_token = p_token AND lost

@@ -62,8 +62,11 @@ BEGIN
 		pairing_asked_at = CASE WHEN p_status = 'WORKING' THEN NULL ELSE pairing_asked_at END,
 		work_attempts = CASE WHEN p_status = 'WORKING' THEN 0 ELSE work_attempts END,
 		last_connected_at = CASE WHEN p_status = 'WORKING' THEN p_at ELSE last_connected_at END,
-		lifecycle = CASE WHEN p_release THEN 'recycling' ELSE lifecycle END
+		lifecycle = CASE WHEN p_release AND i.origin <> 'admin' THEN 'recycling' ELSE lifecycle END
 	WHERE id = i.id;
+	IF p_release AND i.origin = 'admin' THEN
+		PERFORM admin_unpaired(i.id, 'gateway: ' || p_status);
+	END IF;
 	RETURN 'applied';
 END $$;
 

@@ -8,5 +8,7 @@ DROP FUNCTION instances_audit();
 DROP FUNCTION instances_begin();
 DROP FUNCTION instances_transition();
 DROP FUNCTION instance_may_move(text, text);
+DROP FUNCTION actor();
+DROP FUNCTION acting(text);
 DROP FUNCTION because(text);
 COMMIT;

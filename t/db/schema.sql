@@ -183,7 +183,7 @@ SELECT ok(device_of(:'other', device_of(:'stranger', NULL)) IS NULL, 'another''s
 SELECT index_is_unique('instances', 'instances_one_per_device');
 SELECT has_index('instances', 'instances_standby', ARRAY['server_id', 'lifecycle_at'], 'free ones are indexed');
 SELECT has_index('instances', 'instances_work', ARRAY['server_id', 'work_next_at'], 'work is indexed');
-SELECT has_index('instances', 'instances_name_idx', 'name', 'webhooks find a session by its name');
+SELECT has_index('instances', 'instances_name_idx', ARRAY['name', 'id'], 'webhooks find a session by its name');
 SELECT has_trigger('instances', t, format('trigger %s', t))
 FROM unnest(ARRAY['transition', 'begin_life', 'audit_insert', 'audit_update', 'count_insert', 'count_update']) t;
 SELECT make('one', 'provisioning');

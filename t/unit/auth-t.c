@@ -34,7 +34,7 @@ make_app(struct app *app, char *secret, char *file, char *url)
 				    .jwks_url = url != NULL ? url : none,
 				    .jwt_issuer = none,
 				    .jwt_audience = none}};
-	app->http = http_new("");
+	app->http = http_new("", "", NULL);
 }
 
 static void

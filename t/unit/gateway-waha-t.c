@@ -27,7 +27,7 @@ begin(struct scene *c, const struct fake_step *steps, int nsteps)
 	*c = (struct scene){.key = "k3y",
 		.secret = "my-secret-key",
 		.hook = "https://pool.example.org/webhook/1"};
-	c->h = http_new("");
+	c->h = http_new("", "", NULL);
 	fake_start(&c->f, steps, nsteps);
 	c->s = (struct server){.kind = "waha",
 		.pool_id = POOL_ID,
@@ -35,7 +35,8 @@ begin(struct scene *c, const struct fake_step *steps, int nsteps)
 		.key = c->key,
 		.webhook_secret = c->secret,
 		.webhook_url = c->hook,
-		.timeout_ms = 10000};
+		.timeout_ms = 10000,
+		.retries = 2};
 }
 
 static void
@@ -55,7 +56,21 @@ soon(void)
 
 /* --- every operation by its number, for what they have in common */
 
-enum { CREATE, START, RESTART, LOGOUT, REMOVE, STATE, LIST, QR, CODE, PING, NOPS };
+enum {
+	CREATE,
+	START,
+	RESTART,
+	STOP,
+	LOGOUT,
+	REMOVE,
+	STATE,
+	LIST,
+	QR,
+	CODE,
+	SEND,
+	PING,
+	NOPS
+};
 
 static bool
 ignore_session(const struct session *one, void *ctx)
@@ -69,8 +84,10 @@ static bool
 run_read(struct scene *c, int op, const char *name)
 {
 	struct session_spec spec = {.name = name, .generation = 7};
+	const struct text_message hi = {.chat = "5511999999999", .text = "hi"};
 	struct gateway_status status;
 	struct session session;
+	struct sent sent;
 	struct buf b;
 	bool ok;
 
@@ -86,6 +103,8 @@ run_read(struct scene *c, int op, const char *name)
 	else if (op == CODE)
 		ok = W.pairing_code(
 			c->h, &c->s, name, "5511999999999", &b, soon(), &c->e);
+	else if (op == SEND)
+		ok = W.send_text(c->h, &c->s, name, &hi, &sent, soon(), &c->e);
 	else
 		ok = W.ping(c->h, &c->s, &status, soon(), &c->e);
 	buf_free(&b);
@@ -99,6 +118,8 @@ run(struct scene *c, int op, const char *name)
 		return W.start(c->h, &c->s, name, soon(), &c->e);
 	if (op == RESTART)
 		return W.restart(c->h, &c->s, name, soon(), &c->e);
+	if (op == STOP)
+		return W.stop(c->h, &c->s, name, soon(), &c->e);
 	if (op == LOGOUT)
 		return W.logout(c->h, &c->s, name, soon(), &c->e);
 	if (op == REMOVE)
@@ -116,6 +137,7 @@ START_TEST(each_operation_is_one_request)
 		[START] = {"POST /api/sessions/a%2Fb%3F%20%C3%A9/start", 201,
 			"{\"name\":\"s\"}"},
 		[RESTART] = {"POST /api/sessions/a%2Fb%3F%20%C3%A9/restart", 201, "{}"},
+		[STOP] = {"POST /api/sessions/a%2Fb%3F%20%C3%A9/stop", 201, ""},
 		[LOGOUT] = {"POST /api/sessions/a%2Fb%3F%20%C3%A9/logout", 201, "{}"},
 		[REMOVE] = {"DELETE /api/sessions/a%2Fb%3F%20%C3%A9", 200, ""},
 		[STATE] = {"GET /api/sessions/a%2Fb%3F%20%C3%A9", 200,
@@ -125,6 +147,7 @@ START_TEST(each_operation_is_one_request)
 			"{\"value\":\"2@x\"}"},
 		[CODE] = {"POST /api/a%2Fb%3F%20%C3%A9/auth/request-code", 201,
 			"{\"code\":\"ABCD-EFGH\"}"},
+		[SEND] = {"POST /api/sendText", 201, "{\"id\":\"true_1@c.us_3EB0\"}"},
 		[PING] = {"GET /api/server/status", 200, "{\"version\":\"2026.2.1\"}"}};
 
 	for (int op = 0; op < NOPS; op++) {
@@ -239,6 +262,7 @@ START_TEST(only_what_is_safe_is_repeated)
 {
 	static const bool safe[NOPS] = {[START] = true,
 		[RESTART] = true,
+		[STOP] = true,
 		[LOGOUT] = true,
 		[REMOVE] = true,
 		[STATE] = true,
@@ -276,7 +300,8 @@ END_TEST
 START_TEST(what_is_gone_is_logged_out_and_removed)
 {
 	static const struct fake_step gone = {FAKE_JSON, 404, "{\"statusCode\":404}"};
-	static const bool fine[NOPS] = {[LOGOUT] = true, [REMOVE] = true};
+	static const bool fine[NOPS] = {
+		[STOP] = true, [LOGOUT] = true, [REMOVE] = true};
 
 	for (int op = START; op <= STATE; op++) {
 		struct scene c;
@@ -655,6 +680,162 @@ START_TEST(a_pairing_code_is_asked_for_a_number)
 }
 END_TEST
 
+/* --- messages */
+
+START_TEST(a_sent_message_has_whatsapps_id)
+{
+	static const struct {
+		const char *answer, *id;
+	} cases[] = {{"{\"key\":{\"remoteJid\":\"1@s.whatsapp.net\",\"id\":\"3EB0F\"}}",
+			     "3EB0F"},
+		{"{\"id\":\"true_5511999999999@c.us_3EB0F\"}", "3EB0F"},
+		{"{\"id\":\"true_12@g.us_3EB0F_5511999999999@c.us\"}", "3EB0F"},
+		{"{\"id\":{\"_serialized\":\"true_1@c.us_3EB0F\"}}", "3EB0F"}};
+	const struct text_message m = {.chat = "5511999999999", .text = "oi"};
+
+	for (int i = 0; i < N(cases); i++) {
+		const struct fake_step step = {FAKE_JSON, 201, cases[i].answer};
+		struct sent sent;
+		struct scene c;
+
+		begin(&c, &step, 1);
+		ck_assert(W.send_text(c.h, &c.s, "s1", &m, &sent, soon(), &c.e));
+		ck_assert_str_eq(sent.id, cases[i].id);
+		ck_assert(!sent.unknown);
+		ck_assert_str_eq(fake_body(&c.f, 0),
+			"{\"session\":\"s1\",\"chatId\":\"5511999999999@c.us\","
+			"\"text\":\"oi\"}");
+		end(&c);
+	}
+}
+END_TEST
+
+/* Sending again after an unknown outcome may say it twice: the caller must know. */
+START_TEST(a_failed_message_may_have_gone_out)
+{
+	static const struct {
+		struct fake_step step;
+		bool unknown;
+	} cases[] = {{{FAKE_HANG, 0, NULL}, true}, {{FAKE_RESET, 0, NULL}, true},
+		{{FAKE_JSON, 500, "{}"}, true}, {{FAKE_JSON, 504, "{}"}, true},
+		{{FAKE_JSON, 201, "{}"}, true}, {{FAKE_JSON, 201, "nonsense"}, true},
+		{{FAKE_JSON, 422, "{}"}, false}, {{FAKE_JSON, 401, "{}"}, false},
+		{{FAKE_JSON, 503, "{}"}, false}, {{FAKE_JSON, 429, "{}"}, false}};
+	const struct text_message m = {.chat = "12@g.us", .text = "oi"};
+
+	for (int i = 0; i < N(cases); i++) {
+		struct sent sent;
+		struct scene c;
+
+		begin(&c, &cases[i].step, 1);
+		c.s.timeout_ms = 300;
+		ck_assert(!W.send_text(c.h, &c.s, "s1", &m, &sent, soon(), &c.e));
+		ck_assert_msg(
+			sent.unknown == cases[i].unknown, "case %d: %s", i, c.e.text);
+		ck_assert_int_eq(fake_count(&c.f), 1);
+		end(&c);
+	}
+}
+END_TEST
+
+START_TEST(a_message_that_never_left_is_not_unknown)
+{
+	const struct text_message m = {.chat = "12@g.us", .text = "oi"};
+	struct sent sent = {.unknown = true};
+	struct scene c;
+
+	begin(&c, NULL, 0);
+	c.s.url = (char[]){"http://127.0.0.1:1"};
+	ck_assert(!W.send_text(c.h, &c.s, "s1", &m, &sent, soon(), &c.e));
+	ck_assert_int_eq(c.e.code, ERR_UNAVAILABLE);
+	ck_assert(!sent.unknown);
+	end(&c);
+}
+END_TEST
+
+/* --- webhooks of a session */
+
+#define WEBHOOK(url)                                                                   \
+	"{\"name\":\"s1\",\"status\":\"WORKING\",\"config\":{\"debug\":false,"         \
+	"\"metadata\":{\"wapool.generation\":\"7\",\"wapool.id\":\"" POOL_ID           \
+	"\"},\"webhooks\":[{\"url\":\"" url "\",\"events\":[\"session.status\","       \
+	"\"message\",\"message.any\",\"message.ack\"],\"hmac\":{\"key\":"              \
+	"\"my-secret-key\"},\"retries\":{\"policy\":\"constant\",\"delaySeconds\":2,"  \
+	"\"attempts\":15},\"customHeaders\":null}]}}"
+
+static bool
+set_webhook(struct scene *c, const struct fake_step *steps, int n)
+{
+	const struct session_spec spec = {.name = "s1", .generation = 7};
+
+	begin(c, steps, n);
+	return W.set_webhook(c->h, &c->s, &spec, soon(), &c->e);
+}
+
+START_TEST(a_webhook_that_is_right_is_left_alone)
+{
+	static const struct fake_step right = {
+		FAKE_JSON, 200, WEBHOOK("https://pool.example.org/webhook/1")};
+	struct scene c;
+
+	ck_assert_msg(set_webhook(&c, &right, 1), "%s", c.e.text);
+	ck_assert_int_eq(fake_count(&c.f), 1);
+	end(&c);
+}
+END_TEST
+
+START_TEST(a_lost_webhook_is_set_and_read_back)
+{
+	static const struct fake_step
+		wrong = {FAKE_JSON, 200, WEBHOOK("https://elsewhere.example/")},
+		none = {FAKE_JSON, 200,
+			"{\"name\":\"s1\",\"status\":\"STOPPED\",\"config\":null}"},
+		right = {FAKE_JSON, 200, WEBHOOK("https://pool.example.org/webhook/1")};
+	const struct fake_step steps[][3] = {
+		{wrong, right, right}, {none, right, right}, {none, none, none}};
+
+	for (int i = 0; i < N(steps); i++) {
+		struct scene c;
+		bool ok = set_webhook(&c, steps[i], 3);
+
+		ck_assert_msg(ok == (i < 2), "case %d: %s", i, c.e.text);
+		ck_assert_int_eq(c.e.code, ok ? ERR_NONE : ERR_PROTOCOL);
+		ck_assert_int_eq(fake_count(&c.f), 3);
+		ck_assert(fake_has(&c.f, 1, "PUT /api/sessions/s1 HTTP/1.1"));
+		end(&c);
+	}
+}
+END_TEST
+
+/* --- admission */
+
+static bool
+admit(void *ctx, deadline_t d, struct err *e)
+{
+	int *left = ctx;
+
+	(void)d;
+	return (*left)-- > 0 || err_set(e, ERR_UNAVAILABLE, "over the limit");
+}
+
+START_TEST(a_server_over_its_limit_is_not_asked)
+{
+	static const struct fake_step step = {FAKE_JSON, 500, LOCKED};
+	const struct fake_step steps[] = {step, step, step};
+	struct scene c;
+	int left = 2;
+
+	begin(&c, steps, 3);
+	c.s.admit = admit;
+	c.s.admit_ctx = &left;
+	ck_assert(!run(&c, START, "s1"));
+	/* each try counts */
+	ck_assert_int_eq(fake_count(&c.f), 2);
+	ck_assert_str_eq(c.e.text, "over the limit");
+	end(&c);
+}
+END_TEST
+
 /* --- ping */
 
 static void
@@ -790,7 +971,12 @@ main(void)
 		a_name_that_is_too_long_is_none_of_ours,
 		a_list_is_read_in_order_and_may_be_left,
 		a_list_of_many_sessions_is_not_too_long, the_raw_qr_is_what_comes_back,
-		a_pairing_code_is_asked_for_a_number,
+		a_pairing_code_is_asked_for_a_number, a_sent_message_has_whatsapps_id,
+		a_failed_message_may_have_gone_out,
+		a_message_that_never_left_is_not_unknown,
+		a_webhook_that_is_right_is_left_alone,
+		a_lost_webhook_is_set_and_read_back,
+		a_server_over_its_limit_is_not_asked,
 		a_gateway_says_its_version_and_start, the_published_signature_is_good,
 		any_other_signature_is_not, without_a_secret_nothing_is_signed,
 		drivers_are_found_by_their_kind, NULL};

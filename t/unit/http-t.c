@@ -24,7 +24,7 @@ get(struct http *h, const char *base, int deadline_ms, size_t max,
 static void
 check_failure(struct fake_step step, int deadline_ms, enum err_code code, int status)
 {
-	struct http *h = http_new("");
+	struct http *h = http_new("", "", NULL);
 	struct http_answer a;
 	struct fake f;
 	struct err e;
@@ -49,7 +49,7 @@ START_TEST(a_request_is_sent_as_it_was_asked_for)
 	static const struct fake_step ok = {FAKE_JSON, 201, "{\"id\":1}"};
 	const char *const headers[] = {
 		"X-Api-Key: k", "Accept: application/json", NULL};
-	struct http *h = http_new("");
+	struct http *h = http_new("", "", NULL);
 	struct err e = ERR_INIT;
 	struct http_answer a;
 	struct fake f;
@@ -82,7 +82,7 @@ END_TEST
 START_TEST(a_body_is_as_long_as_was_said)
 {
 	static const struct fake_step ok = {FAKE_JSON, 200, ""};
-	struct http *h = http_new("");
+	struct http *h = http_new("", "", NULL);
 	struct err e = ERR_INIT;
 	struct http_answer a;
 	struct fake f;
@@ -104,7 +104,7 @@ START_TEST(the_next_call_on_a_connection_knows_nothing_of_the_last)
 	static const struct fake_step steps[] = {
 		{FAKE_JSON, 200, "first"}, {FAKE_JSON, 200, "second"}};
 	const char *const headers[] = {"X-Api-Key: secret", NULL};
-	struct http *h = http_new("");
+	struct http *h = http_new("", "", NULL);
 	struct err e = ERR_INIT;
 	struct http_answer a;
 	struct fake f;
@@ -132,7 +132,7 @@ START_TEST(proxies_of_the_environment_are_ignored)
 	static const struct fake_step ok = {FAKE_JSON, 200, "direct"};
 	static const char *const names[] = {
 		"http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "https_proxy"};
-	struct http *h = http_new("");
+	struct http *h = http_new("", "", NULL);
 	struct http_answer a;
 	struct err e;
 	struct fake f;
@@ -154,7 +154,7 @@ START_TEST(a_header_with_a_line_break_is_refused)
 {
 	static const char *const bad[] = {"X-Api-Key: k\r\nX-Forged: 1",
 		"X-Api-Key: k\nX-Forged: 1", "X-Api-Key: k\rX-Forged: 1"};
-	struct http *h = http_new("");
+	struct http *h = http_new("", "", NULL);
 	struct fake f;
 
 	fake_start(&f, NULL, 0);
@@ -189,7 +189,7 @@ START_TEST(any_status_is_an_answer)
 			"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\n"
 			"HTTP/1.1 200\r\nContent-Length: 2\r\n\r\nok"}};
 	static const int want[] = {204, 404, 500, 302, 200};
-	struct http *h = http_new("");
+	struct http *h = http_new("", "", NULL);
 	struct fake f;
 
 	fake_start(&f, steps, N(steps));
@@ -215,7 +215,7 @@ START_TEST(bodies_of_every_framing)
 				"3;x=y\r\nabc\r\n2\r\nde\r\n0\r\nTrailer: t\r\n\r\n"},
 		{FAKE_ANSWER, 0, OK_HEAD "Content-Length: 5\r\n\r\nabcde"},
 		{FAKE_CLOSE, 0, OK_HEAD "\r\nabcde"}, {FAKE_CLOSE, 0, OK_HEAD "\r\n"}};
-	struct http *h = http_new("");
+	struct http *h = http_new("", "", NULL);
 	struct fake f;
 
 	fake_start(&f, steps, N(steps));
@@ -255,7 +255,7 @@ START_TEST(a_long_content_type_is_cut)
 {
 	char whole[400] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nContent-Type: ";
 	const struct fake_step step = {FAKE_ANSWER, 0, whole};
-	struct http *h = http_new("");
+	struct http *h = http_new("", "", NULL);
 	struct http_answer a;
 	struct err e;
 	struct fake f;
@@ -292,7 +292,7 @@ END_TEST
 
 START_TEST(without_time_nothing_is_sent)
 {
-	struct http *h = http_new("");
+	struct http *h = http_new("", "", NULL);
 	struct http_answer a;
 	struct fake f;
 	struct err e;
@@ -343,7 +343,7 @@ START_TEST(broken_framing_is_no_answer)
 	static const struct fake_step steps[] = {
 		{FAKE_CLOSE, 0, OK_HEAD "Transfer-Encoding: chunked\r\n\r\nxyz\r\n"},
 		{FAKE_CLOSE, 0, OK_HEAD "Content-Length: -1\r\n\r\n"}};
-	struct http *h = http_new("");
+	struct http *h = http_new("", "", NULL);
 
 	for (int i = 0; i < N(steps); i++) {
 		struct http_answer a;
@@ -363,7 +363,7 @@ END_TEST
 
 START_TEST(nobody_there_is_unavailable)
 {
-	struct http *h = http_new("");
+	struct http *h = http_new("", "", NULL);
 	struct http_answer a;
 	char url[64];
 	struct err e;
@@ -382,7 +382,7 @@ END_TEST
 START_TEST(tls_to_who_speaks_none_is_unavailable)
 {
 	static const struct fake_step steps[] = {{FAKE_CLOSE, 0, "no\r\n\r\n"}};
-	struct http *h = http_new("");
+	struct http *h = http_new("", "", NULL);
 	struct http_answer a;
 	char url[64];
 	struct fake f;
@@ -406,7 +406,7 @@ START_TEST(only_http_urls_are_called)
 		"file:///etc/passwd", "gopher://127.0.0.1", "dict://127.0.0.1",
 		"http://127.0.0.1:99999", "http://127.0.0.1:x", "http://a b",
 		"http://127.0.0.1/\r\nX: y", "ldap://127.0.0.1"};
-	struct http *h = http_new("");
+	struct http *h = http_new("", "", NULL);
 
 	for (int i = 0; i < N(urls); i++) {
 		struct http_request rq = {.method = "GET", .url = urls[i]};
@@ -448,7 +448,7 @@ call_often(void *arg)
 
 START_TEST(many_threads_share_one)
 {
-	struct http *h = http_new("");
+	struct http *h = http_new("", "", NULL);
 	struct caller callers[4];
 	pthread_t threads[4];
 	struct fake fakes[4];

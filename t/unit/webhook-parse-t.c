@@ -42,6 +42,7 @@ START_TEST(a_status_as_waha_sends_it)
 	ck_assert_str_eq(ev.session, "s1");
 	ck_assert_int_eq(ev.at_ms, 1795212284951);
 	ck_assert_int_eq(ev.generation, 12);
+	ck_assert_int_eq(ev.kind, EVENT_STATUS);
 	ck_assert_str_eq(ev.status, "WORKING");
 	/* the status has its own time, which orders events */
 	ck_assert_int_eq(ev.status_at_ms, 1795212284950);
@@ -292,10 +293,53 @@ START_TEST(absurd_times_are_passed_on_as_they_are)
 }
 END_TEST
 
+START_TEST(messages_and_acks_are_told_once)
+{
+	static const struct {
+		const char *event, *from_me, *payload;
+		enum event_kind kind;
+	} cases[] = {{"message", "false", "\"ack\":2", EVENT_MESSAGE},
+		{"message.any", "false", "\"ack\":2", EVENT_OTHER},
+		{"message.any", "true", "\"ack\":0", EVENT_MESSAGE},
+		{"message.ack", "true", "\"ack\":3", EVENT_ACK},
+		{"message.ack", "true", "\"ack\":\"3\"", EVENT_OTHER},
+		{"message.reaction", "false", "\"ack\":2", EVENT_OTHER}};
+
+	for (size_t i = 0; i < N(cases); i++) {
+		struct gateway_event ev;
+		char text[500];
+		json_t *body;
+
+		snprintf(text, sizeof(text),
+			"{\"event\":\"%s\",\"session\":\"s1\",\"payload\":{\"id\":"
+			"\"false_12@g.us_3AF7_5511999999999@c.us\",\"from\":\"12@g."
+			"us\","
+			"\"fromMe\":%s,\"body\":\"oi\",\"hasMedia\":true,\"media\":"
+			"{\"url\":\"http://h/f.jpg\"},%s}}",
+			cases[i].event, cases[i].from_me, cases[i].payload);
+		body = parse(text, true, &ev);
+		ck_assert_msg(ev.kind == cases[i].kind, "%s", text);
+		if (ev.kind != EVENT_OTHER) {
+			ck_assert_str_eq(ev.message_id, "3AF7");
+			ck_assert_str_eq(ev.chat, "12@g.us");
+			ck_assert_int_eq(ev.from_me, *cases[i].from_me == 't');
+		}
+		if (ev.kind == EVENT_MESSAGE) {
+			ck_assert_str_eq(ev.text, "oi");
+			ck_assert_str_eq(ev.media, "http://h/f.jpg");
+		}
+		if (ev.kind == EVENT_ACK)
+			ck_assert_int_eq(ev.ack, ACK_READ);
+		json_decref(body);
+	}
+}
+END_TEST
+
 int
 main(void)
 {
-	const TTest *const tests[] = {a_status_as_waha_sends_it, an_old_waha_sends_less,
+	const TTest *const tests[] = {messages_and_acks_are_told_once,
+		a_status_as_waha_sends_it, an_old_waha_sends_less,
 		the_time_of_another_status_is_not_taken,
 		the_seeds_status_instance_releases, no_other_event_changes_a_status,
 		the_session_is_looked_for_in_its_places, what_is_no_webhook_is_refused,
