@@ -1,58 +1,6 @@
 -- Deploy wapool:messages to pg
 BEGIN;
 
--- Hours and days of quotas are the hosting's own: the helper writes its TZ here.
-ALTER TABLE installation ADD COLUMN tz text NOT NULL DEFAULT 'America/Sao_Paulo';
-COMMENT ON COLUMN installation.tz IS 'the time zone in which quotas'' hours and days begin; kept by wapool-maintain from TZ';
-
-CREATE FUNCTION installation_tz(p_tz text) RETURNS boolean
-LANGUAGE plpgsql AS $$
-BEGIN
-	PERFORM now() AT TIME ZONE p_tz; -- refuses a zone it does not know
-	UPDATE installation SET tz = p_tz WHERE tz <> p_tz;
-	RETURN FOUND;
-END $$;
-
-ALTER TABLE instances
-	ADD COLUMN quota_hour timestamptz,
-	ADD COLUMN quota_day  date,
-	ADD COLUMN chosen     bigint NOT NULL DEFAULT 0;
-COMMENT ON COLUMN instances.quota_hour IS 'beginning of the hour that msgs_enviadas_hora counts';
-COMMENT ON COLUMN instances.quota_day IS 'the day that msgs_enviadas_dia counts';
-COMMENT ON COLUMN instances.chosen IS 'grows over all instances with each choice: the smallest is next in round_robin';
-CREATE SEQUENCE chosen_seq;
-
--- The beginning of the running hour. Not by date_trunc of the local time alone: when clocks go back,
--- one local hour happens twice, and is two hours.
-CREATE FUNCTION quota_hour(p_now timestamptz) RETURNS timestamptz
-LANGUAGE sql STABLE AS $$
-	SELECT p_now - (l.t - date_trunc('hour', l.t))
-	FROM installation n CROSS JOIN LATERAL (SELECT p_now AT TIME ZONE n.tz AS t) AS l
-$$;
-
-CREATE FUNCTION quota_day(p_now timestamptz) RETURNS date
-LANGUAGE sql STABLE AS $$
-	SELECT (p_now AT TIME ZONE tz)::date FROM installation
-$$;
-
--- When the day after p_day begins.
-CREATE FUNCTION quota_day_end(p_day date) RETURNS timestamptz
-LANGUAGE sql STABLE AS $$
-	SELECT (p_day + 1)::timestamp AT TIME ZONE tz FROM installation
-$$;
-
--- What counts now of a counter whose window may be over. A window in the future (the clock was set
--- back) is kept: a quota is rather kept too long than given twice.
-CREATE FUNCTION used_hour(i instances, p_hour timestamptz) RETURNS integer
-LANGUAGE sql IMMUTABLE AS $$
-	SELECT CASE WHEN i.quota_hour >= p_hour THEN i.msgs_enviadas_hora ELSE 0 END
-$$;
-
-CREATE FUNCTION used_day(i instances, p_day date) RETURNS integer
-LANGUAGE sql IMMUTABLE AS $$
-	SELECT CASE WHEN i.quota_day >= p_day THEN i.msgs_enviadas_dia ELSE 0 END
-$$;
-
 -- One message out. Neither its text nor its recipient is kept.
 CREATE TABLE messages (
 	id          uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -115,6 +63,23 @@ LANGUAGE sql AS $$
 	WHERE id = p_instance AND (quota_hour = p_hour OR quota_day = p_day)
 $$;
 
+-- The instance that a client of that user's is bound to (seed 003's sticky). A client that another user
+-- has made known is none of his.
+CREATE FUNCTION cliente_preferred(p_user uuid, p_cliente uuid) RETURNS varchar
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+	RETURN (SELECT instancia_preferida FROM clientes
+		WHERE id = p_cliente AND (user_id = p_user OR user_id IS NULL));
+END $$;
+
+CREATE FUNCTION cliente_prefers(p_user uuid, p_cliente uuid, p_instance varchar) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+	INSERT INTO clientes AS c (id, user_id, instancia_preferida) VALUES (p_cliente, p_user, left(p_instance, 50))
+	ON CONFLICT (id) DO UPDATE SET instancia_preferida = excluded.instancia_preferida
+	WHERE c.user_id = p_user OR c.user_id IS NULL;
+END $$;
+
 -- What a send begins with. outcome: 'ok'; 'repeat' (its key was used: state tells what became of it);
 -- 'no-device'; 'which' (several devices, none named); 'unavailable' (reason: 'none', 'disconnected',
 -- 'hour' or 'day'; retry_at says when a quota begins anew).
@@ -170,7 +135,7 @@ LANGUAGE sql STABLE AS $$
 	SELECT i.id FROM instances i
 	WHERE i.lifecycle = 'assigned' AND i.assigned_to_user_id = ANY (p_owners)
 		AND i.status = 'WORKING' AND i.missing_since IS NULL
-	ORDER BY (p_strategy = 'sticky' AND i.name = p_preferred) DESC,
+	ORDER BY (p_strategy = 'sticky' AND left(i.name, 50) = p_preferred) DESC,
 		CASE p_strategy WHEN 'round_robin' THEN i.chosen END,
 		used_day(i, p_day)::float8 / greatest(i.capacidade_dia, 1), i.prioridade DESC, i.chosen
 $$;
@@ -230,7 +195,7 @@ BEGIN
 		IF p_strategy = 'round_robin' THEN -- one choice at a time is what makes it fair
 			PERFORM pg_advisory_xact_lock(hashtextextended('wapool.round_robin ' || p_user, 0));
 		END IF;
-		SELECT instancia_preferida INTO v_pref FROM clientes_of(p_user) c WHERE c.id = p_cliente;
+		v_pref := cliente_preferred(p_user, p_cliente::uuid);
 		FOR v_id IN SELECT * FROM instances_by_strategy(v_owners, coalesce(p_strategy, 'sticky'), v_pref, v_day) LOOP
 			SELECT * INTO v_row FROM quota_take(v_id, v_owners, v_hour, v_day);
 			EXIT WHEN FOUND;
@@ -239,8 +204,8 @@ BEGIN
 	IF v_row.id IS NULL THEN
 		RETURN why_unavailable(v_owners, v_device, v_hour, v_day);
 	END IF;
-	IF p_cliente IS NOT NULL AND v_pref IS DISTINCT FROM v_row.name THEN
-		PERFORM cliente_prefers(p_user, p_cliente, v_row.name);
+	IF p_cliente IS NOT NULL AND v_pref IS DISTINCT FROM left(v_row.name, 50) THEN
+		PERFORM cliente_prefers(p_user, p_cliente::uuid, v_row.name);
 	END IF;
 
 	INSERT INTO messages (user_id, device_id, instance_id, instance, request_key, quota_hour, quota_day, lease_until)
@@ -323,32 +288,6 @@ BEGIN
 	WHERE state = 'sending' AND lease_until < clock_timestamp();
 	GET DIAGNOSTICS v_n = ROW_COUNT;
 	DELETE FROM early_acks WHERE at < clock_timestamp() - interval '1 hour';
-	RETURN v_n;
-END $$;
-
--- The counters as seed 003's cron jobs leave them: 0 where the window is over. What is sent does not
--- depend on these: windows roll by the clock.
-CREATE FUNCTION quotas_reset_hour() RETURNS integer
-LANGUAGE plpgsql AS $$
-DECLARE
-	v_hour timestamptz := quota_hour(clock_timestamp());
-	v_n    integer;
-BEGIN
-	UPDATE instances SET msgs_enviadas_hora = 0
-	WHERE msgs_enviadas_hora > 0 AND (quota_hour < v_hour OR quota_hour IS NULL);
-	GET DIAGNOSTICS v_n = ROW_COUNT;
-	RETURN v_n;
-END $$;
-
-CREATE FUNCTION quotas_reset_day() RETURNS integer
-LANGUAGE plpgsql AS $$
-DECLARE
-	v_day date := quota_day(clock_timestamp());
-	v_n   integer;
-BEGIN
-	UPDATE instances SET msgs_enviadas_dia = 0
-	WHERE msgs_enviadas_dia > 0 AND (quota_day < v_day OR quota_day IS NULL);
-	GET DIAGNOSTICS v_n = ROW_COUNT;
 	RETURN v_n;
 END $$;
 

@@ -71,10 +71,12 @@ BEGIN
 END $$;
 
 -- Stores an event and applies it, in one statement. 'duplicate' if it was stored before, else
--- the outcome (see the column).
+-- the outcome (see the column). p_tell: what the owner's webhook is to hear of it beyond the status,
+-- {"type", "data", "once"} (event_emit in change `events`).
 CREATE FUNCTION webhook_store(p_server uuid, p_dedupe text, p_event text, p_event_id text,
 	p_request_id text, p_session text, p_at timestamptz, p_generation bigint, p_status text,
-	p_status_at timestamptz, p_phone text, p_profile text, p_release boolean, p_payload json)
+	p_status_at timestamptz, p_phone text, p_profile text, p_release boolean, p_payload json,
+	p_tell jsonb DEFAULT NULL)
 RETURNS text
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -92,6 +94,8 @@ BEGIN
 	END IF;
 	v_expected := CASE WHEN v_row.id IS NULL THEN 'unknown-session'
 		WHEN p_generation <> v_row.generation THEN 'former'
+		-- a message without a generation: one from before this assignment is a former owner's
+		WHEN p_status IS NULL AND p_generation IS NULL AND p_at < v_row.assigned_at - interval '1 minute' THEN 'former'
 		WHEN p_status IS NULL THEN 'kept' ELSE 'applied' END;
 	INSERT INTO webhook_events (server_id, dedupe, event, event_id, request_id, session, instance_id, epoch,
 		gateway_at, outcome, payload)
@@ -101,7 +105,12 @@ BEGIN
 	RETURNING id INTO v_id;
 	IF v_id IS NULL THEN
 		RETURN 'duplicate';
-	ELSIF v_expected <> 'applied' THEN
+	END IF;
+	IF p_tell IS NOT NULL AND v_expected IN ('kept', 'applied') AND v_row.lifecycle = 'assigned' THEN
+		PERFORM event_emit(v_row.assigned_to_user_id, v_row.device_id, p_tell->>'type',
+			jsonb_build_object('instance', v_row.name) || (p_tell->'data'), p_at, p_tell->>'once');
+	END IF;
+	IF v_expected <> 'applied' THEN
 		RETURN v_expected;
 	END IF;
 

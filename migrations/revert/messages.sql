@@ -1,7 +1,5 @@
 -- Revert wapool:messages from pg
 BEGIN;
-DROP FUNCTION quotas_reset_day();
-DROP FUNCTION quotas_reset_hour();
 DROP FUNCTION messages_expire();
 DROP FUNCTION message_ack(uuid, text, integer);
 DROP FUNCTION message_end(uuid, text, text, text);
@@ -10,17 +8,10 @@ DROP FUNCTION message_begin(uuid, text, boolean, uuid, text, text, text, interva
 DROP FUNCTION instances_by_strategy(uuid[], text, varchar, date);
 DROP FUNCTION why_unavailable(uuid[], uuid, timestamptz, date);
 DROP TYPE message_start;
+DROP FUNCTION cliente_prefers(uuid, uuid, varchar);
+DROP FUNCTION cliente_preferred(uuid, uuid);
 DROP FUNCTION quota_return(uuid, timestamptz, date);
 DROP FUNCTION quota_take(uuid, uuid[], timestamptz, date);
 DROP TABLE early_acks;
 DROP TABLE messages;
-DROP FUNCTION used_day(instances, date);
-DROP FUNCTION used_hour(instances, timestamptz);
-DROP FUNCTION quota_day_end(date);
-DROP FUNCTION quota_day(timestamptz);
-DROP FUNCTION quota_hour(timestamptz);
-DROP SEQUENCE chosen_seq;
-ALTER TABLE instances DROP COLUMN chosen, DROP COLUMN quota_day, DROP COLUMN quota_hour;
-DROP FUNCTION installation_tz(text);
-ALTER TABLE installation DROP COLUMN tz;
 COMMIT;

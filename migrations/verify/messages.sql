@@ -3,12 +3,8 @@ BEGIN;
 SELECT id, user_id, device_id, instance_id, instance, request_key, state, gateway_id, error, quota_hour,
 	quota_day, lease_until, created_at, updated_at FROM messages WHERE false;
 SELECT instance_id, gateway_id, ack, at FROM early_acks WHERE false;
-SELECT quota_hour, quota_day, chosen FROM instances WHERE false;
-SELECT tz FROM installation WHERE false;
 SELECT has_function_privilege('message_begin(uuid, text, boolean, uuid, text, text, text, interval)', 'execute');
 SELECT has_function_privilege('message_end(uuid, text, text, text)', 'execute');
 SELECT has_function_privilege('message_ack(uuid, text, integer)', 'execute');
 SELECT has_function_privilege('messages_expire()', 'execute');
-SELECT has_function_privilege('quotas_reset_hour()', 'execute');
-SELECT has_function_privilege('quotas_reset_day()', 'execute');
 ROLLBACK;

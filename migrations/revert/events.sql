@@ -1,0 +1,27 @@
+-- Revert wapool:events from pg
+BEGIN;
+DROP VIEW outbox_status;
+DROP FUNCTION events_prune(interval, interval, integer);
+DROP FUNCTION deliveries_replay(uuid, uuid, integer);
+DROP FUNCTION subscription_rotate(uuid, text, interval);
+DROP FUNCTION subscription_put(uuid, uuid, uuid, text, text[], text);
+DROP FUNCTION lanes_due(integer);
+DROP FUNCTION delivery_settle(uuid, uuid, uuid, bigint, text, text, interval, interval, boolean, interval);
+DROP FUNCTION subscription_failed(uuid, text, interval, boolean, interval);
+DROP FUNCTION lane_leave(uuid, uuid, uuid, interval);
+DROP FUNCTION lane_next(uuid, uuid, uuid, interval);
+DROP FUNCTION lane_give_back(uuid, uuid, interval);
+DROP FUNCTION lane_hold(uuid, uuid, uuid);
+DROP FUNCTION lane_claim(interval, integer);
+DROP FUNCTION lane_park(event_lanes);
+DROP TYPE event_lane;
+DROP TRIGGER tell ON instances;
+DROP FUNCTION instances_tell();
+DROP FUNCTION event_written();
+DROP FUNCTION event_emit(uuid, uuid, text, jsonb, timestamptz, text);
+DROP FUNCTION event_subscriber(uuid, uuid, text);
+DROP TABLE event_lanes;
+DROP TABLE deliveries;
+DROP TABLE outbox;
+DROP TABLE event_subscriptions;
+COMMIT;
