@@ -50,8 +50,7 @@ list(struct app *app, struct request *rq, struct response *rs)
 
 	if (!auth_user(app, rq, &u, rs))
 		return;
-	r = db_query(
-		app->db, rq->deadline, &stmt_list, (const char *[]){u.id}, &e);
+	r = db_query(app->db, rq->deadline, &stmt_list, (const char *[]){u.id}, &e);
 	if (r == NULL) {
 		response_error(rs, rq, &e);
 		return;
@@ -92,8 +91,8 @@ log_out(struct app *app, struct request *rq, const struct user *u, const json_t 
 	if (!device_of_body(rq, body, &device, rs))
 		return;
 	if (device == NULL) {
-		response_invalid(rs, rq, "/device_id",
-			message_text(MSG_WANT_DEVICE, rq->lang));
+		response_invalid(
+			rs, rq, "/device_id", message_text(MSG_WANT_DEVICE, rq->lang));
 		return;
 	}
 	ok = forget ? remove_device(app, rq, u, device, &known, &e)

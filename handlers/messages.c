@@ -46,7 +46,8 @@ is_chat_id(const char *s)
 }
 
 static bool
-refuse(const struct request *rq, struct response *rs, const char *pointer, enum message m)
+refuse(const struct request *rq, struct response *rs, const char *pointer,
+	enum message m)
 {
 	response_invalid(rs, rq, pointer, message_text(m, rq->lang));
 	return false;
@@ -97,7 +98,8 @@ read_choice(const struct request *rq, struct input *in, struct response *rs)
 		return refuse(rq, rs, "/strategy", MSG_WANT_STRATEGY);
 	for (size_t i = 0; i < sizeof(strategies) / sizeof(strategies[0]); i++)
 		known = known ||
-			(w->strategy != NULL && strcmp(w->strategy, strategies[i]) == 0);
+			(w->strategy != NULL &&
+				strcmp(w->strategy, strategies[i]) == 0);
 	if (w->strategy != NULL && !known)
 		return refuse(rq, rs, "/strategy", MSG_WANT_STRATEGY);
 	return true;
@@ -150,9 +152,8 @@ static void
 answer_refusal(
 	const struct request *rq, const struct send_refusal *why, struct response *rs)
 {
-	const char *detail = why->detail != MSG__MAX
-		? message_text(why->detail, rq->lang)
-		: NULL;
+	const char *detail =
+		why->detail != MSG__MAX ? message_text(why->detail, rq->lang) : NULL;
 	char seconds[16];
 
 	if (why->problem == PROBLEM_INVALID)

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-static const struct gateway *const drivers[] = {&gateway_waha};
+static const struct gateway *const drivers[] = {&gateway_waha, &gateway_gowa};
 
 const struct gateway *
 gateway_of(const char *kind)

@@ -126,6 +126,16 @@ typedef bool session_fn(const struct session *s, void *ctx);
 
 struct gateway {
 	const char *kind;
+	/* It tells nobody of connections: while somebody waits for a scan, the helper asks
+	 * for the state every two seconds. */
+	bool polled;
+	/*
+	 * 0: a started session shows a QR by itself, and asking for it is free. Otherwise
+	 * `qr` and `pairing_code` begin a pairing run, also of a stopped session nobody is
+	 * paired with; that ends the run before, whose QR is void from then on. What `qr`
+	 * gave is good for that many milliseconds: whoever shows it keeps it (lib/qr-run).
+	 */
+	int qr_run_ms;
 	/* Makes the session, stopped, with our webhooks. ERR_CONFLICT: the
 	 * name is taken. */
 	bool (*create)(struct http *, const struct server *,
@@ -174,6 +184,7 @@ struct gateway {
 };
 
 extern const struct gateway gateway_waha;
+extern const struct gateway gateway_gowa;
 
 /* The driver of that kind, or NULL. */
 const struct gateway *gateway_of(const char *kind);

@@ -19,22 +19,34 @@ to_hex(const unsigned char *bytes, size_t n, char *out)
 	out[2 * n] = '\0';
 }
 
+static bool
+hmac_hex(const EVP_MD *algorithm, const void *key, size_t klen, const void *data,
+	size_t n, char *out)
+{
+	unsigned char mac[EVP_MAX_MD_SIZE];
+	unsigned int size = 0;
+
+	out[0] = '\0';
+	if (klen > INT_MAX ||
+		HMAC(algorithm, klen > 0 ? key : "", (int)klen, n > 0 ? data : "", n,
+			mac, &size) == NULL)
+		return false;
+	to_hex(mac, size, out);
+	return true;
+}
+
 bool
 hmac_sha512_hex(const void *key, size_t klen, const void *data, size_t n,
 	char out[HMAC_SHA512_HEX_SIZE])
 {
-	unsigned char mac[SHA512_DIGEST_LENGTH];
-	unsigned int size = 0;
+	return hmac_hex(EVP_sha512(), key, klen, data, n, out);
+}
 
-	out[0] = '\0';
-	if (klen > INT_MAX)
-		return false;
-	if (HMAC(EVP_sha512(), klen > 0 ? key : "", (int)klen, n > 0 ? data : "", n,
-		    mac, &size) == NULL ||
-		size != sizeof(mac))
-		return false;
-	to_hex(mac, sizeof(mac), out);
-	return true;
+bool
+hmac_sha256_hex(const void *key, size_t klen, const void *data, size_t n,
+	char out[HMAC_SHA256_HEX_SIZE])
+{
+	return hmac_hex(EVP_sha256(), key, klen, data, n, out);
 }
 
 bool

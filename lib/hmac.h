@@ -1,6 +1,7 @@
 /*
- * hmac: HMAC-SHA-512 as gateways sign their webhooks (RFC 2104; WAHA sends it in hex as
- * X-Webhook-Hmac), its comparison in constant time, and SHA-256 fingerprints.
+ * hmac: HMACs as gateways sign their webhooks (RFC 2104, in hex: WAHA with SHA-512 as
+ * X-Webhook-Hmac, GOWA with SHA-256 as X-Hub-Signature-256), their comparison in constant
+ * time, and SHA-256 fingerprints.
  *
  * Pure functions over OpenSSL, safe from any thread.
  */
@@ -11,6 +12,7 @@
 #include <stddef.h>
 
 #define HMAC_SHA512_HEX_SIZE 129 /* hex digits of HMAC-SHA-512 and the NUL */
+#define HMAC_SHA256_HEX_SIZE 65  /* likewise of HMAC-SHA-256 */
 #define SHA256_HEX_SIZE 65       /* hex digits of SHA-256 and the NUL */
 
 /* Writes HMAC-SHA-512 of n bytes of data under klen bytes of key as lower-case hex into
@@ -18,6 +20,10 @@
  * exceeds INT_MAX or OpenSSL fails (memory). */
 bool hmac_sha512_hex(const void *key, size_t klen, const void *data, size_t n,
 	char out[HMAC_SHA512_HEX_SIZE]);
+
+/* The same with HMAC-SHA-256. */
+bool hmac_sha256_hex(const void *key, size_t klen, const void *data, size_t n,
+	char out[HMAC_SHA256_HEX_SIZE]);
 
 /* Writes SHA-256 of n bytes of data as lower-case hex into out. data may be NULL if n
  * is 0. False, and out "", if OpenSSL fails (memory). */

@@ -11,15 +11,18 @@ static const char *const messages[][2] = {
 		"WhatsApp disconnected successfully"},
 	[MSG_NOT_CONNECTED] = {"WhatsApp não conectado", "WhatsApp not connected"},
 	[MSG_SENT] = {"Mensagem enviada", "Message sent"},
-	[MSG_SEND_UNKNOWN] = {"Não sabemos se a mensagem saiu: o WhatsApp não respondeu a "
+	[MSG_SEND_UNKNOWN] = {"Não sabemos se a mensagem saiu: o WhatsApp não "
+			      "respondeu a "
 			      "tempo. Ela não será repetida.",
 		"It is not known whether the message went out: WhatsApp did not answer "
 		"in time. It will not be repeated."},
-	[MSG_NO_DEVICE_YET] = {"Nenhum WhatsApp está conectado a esta conta. Conecte um "
+	[MSG_NO_DEVICE_YET] = {"Nenhum WhatsApp está conectado a esta conta. Conecte "
+			       "um "
 			       "para enviar.",
 		"No WhatsApp is connected to this account. Connect one to send."},
-	[MSG_ALL_DISCONNECTED] = {"O WhatsApp está desconectado. Reconecte-o para enviar.",
-		"The WhatsApp is disconnected. Reconnect it to send."},
+	[MSG_ALL_DISCONNECTED] =
+		{"O WhatsApp está desconectado. Reconecte-o para enviar.",
+			"The WhatsApp is disconnected. Reconnect it to send."},
 	[MSG_HOUR_USED] = {"A cota de mensagens desta hora acabou.",
 		"This hour's messages are used up."},
 	[MSG_DAY_USED] = {"A cota de mensagens de hoje acabou.",
@@ -45,11 +48,11 @@ static const char *const messages[][2] = {
 	[MSG_WANT_STRATEGY] = {"A strategy é \"sticky\", \"round_robin\" ou "
 			       "\"least_loaded\".",
 		"The strategy is \"sticky\", \"round_robin\" or \"least_loaded\"."},
-	[MSG_WANT_CLIENT] = {"O clienteId é um UUID.",
-		"A clienteId is a UUID."},
+	[MSG_WANT_CLIENT] = {"O clienteId é um UUID.", "A clienteId is a UUID."},
 	[MSG_WANT_DEVICE_NAME] = {"O nome do dispositivo tem de 1 a 100 caracteres.",
 		"A device's name has 1 to 100 characters."},
-	[MSG_WHICH_DEVICE] = {"Você tem mais de um dispositivo: informe deviceId, clienteId "
+	[MSG_WHICH_DEVICE] = {"Você tem mais de um dispositivo: informe deviceId, "
+			      "clienteId "
 			      "ou strategy.",
 		"You have more than one device: give deviceId, clienteId or strategy."},
 };
@@ -156,8 +159,10 @@ static const struct problem_info problems[] = {
 			"The message quota is used up. Try again later."}},
 	[PROBLEM_DEVICE_LIMIT] = {409, 0, "device-limit",
 		{"Limite de dispositivos atingido", "Device limit reached"},
-		{"Esta conta não pode ter mais dispositivos. Remova um para adicionar outro.",
-			"This account cannot have more devices. Remove one to add another."}},
+		{"Esta conta não pode ter mais dispositivos. Remova um para adicionar "
+		 "outro.",
+			"This account cannot have more devices. Remove one to add "
+			"another."}},
 };
 
 const char *

@@ -85,9 +85,8 @@ read_start(const PGresult *r, struct send_result *out, struct send_refusal *why)
 		return true;
 	if (strcmp(outcome, "repeat") == 0) {
 		out->repeated = true;
-		out->state = strcmp(db_text(r, 0, STATE), "unknown") == 0
-			? SEND_UNKNOWN
-			: SEND_SENT;
+		out->state = strcmp(db_text(r, 0, STATE), "unknown") == 0 ? SEND_UNKNOWN
+									  : SEND_SENT;
 		return true;
 	}
 	*why = (struct send_refusal){

@@ -1,6 +1,8 @@
 -- Deploy wapool:messages to pg
 BEGIN;
 
+CREATE TABLE clientes (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), user_id uuid REFERENCES users (id) ON DELETE CASCADE, instancia_preferida varchar(50)); -- TEMP
+
 -- One message out. Neither its text nor its recipient is kept.
 CREATE TABLE messages (
 	id          uuid PRIMARY KEY DEFAULT gen_random_uuid(),

@@ -29,6 +29,7 @@
 enum fake_kind {
 	FAKE_ANSWER, /* the text as it is, then the connection is kept */
 	FAKE_JSON,   /* a whole answer: `status` and the text as application/json */
+	FAKE_FILE,   /* likewise, of the bytes of the file that text names */
 	FAKE_CLOSE,  /* the text as it is, then the end of the connection */
 	FAKE_RESET,  /* the text, then a reset */
 	FAKE_HANG,   /* the text, then nothing until the client goes */
@@ -121,6 +122,22 @@ fake_send_json(int fd, const struct fake_step *step)
 	fake_send(fd, step->text);
 }
 
+static inline void
+fake_send_file(int fd, const struct fake_step *step)
+{
+	FILE *f = fopen(step->text, "rb");
+	char bytes[8192], head[80];
+	size_t n;
+
+	ck_assert_ptr_nonnull(f);
+	n = fread(bytes, 1, sizeof(bytes), f);
+	fclose(f);
+	snprintf(head, sizeof(head),
+		"HTTP/1.1 %d Whatever\r\nContent-Length: %zu\r\n\r\n", step->status, n);
+	fake_send(fd, head);
+	ck_assert_int_eq(send(fd, bytes, n, MSG_NOSIGNAL), (ssize_t)n);
+}
+
 /* Sends without end: a byte each 20 ms, or many. */
 static inline void
 fake_pour(const struct fake *f, int fd, bool fast)
@@ -142,11 +159,14 @@ fake_do(const struct fake *f, int fd, const struct fake_step *step)
 
 	if (step->kind == FAKE_JSON)
 		fake_send_json(fd, step);
+	else if (step->kind == FAKE_FILE)
+		fake_send_file(fd, step);
 	else if (step->text != NULL)
 		fake_send(fd, step->text);
 	switch (step->kind) {
 	case FAKE_ANSWER:
 	case FAKE_JSON:
+	case FAKE_FILE:
 		return true;
 	case FAKE_RESET:
 		setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));

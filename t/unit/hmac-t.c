@@ -20,6 +20,18 @@ START_TEST(waha_documents_this_signature)
 }
 END_TEST
 
+/* RFC 4231 section 4.3 */
+START_TEST(gowa_signs_with_sha256)
+{
+	static const char data[] = "what do ya want for nothing?";
+	char mac[HMAC_SHA256_HEX_SIZE];
+
+	ck_assert(hmac_sha256_hex("Jefe", 4, data, strlen(data), mac));
+	ck_assert_str_eq(mac,
+		"5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+}
+END_TEST
+
 /* RFC 4231 section 4; `repeat` bytes of value key[0] or data[0] where not 0 */
 static const struct vector {
 	const char *key;
@@ -159,6 +171,7 @@ main(void)
 
 	suite_add_tcase(s, t);
 	tcase_add_test(t, waha_documents_this_signature);
+	tcase_add_test(t, gowa_signs_with_sha256);
 	tcase_add_loop_test(
 		t, rfc4231_vectors_hold, 0, sizeof(vectors) / sizeof(vectors[0]));
 	tcase_add_test(t, nothing_is_hashed_without_a_pointer);

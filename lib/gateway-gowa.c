@@ -1,0 +1,557 @@
+/*
+ * GOWA (go-whatsapp-web-multidevice), 8.10 to 9.2; a session is one of its devices. What
+ * shapes this file: every answer is {"code","message","results"}; an unknown device and
+ * a name that is taken are 500s that only their text tells apart; a 401 in JSON speaks of
+ * WhatsApp, one in plain text of our key; no webhook tells of connections, so states are
+ * asked for; there is no start: `login` begins a pairing run, ending the one before, and
+ * `reconnect` wakes what is paired; the QR comes as a link to a picture of the run's first
+ * reference.
+ */
+#include "lib/gateway-gowa-int.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/qr-read.h"
+#include "lib/utf8.h"
+
+#define LIST_MAX (64u << 20)
+#define PICTURE_MAX (256u << 10) /* bytes; GOWA's have 2 KiB */
+#define LINK_MAX 200
+/* The first reference of a run is good for 60 s; some of them pass before it is seen. */
+#define QR_RUN_MS 45000
+
+static void
+auth(const struct server *s, struct buf *line)
+{
+	if (*s->key == '\0')
+		return;
+	buf_puts(line, "Authorization: Basic ");
+	buf_base64(line, s->key, strlen(s->key));
+}
+
+static bool
+ends_with(const char *text, const char *end)
+{
+	size_t n = text != NULL ? strlen(text) : 0, k = strlen(end);
+
+	return n >= k && strcmp(text + n - k, end) == 0;
+}
+
+/* A 500 is about anything; its text says what. */
+static enum err_code
+judge_500(const char *code, const char *message)
+{
+	if (ends_with(message, "not found"))
+		return ERR_NOT_FOUND;
+	if (ends_with(message, "already exists") ||
+		ends_with(message, "is not logged in (session deleted)") ||
+		ends_with(message, "client not initialized") ||
+		strcmp(code, "SESSION_SAVED_ERROR") == 0)
+		return ERR_CONFLICT;
+	return ERR_UNAVAILABLE;
+}
+
+static enum err_code
+judge(int status, const json_t *v)
+{
+	const char *code = gateway_text(v, "code");
+
+	if (code == NULL) /* not GOWA's form: a proxy, Basic auth, an unknown path */
+		return status == 404 ? ERR_PROTOCOL : gateway_judge(status, v);
+	if (status < 300)
+		return strcmp(code, "SUCCESS") == 0 ? ERR_NONE : ERR_PROTOCOL;
+	if (status == 401 || strcmp(code, "ALREADY_LOGGED_IN") == 0)
+		return ERR_CONFLICT;
+	if (status == 500)
+		return judge_500(code, gateway_text(v, "message"));
+	return gateway_judge(status, v);
+}
+
+static const struct gateway_dialect dialect = {
+	.product = "GOWA", .auth = auth, .judge = judge};
+
+/* The `results` of a call: a new reference, JSON null if there are none. NULL with *e. */
+static json_t *
+fetch(struct http *h, const struct server *s, const struct gateway_call *call,
+	deadline_t d, struct err *e)
+{
+	json_t *v = gateway_fetch(&dialect, h, s, call, d, e), *results = NULL;
+
+	if (v != NULL && gateway_text(v, "code") == NULL)
+		err_set(e, ERR_PROTOCOL, "this is not GOWA: its answer has no code");
+	else if (v != NULL && (results = json_object_get(v, "results")) == NULL)
+		results = json_null();
+	else
+		json_incref(results);
+	json_decref(v);
+	return results;
+}
+
+/* A call of which only success matters, to one device. */
+static bool
+command(struct http *h, const struct server *s, const struct gateway_call *call,
+	bool absent_ok, deadline_t d, struct err *e)
+{
+	struct err why = ERR_INIT;
+	json_t *results = fetch(h, s, call, d, &why);
+	bool ok = results != NULL || (absent_ok && why.code == ERR_NOT_FOUND);
+
+	if (!ok)
+		err_pass(e, &why);
+	json_decref(results);
+	return ok;
+}
+
+/* "5511999999999:12@s.whatsapp.net" is the twelfth device of 5511999999999. */
+static void
+read_phone(const char *jid, char *out, size_t size)
+{
+	size_t n = jid != NULL ? strspn(jid, "0123456789") : 0;
+
+	if (n > 0 && n < 32)
+		snprintf(out, size, "%.*s@c.us", (int)n, jid);
+}
+
+/* Without a phone, `connected` waits for one; with it, it is not logged in yet. */
+static enum session_state
+state_of(const char *word, bool has_phone)
+{
+	if (strcmp(word, "logged_in") == 0)
+		return SESSION_WORKING;
+	if (strcmp(word, "connected") == 0)
+		return has_phone ? SESSION_STARTING : SESSION_SCAN;
+	if (strcmp(word, "connecting") == 0)
+		return SESSION_STARTING;
+	return strcmp(word, "disconnected") == 0 ? SESSION_STOPPED : SESSION_OTHER;
+}
+
+static bool
+read_device(const json_t *o, struct session *out, struct err *e)
+{
+	const char *name = gateway_text(o, "id"), *word = gateway_text(o, "state");
+
+	if (name == NULL || word == NULL || strlen(name) >= sizeof(out->name))
+		return err_set(e, ERR_PROTOCOL, "GOWA's device has no id or state");
+	*out = (struct session){0};
+	read_phone(gateway_text(o, "jid"), out->phone, sizeof(out->phone));
+	out->state = state_of(word, *out->phone != '\0');
+	if (out->state != SESSION_OTHER)
+		word = gateway_word(out->state);
+	utf8_copy(out->name, sizeof(out->name), name);
+	utf8_copy(out->word, sizeof(out->word), word);
+	utf8_copy(out->profile, sizeof(out->profile), gateway_text(o, "display_name"));
+	return true;
+}
+
+/* What is asked of GOWA about webhooks; NULL if our URL or secret is no valid text. An
+ * empty secret would make it sign with a secret that everybody knows: then no webhook. */
+static json_t *
+webhook_config(const struct server *s)
+{
+	bool wanted = *s->webhook_url != '\0' && *s->webhook_secret != '\0';
+
+	return json_pack("{s:s, s:s, s:s}", "webhook_url", wanted ? s->webhook_url : "",
+		"webhook_secret", wanted ? s->webhook_secret : "", "webhook_events",
+		GOWA_EVENTS);
+}
+
+static bool
+gowa_create(struct http *h, const struct server *s, const struct session_spec *spec,
+	deadline_t d, struct err *e)
+{
+	json_t *body = webhook_config(s), *v = NULL;
+	const char *id;
+	bool ok = false;
+
+	if (body == NULL ||
+		json_object_set_new(body, "device_id", json_string(spec->name)) != 0) {
+		err_set(e, ERR_INPUT, "the device's name or URLs are not valid text");
+		goto out;
+	}
+	v = fetch(h, s,
+		&(struct gateway_call){
+			.method = "POST", .path = "/devices", .body = body},
+		d, e);
+	id = gateway_text(v, "id");
+	if (v != NULL)
+		ok = (id != NULL && strcmp(id, spec->name) == 0) ||
+			err_set(e, ERR_PROTOCOL, "GOWA made a device of another name");
+out:
+	json_decref(body);
+	json_decref(v);
+	return ok;
+}
+
+/* Begins a pairing run; *results is GOWA's answer, which the caller releases. */
+static bool
+login(struct http *h, const struct server *s, const char *name, json_t **results,
+	deadline_t d, struct err *e)
+{
+	*results = fetch(h, s,
+		&(struct gateway_call){
+			.method = "GET", .path = "/devices/%s/login", .name = name},
+		d, e);
+	return *results != NULL;
+}
+
+/* What is paired comes back; what is not begins a pairing run. */
+static bool
+gowa_start(struct http *h, const struct server *s, const char *name, deadline_t d,
+	struct err *e)
+{
+	struct err why = ERR_INIT;
+	json_t *results = NULL;
+	bool ok = command(h, s,
+		&(struct gateway_call){.method = "POST",
+			.path = "/devices/%s/reconnect",
+			.name = name},
+		false, d, &why);
+
+	if (!ok && why.code == ERR_CONFLICT) {
+		err_clear(&why);
+		ok = login(h, s, name, &results, d, &why);
+	}
+	if (!ok)
+		err_pass(e, &why);
+	json_decref(results);
+	return ok;
+}
+
+static bool
+gowa_logout(struct http *h, const struct server *s, const char *name, deadline_t d,
+	struct err *e)
+{
+	return command(h, s,
+		&(struct gateway_call){.method = "POST",
+			.path = "/devices/%s/logout",
+			.name = name,
+			.repeat = true},
+		true, d, e);
+}
+
+static bool
+gowa_remove(struct http *h, const struct server *s, const char *name, deadline_t d,
+	struct err *e)
+{
+	return command(h, s,
+		&(struct gateway_call){.method = "DELETE",
+			.path = "/devices/%s",
+			.name = name,
+			.repeat = true},
+		true, d, e);
+}
+
+static bool
+gowa_state(struct http *h, const struct server *s, const char *name,
+	struct session *out, deadline_t d, struct err *e)
+{
+	json_t *v = fetch(h, s,
+		&(struct gateway_call){.method = "GET",
+			.path = "/devices/%s",
+			.name = name,
+			.repeat = true},
+		d, e);
+	bool ok = v != NULL && read_device(v, out, e);
+
+	json_decref(v);
+	return ok;
+}
+
+/* There is no such call. A pairing run is ended by a logout, which costs nobody his
+ * phone; what is paired can only be unpaired, so it is refused. */
+static bool
+gowa_stop(struct http *h, const struct server *s, const char *name, deadline_t d,
+	struct err *e)
+{
+	struct err why = ERR_INIT;
+	struct session now;
+
+	if (!gowa_state(h, s, name, &now, d, &why)) {
+		if (why.code == ERR_NOT_FOUND)
+			return true;
+		err_pass(e, &why);
+		return false;
+	}
+	if (now.state == SESSION_STOPPED)
+		return true;
+	if (*now.phone == '\0' && now.state == SESSION_SCAN)
+		return gowa_logout(h, s, name, d, e);
+	return err_set(
+		e, ERR_CONFLICT, "GOWA cannot stop a device without unpairing it");
+}
+
+static bool
+gowa_list(struct http *h, const struct server *s, session_fn *each, void *ctx,
+	deadline_t d, struct err *e)
+{
+	json_t *v = fetch(h, s,
+		&(struct gateway_call){.method = "GET",
+			.path = "/devices",
+			.max_answer = LIST_MAX,
+			.repeat = true},
+		d, e);
+	struct session one;
+	json_t *row;
+	size_t i;
+	bool ok = false;
+
+	/* none at all are null */
+	if (v != NULL && !json_is_array(v) && !json_is_null(v)) {
+		err_set(e, ERR_PROTOCOL, "GOWA's list is not an array");
+		goto out;
+	}
+	json_array_foreach(v, i, row)
+	{
+		if (!read_device(row, &one, e))
+			goto out;
+		if (!each(&one, ctx))
+			break;
+	}
+	ok = v != NULL;
+out:
+	json_decref(v);
+	return ok;
+}
+
+/* The picture's path on the server that we know: a link may name any host. */
+static const char *
+picture_path(const char *link)
+{
+	const char *path = link != NULL ? strstr(link, "/statics/") : NULL;
+	size_t n = path != NULL ? strlen(path) : 0;
+
+	if (n == 0 || n > LINK_MAX || strstr(path, "..") != NULL ||
+		strspn(path,
+			"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+			"0123456789/._-") != n)
+		return NULL;
+	return path;
+}
+
+static bool
+gowa_qr(struct http *h, const struct server *s, const char *name, struct buf *value,
+	deadline_t d, struct err *e)
+{
+	json_t *results = NULL;
+	const char *path;
+	struct buf png;
+	bool ok = false;
+
+	buf_init(&png, PICTURE_MAX);
+	if (!login(h, s, name, &results, d, e))
+		goto out;
+	path = picture_path(gateway_text(results, "qr_link"));
+	if (path == NULL) {
+		err_set(e, ERR_PROTOCOL, "GOWA's QR has no usable link");
+		goto out;
+	}
+	ok = gateway_bytes(&dialect, h, s,
+		     &(struct gateway_call){.method = "GET",
+			     .path = path,
+			     .max_answer = PICTURE_MAX,
+			     .repeat = true},
+		     &png, d, e) &&
+		qr_read(buf_str(&png), png.len, value, e);
+out:
+	buf_free(&png);
+	json_decref(results);
+	return ok;
+}
+
+static bool
+gowa_pairing_code(struct http *h, const struct server *s, const char *name,
+	const char *number, struct buf *code, deadline_t d, struct err *e)
+{
+	const char *text = NULL;
+	json_t *v = NULL;
+	struct buf query;
+	bool ok = false;
+
+	buf_init(&query, 200);
+	buf_puts(&query, "?phone=");
+	if (!http_escape(&query, number)) {
+		err_set(e, ERR_INPUT, "the number is too long");
+		goto out;
+	}
+	v = fetch(h, s,
+		&(struct gateway_call){.method = "POST",
+			.path = "/devices/%s/login/code",
+			.name = name,
+			.query = buf_str(&query)},
+		d, e);
+	text = gateway_text(v, "pair_code");
+	if (v != NULL && (text == NULL || *text == '\0' || strlen(text) > 32))
+		err_set(e, ERR_PROTOCOL, "GOWA's pairing code is missing");
+	else if (v != NULL)
+		ok = buf_puts(code, text);
+out:
+	buf_free(&query);
+	json_decref(v);
+	return ok;
+}
+
+/* Chats of users live at s.whatsapp.net; other ids are as they are. */
+static json_t *
+text_body(const struct text_message *m)
+{
+	const char *at = strchr(m->chat, '@');
+	json_t *body;
+	struct buf jid;
+
+	buf_init(&jid, 300);
+	buf_add(&jid, m->chat, at != NULL ? (size_t)(at - m->chat) : strlen(m->chat));
+	if (at == NULL || strcmp(at, "@c.us") == 0)
+		buf_puts(&jid, "@s.whatsapp.net");
+	else
+		buf_puts(&jid, at);
+	body = jid.failed
+		? NULL
+		: json_pack("{s:s, s:s}", "phone", buf_str(&jid), "message", m->text);
+	buf_free(&jid);
+	return body;
+}
+
+static bool
+read_sent(const json_t *v, struct sent *out, struct err *e)
+{
+	const char *id = gateway_text(v, "message_id");
+
+	if (id == NULL || *id == '\0' || strlen(id) >= sizeof(out->id))
+		return err_set(e, ERR_PROTOCOL, "GOWA's message has no id");
+	utf8_copy(out->id, sizeof(out->id), id);
+	return true;
+}
+
+static bool
+gowa_send_text(struct http *h, const struct server *s, const char *name,
+	const struct text_message *m, struct sent *out, deadline_t d, struct err *e)
+{
+	json_t *body = text_body(m), *v = NULL;
+	struct err why = ERR_INIT;
+	bool left = false, ok;
+	struct buf device;
+
+	*out = (struct sent){0};
+	buf_init(&device, 1024);
+	buf_puts(&device, "X-Device-Id: "); /* also GOWA's own clients escape it */
+	if (!http_escape(&device, name) || body == NULL) {
+		err_set(&why, ERR_INPUT, "the message is not valid text");
+		goto out;
+	}
+	v = fetch(h, s,
+		&(struct gateway_call){.method = "POST",
+			.path = "/send/message",
+			.header = buf_str(&device),
+			.body = body,
+			.sent = &left},
+		d, &why);
+out:
+	ok = v != NULL && read_sent(v, out, &why);
+	if (!ok) {
+		out->unknown = gateway_may_have_sent(left, &why);
+		err_pass(e, &why);
+	}
+	buf_free(&device);
+	json_decref(body);
+	json_decref(v);
+	return ok;
+}
+
+/* *has: GOWA has the device's webhook as it should be. */
+static bool
+has_webhook(struct http *h, const struct server *s, const char *name,
+	const json_t *want, bool *has, deadline_t d, struct err *e)
+{
+	static const char *const members[] = {
+		"webhook_url", "webhook_secret", "webhook_events"};
+	json_t *v = fetch(h, s,
+		&(struct gateway_call){.method = "GET",
+			.path = "/devices/%s/webhook",
+			.name = name,
+			.repeat = true},
+		d, e);
+	bool ok = v != NULL;
+
+	*has = ok;
+	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
+		*has = *has &&
+			json_equal(json_object_get(v, members[i]),
+				json_object_get(want, members[i]));
+	json_decref(v);
+	return ok;
+}
+
+static bool
+gowa_set_webhook(struct http *h, const struct server *s,
+	const struct session_spec *spec, deadline_t d, struct err *e)
+{
+	json_t *body = webhook_config(s);
+	bool has = false, ok = false;
+
+	if (body == NULL)
+		return err_set(e, ERR_INPUT, "the device's URLs are not valid text");
+	if (!has_webhook(h, s, spec->name, body, &has, d, e))
+		goto out;
+	if (!has &&
+		(!command(h, s,
+			 &(struct gateway_call){.method = "PATCH",
+				 .path = "/devices/%s/webhook",
+				 .name = spec->name,
+				 .body = body,
+				 .repeat = true},
+			 false, d, e) ||
+			!has_webhook(h, s, spec->name, body, &has, d, e)))
+		goto out;
+	ok = has || err_set(e, ERR_PROTOCOL, "GOWA did not keep the device's webhook");
+out:
+	json_decref(body);
+	return ok;
+}
+
+/* The list proves that it is GOWA and that our key is good; 8.x does not tell its version. */
+static bool
+gowa_ping(struct http *h, const struct server *s, struct gateway_status *out,
+	deadline_t d, struct err *e)
+{
+	struct err ignored = ERR_INIT;
+	json_t *v = fetch(h, s,
+		&(struct gateway_call){
+			.method = "GET", .path = "/devices", .max_answer = LIST_MAX},
+		d, e);
+	bool ok = v != NULL &&
+		(json_is_array(v) || json_is_null(v) ||
+			err_set(e, ERR_PROTOCOL, "GOWA's list is not an array"));
+
+	*out = (struct gateway_status){0};
+	json_decref(v);
+	if (!ok)
+		return false;
+	v = fetch(h, s, &(struct gateway_call){.method = "GET", .path = "/app/info"}, d,
+		&ignored);
+	utf8_copy(out->version, sizeof(out->version), gateway_text(v, "version"));
+	json_decref(v);
+	return true;
+}
+
+const struct gateway gateway_gowa = {
+	.kind = "gowa",
+	.qr_run_ms = QR_RUN_MS,
+	.polled = true,
+	.create = gowa_create,
+	.start = gowa_start,
+	.restart = gowa_start,
+	.stop = gowa_stop,
+	.logout = gowa_logout,
+	.remove = gowa_remove,
+	.state = gowa_state,
+	.list = gowa_list,
+	.qr = gowa_qr,
+	.pairing_code = gowa_pairing_code,
+	.send_text = gowa_send_text,
+	.set_webhook = gowa_set_webhook,
+	.ping = gowa_ping,
+	.signature_ok = gowa_signature_ok,
+	.parse_webhook = gowa_parse_webhook,
+};
