@@ -1,5 +1,6 @@
 /* POST /api/whatsapp/connect: the button. A QR (or a pairing code) for the user's
- * device, or the news that it is connected already. */
+ * device, or the news that it is connected already.
+ * POST /device/login: the same for one device of several, or for a new one. */
 #include <string.h>
 
 #include "lib/connect.h"
@@ -9,8 +10,10 @@
 #include "lib/phone.h"
 #include "lib/qr.h"
 #include "lib/responder.h"
+#include "lib/utf8.h"
 
 #define ROUTE "/api/whatsapp/connect"
+#define LOGIN "/device/login"
 
 /* What the body asks for; the texts live in `body` and here. */
 struct input {
@@ -94,6 +97,8 @@ answer(const struct request *rq, const struct connect_wish *wish,
 		body = code_body(r, rq->lang);
 	else
 		body = qr_body(r, rq->lang, &e);
+	if (body != NULL) /* as seed 004's clients spell it */
+		json_object_set_new(body, "device_id", json_string(r->claim.device_id));
 	if (body == NULL && err_isset(&e))
 		response_error(rs, rq, &e);
 	else
@@ -174,8 +179,74 @@ connect_device(struct app *app, struct request *rq, struct response *rs)
 	json_decref(in.body);
 }
 
+/* The name that a new device is to have, or NULL. False: it is none, and rs holds the 422. */
+static bool
+read_name(const struct request *rq, const json_t *body, const char **name,
+	struct response *rs)
+{
+	const json_t *v = json_object_get(body, "nome");
+
+	*name = json_string_value(v);
+	if (v == NULL || json_is_null(v))
+		return true;
+	if (*name != NULL && **name != '\0' && utf8_length(*name) <= DEVICE_NAME_MAX)
+		return true;
+	response_invalid(rs, rq, "/nome", message_text(MSG_WANT_DEVICE_NAME, rq->lang));
+	return false;
+}
+
+/* Connects a device that is made for it, and taken back if that comes to nothing. */
+static void
+run_new(struct app *app, struct request *rq, const struct user *u, struct input *in,
+	const char *name, const struct idempotency *id, struct response *rs)
+{
+	char device[DEVICE_ID_SIZE];
+	struct err e = ERR_INIT;
+
+	if (!device_add(app, u, name, rq->deadline, device, &e)) {
+		response_error(rs, rq, &e);
+	} else if (*device == '\0') {
+		response_problem(rs, rq, PROBLEM_DEVICE_LIMIT, NULL);
+	} else {
+		in->wish.device = device;
+		run(app, rq, u, &in->wish, id, rs);
+		if (rs->status >= 400)
+			device_unmake(app, u, device);
+	}
+}
+
+static void
+log_in_device(struct app *app, struct request *rq, struct response *rs)
+{
+	struct err e = ERR_INIT;
+	struct input in = {0};
+	struct idempotency id;
+	const char *name;
+	struct user u;
+
+	if (!auth_user(app, rq, &u, rs))
+		return;
+	rq->deadline = deadline_in(app->config.connect_deadline_ms);
+	in.body = request_json(rq, true, &e);
+	if (in.body == NULL) {
+		response_error(rs, rq, &e);
+	} else if (device_of_body(rq, in.body, &in.wish.device, rs) &&
+		read_method(rq, &in, rs) && read_name(rq, in.body, &name, rs) &&
+		idempotency_begin(app, rq, &u, LOGIN,
+			config_longest_ms(&app->config) + 1000, &id, rs)) {
+		if (in.wish.device != NULL)
+			run(app, rq, &u, &in.wish, &id, rs);
+		else
+			run_new(app, rq, &u, &in, name, &id, rs);
+		if (rs->status >= 400)
+			idempotency_end(app, &id, rs);
+	}
+	json_decref(in.body);
+}
+
 static const struct route routes[] = {
 	{"POST", ROUTE, 4096, connect_device},
+	{"POST", LOGIN, 4096, log_in_device},
 	{NULL, NULL, 0, NULL},
 };
 

@@ -20,9 +20,6 @@ static const struct db_stmt stmt_list = {"device_list",
 	" WHERE d.user_id = $1 ORDER BY d.created_at, d.id LIMIT 1000",
 	1};
 
-static const struct db_stmt stmt_remove = {
-	"device_remove", "SELECT device_remove($1, $2)", 2};
-
 enum { ID, NOME, DEFAULT, NAME, STATUS, PHONE, PROFILE, LAST_CONNECTED, CREATED };
 
 static json_t *
@@ -64,22 +61,6 @@ list(struct app *app, struct request *rq, struct response *rs)
 	PQclear(r);
 }
 
-/* Takes the device away with its instance. */
-static bool
-remove_device(struct app *app, const struct request *rq, const struct user *u,
-	const char *device, bool *known, struct err *e)
-{
-	PGresult *r = db_query(app->db, rq->deadline, &stmt_remove,
-		(const char *[]){u->id, device}, e);
-
-	if (r == NULL)
-		return false;
-	*known = db_bool(r, 0, 0);
-	PQclear(r);
-	pool_wake(app, rq->deadline);
-	return true;
-}
-
 static void
 log_out(struct app *app, struct request *rq, const struct user *u, const json_t *body,
 	struct response *rs)
@@ -95,7 +76,7 @@ log_out(struct app *app, struct request *rq, const struct user *u, const json_t 
 			rs, rq, "/device_id", message_text(MSG_WANT_DEVICE, rq->lang));
 		return;
 	}
-	ok = forget ? remove_device(app, rq, u, device, &known, &e)
+	ok = forget ? device_remove(app, u, device, rq->deadline, &known, &e)
 		    : pool_release(app, u, device, rq->deadline, &known, &e);
 	if (!ok)
 		response_error(rs, rq, &e);

@@ -1,6 +1,18 @@
 #include "lib/device.h"
 
+#include "lib/db.h"
+#include "lib/log.h"
+#include "lib/pool.h"
 #include "lib/uuid.h"
+
+static const struct db_stmt stmt_add = {
+	"device_add", "SELECT device_add($1, $2, $3, $4::int)", 4};
+
+static const struct db_stmt stmt_unmake = {
+	"device_unmake", "SELECT device_unmake($1, $2)", 2};
+
+static const struct db_stmt stmt_remove = {
+	"device_remove", "SELECT device_remove($1, $2)", 2};
 
 /* Seed 000's clients write deviceId, seed 004's device_id: both are taken everywhere. */
 #define NAME "deviceId"
@@ -39,4 +51,49 @@ device_of_body(const struct request *rq, const json_t *body, const char **out,
 	if (id == NULL || json_is_null(id) || uuid_valid(*out))
 		return true;
 	return refuse(rq, rs);
+}
+
+bool
+device_add(struct app *app, const struct user *u, const char *name, deadline_t d,
+	char out[DEVICE_ID_SIZE], struct err *e)
+{
+	char limit[DB_PARAM_SIZE];
+	PGresult *r = db_query(app->db, d, &stmt_add,
+		(const char *[]){u->id, u->email, name,
+			db_param_int(limit, app->config.device_limit)},
+		e);
+
+	out[0] = '\0';
+	if (r == NULL)
+		return false;
+	db_copy(r, 0, 0, out, DEVICE_ID_SIZE);
+	PQclear(r);
+	return true;
+}
+
+void
+device_unmake(struct app *app, const struct user *u, const char *id)
+{
+	struct err e = ERR_INIT;
+	PGresult *r = db_query(app->db, deadline_in(app->config.db_timeout_ms),
+		&stmt_unmake, (const char *[]){u->id, id}, &e);
+
+	if (r == NULL)
+		log_write(LOG_WARN, "device.unmake", LOG_STR("error", e.text));
+	PQclear(r);
+}
+
+bool
+device_remove(struct app *app, const struct user *u, const char *id, deadline_t d,
+	bool *known, struct err *e)
+{
+	PGresult *r =
+		db_query(app->db, d, &stmt_remove, (const char *[]){u->id, id}, e);
+
+	if (r == NULL)
+		return false;
+	*known = db_bool(r, 0, 0);
+	PQclear(r);
+	pool_wake(app, d);
+	return true;
 }

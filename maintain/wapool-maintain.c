@@ -25,12 +25,22 @@
 #define PRUNE_MS 3000   /* at a time, so that a refill does not wait for it */
 #define PRUNE_ONCE_MS 300000
 #define PRUNE_EVERY_MS 20000
+#define QUOTAS_EVERY_MS 5000
 #define MAX_SECONDS 86400
 #define TELL_EVERY_MS 10000 /* that tasks went well, to the database */
 
 static volatile sig_atomic_t stop_asked;
 
-enum { SEAL = 1, REFILL = 2, RECYCLE = 4, RECONCILE = 8, PRUNE = 16, ALL = 31 };
+enum {
+	SEAL = 1,
+	REFILL = 2,
+	RECYCLE = 4,
+	RECONCILE = 8,
+	PRUNE = 16,
+	RESET_HOURLY = 32,
+	RESET_DAILY = 64,
+	ALL = 127
+};
 
 static const struct task {
 	const char *name;
@@ -42,6 +52,9 @@ static const struct task {
 	{"refill", REFILL, "order instances when few are free"},
 	{"recycle", RECYCLE, "make what was ordered, empty what was released"},
 	{"reconcile", RECONCILE, "compare each gateway's sessions with the database"},
+	{"reset-hourly", RESET_HOURLY,
+		"empty the message counters of hours that are over"},
+	{"reset-daily", RESET_DAILY, "the same of days"},
 	{"prune", PRUNE, "delete what is past its retention"},
 };
 
@@ -50,7 +63,7 @@ struct helper {
 	unsigned asked; /* bits of the tasks to do */
 	int seconds;    /* 0: once */
 	struct crew *crew;
-	deadline_t top_up_at, unpaired_at, seal_at, prune_at, tell_at;
+	deadline_t top_up_at, unpaired_at, seal_at, prune_at, quotas_at, tell_at;
 	unsigned went_well; /* bits of the tasks, since that was last told */
 };
 
@@ -94,7 +107,8 @@ seal_keys(struct helper *h)
 {
 	struct err e = ERR_INIT;
 	size_t n = 0;
-	bool ok = server_ensure_platform(&h->app, soon(h), &e) &&
+	bool ok = upkeep_timezone(&h->app, soon(h), &e) &&
+		server_ensure_platform(&h->app, soon(h), &e) &&
 		servers_seal(&h->app, &n, soon(h), &e);
 
 	tell("seal", ok, (int)n, &e);
@@ -141,6 +155,23 @@ prune(struct helper *h)
 	h->prune_at = deadline_in(PRUNE_EVERY_MS);
 }
 
+/* Running on, the helper has the database find out once an hour; asked for by itself, it does so now. */
+static void
+reset_quotas(struct helper *h)
+{
+	unsigned both = h->asked & (RESET_HOURLY | RESET_DAILY);
+	struct err e = ERR_INIT;
+	int n = 0;
+	bool ok = upkeep_messages(&h->app, soon(h), &n, &e);
+
+	for (int day = 0; h->seconds == 0 && day < 2 && ok; day++)
+		if (both & (day ? RESET_DAILY : RESET_HOURLY))
+			ok = upkeep_reset(&h->app, day, soon(h), &n, &e);
+	tell("reset", ok, n, &e);
+	h->went_well |= ok ? both : 0;
+	h->quotas_at = deadline_in(QUOTAS_EVERY_MS);
+}
+
 static void
 wake_crew(struct helper *h)
 {
@@ -184,6 +215,9 @@ round_once(struct helper *h)
 		wake_crew(h);
 	if ((h->asked & PRUNE) && deadline_left(h->prune_at) == 0)
 		prune(h);
+	if ((h->asked & (RESET_HOURLY | RESET_DAILY)) &&
+		deadline_left(h->quotas_at) == 0)
+		reset_quotas(h);
 	if (deadline_left(h->tell_at) == 0)
 		tell_went_well(h);
 }
