@@ -14,5 +14,5 @@ DROP FUNCTION quota_return(uuid, timestamptz, date);
 DROP FUNCTION quota_take(uuid, uuid[], timestamptz, date);
 DROP TABLE early_acks;
 DROP TABLE messages;
-DROP TABLE clientes; -- TEMP
+DROP TABLE clientes;
 COMMIT;
