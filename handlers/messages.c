@@ -66,7 +66,7 @@ read_to_and_text(const struct request *rq, struct input *in, struct response *rs
 	else
 		return refuse(rq, rs, "/to", MSG_WANT_TO);
 	if (text == NULL || *text == '\0' || utf8_length(text) > SEND_TEXT_MAX)
-		return refuse(rq, rs, "/text", MSG_WANT_TEXT);
+		return refuse(rq, rs, "/text", MSG_WANT_MESSAGE);
 	in->wish.text = text;
 	return true;
 }
