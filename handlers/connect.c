@@ -1,10 +1,12 @@
 /* POST /api/whatsapp/connect: the button. A QR (or a pairing code) for the user's
  * device, or the news that it is connected already.
+ * POST /api/v1/whatsapp/setup: the same by seed 002's name, and told how it went.
  * POST /device/login: the same for one device of several, or for a new one. */
 #include <string.h>
 
 #include "lib/connect.h"
 #include "lib/device.h"
+#include "lib/health.h"
 #include "lib/idempotency.h"
 #include "lib/log.h"
 #include "lib/phone.h"
@@ -12,13 +14,17 @@
 #include "lib/responder.h"
 #include "lib/utf8.h"
 
-#define ROUTE "/api/whatsapp/connect"
+#define CONNECT "/api/whatsapp/connect"
+#define SETUP "/api/v1/whatsapp/setup"
 #define LOGIN "/device/login"
 
 /* What the body asks for; the texts live in `body` and here. */
 struct input {
 	json_t *body;
 	struct connect_wish wish;
+	bool tell_health; /* seed 002's setup */
+	bool may_add;     /* seed 004's login: without a device one is made... */
+	const char *name; /* ...of that name, or NULL */
 	char number[PHONE_SIZE];
 };
 
@@ -84,21 +90,32 @@ code_body(const struct connect_result *r, enum lang lang)
 		message_text(MSG_ENTER_CODE, lang));
 }
 
+/* Connected is healthy, waiting for a scan is disconnected: nothing else is ever shown. */
+static json_t *
+health_of_result(const struct connect_result *r)
+{
+	return json_pack("{s:s, s:b, s:b}", "state",
+		health_name(r->connected ? HEALTH_HEALTHY : HEALTH_DISCONNECTED),
+		"recovered", r->recovered, "cleaned", r->cleaned);
+}
+
 static void
-answer(const struct request *rq, const struct connect_wish *wish,
-	const struct connect_result *r, struct response *rs)
+answer(const struct request *rq, const struct input *in, const struct connect_result *r,
+	struct response *rs)
 {
 	struct err e = ERR_INIT;
 	json_t *body;
 
 	if (r->connected)
 		body = connected_body(r, rq->lang);
-	else if (wish->number != NULL)
+	else if (in->wish.number != NULL)
 		body = code_body(r, rq->lang);
 	else
 		body = qr_body(r, rq->lang, &e);
 	if (body != NULL) /* as seed 004's clients spell it */
 		json_object_set_new(body, "device_id", json_string(r->claim.device_id));
+	if (body != NULL && in->tell_health)
+		json_object_set_new(body, "health", health_of_result(r));
 	if (body == NULL && err_isset(&e))
 		response_error(rs, rq, &e);
 	else
@@ -128,16 +145,15 @@ commit(struct app *app, const struct connect_result *r, const struct idempotency
 }
 
 static void
-run(struct app *app, struct request *rq, const struct user *u,
-	const struct connect_wish *wish, const struct idempotency *id,
-	struct response *rs)
+run(struct app *app, struct request *rq, const struct user *u, const struct input *in,
+	const struct idempotency *id, struct response *rs)
 {
 	struct err e = ERR_INIT;
 	struct connect_result r;
 	enum problem problem;
 	bool current = false;
 
-	if (!connect_run(app, u, wish, rq->deadline, &r, &problem, &e)) {
+	if (!connect_run(app, u, &in->wish, rq->deadline, &r, &problem, &e)) {
 		if (err_isset(&e))
 			log_write(LOG_WARN, "connect.failed",
 				LOG_STR("instance", r.claim.name),
@@ -145,7 +161,7 @@ run(struct app *app, struct request *rq, const struct user *u,
 				LOG_STR("error", e.text));
 		response_problem(rs, rq, problem, NULL);
 	} else {
-		answer(rq, wish, &r, rs);
+		answer(rq, in, &r, rs);
 		if (rs->status == 200 && !commit(app, &r, id, rs, &current, &e))
 			response_error(rs, rq, &e);
 		else if (rs->status == 200 && !current)
@@ -154,42 +170,17 @@ run(struct app *app, struct request *rq, const struct user *u,
 	connect_result_free(&r);
 }
 
-static void
-connect_device(struct app *app, struct request *rq, struct response *rs)
-{
-	struct err e = ERR_INIT;
-	struct input in = {0};
-	struct idempotency id;
-	struct user u;
-
-	if (!auth_user(app, rq, &u, rs))
-		return;
-	rq->deadline = deadline_in(app->config.connect_deadline_ms);
-	in.body = request_json(rq, true, &e);
-	if (in.body == NULL) {
-		response_error(rs, rq, &e);
-	} else if (device_of_body(rq, in.body, &in.wish.device, rs) &&
-		read_method(rq, &in, rs) &&
-		idempotency_begin(app, rq, &u, ROUTE,
-			config_longest_ms(&app->config) + 1000, &id, rs)) {
-		run(app, rq, &u, &in.wish, &id, rs);
-		if (rs->status >= 400) /* a success is stored already */
-			idempotency_end(app, &id, rs);
-	}
-	json_decref(in.body);
-}
-
-/* The name that a new device is to have, or NULL. False: it is none, and rs holds the 422. */
+/* The name that a new device is to have. False: it is none, and rs holds the 422. */
 static bool
-read_name(const struct request *rq, const json_t *body, const char **name,
-	struct response *rs)
+read_name(const struct request *rq, struct input *in, struct response *rs)
 {
-	const json_t *v = json_object_get(body, "nome");
+	const json_t *v = json_object_get(in->body, "nome");
 
-	*name = json_string_value(v);
-	if (v == NULL || json_is_null(v))
+	in->name = json_string_value(v);
+	if (!in->may_add || v == NULL || json_is_null(v))
 		return true;
-	if (*name != NULL && **name != '\0' && utf8_length(*name) <= DEVICE_NAME_MAX)
+	if (in->name != NULL && *in->name != '\0' &&
+		utf8_length(in->name) <= DEVICE_NAME_MAX)
 		return true;
 	response_invalid(rs, rq, "/nome", message_text(MSG_WANT_DEVICE_NAME, rq->lang));
 	return false;
@@ -198,30 +189,30 @@ read_name(const struct request *rq, const json_t *body, const char **name,
 /* Connects a device that is made for it, and taken back if that comes to nothing. */
 static void
 run_new(struct app *app, struct request *rq, const struct user *u, struct input *in,
-	const char *name, const struct idempotency *id, struct response *rs)
+	const struct idempotency *id, struct response *rs)
 {
 	char device[DEVICE_ID_SIZE];
 	struct err e = ERR_INIT;
 
-	if (!device_add(app, u, name, rq->deadline, device, &e)) {
+	if (!device_add(app, u, in->name, rq->deadline, device, &e)) {
 		response_error(rs, rq, &e);
 	} else if (*device == '\0') {
 		response_problem(rs, rq, PROBLEM_DEVICE_LIMIT, NULL);
 	} else {
 		in->wish.device = device;
-		run(app, rq, u, &in->wish, id, rs);
+		run(app, rq, u, in, id, rs);
 		if (rs->status >= 400)
 			device_unmake(app, u, device);
 	}
 }
 
 static void
-log_in_device(struct app *app, struct request *rq, struct response *rs)
+serve(struct app *app, struct request *rq, const char *route, struct response *rs)
 {
 	struct err e = ERR_INIT;
-	struct input in = {0};
+	struct input in = {.tell_health = strcmp(route, SETUP) == 0,
+		.may_add = strcmp(route, LOGIN) == 0};
 	struct idempotency id;
-	const char *name;
 	struct user u;
 
 	if (!auth_user(app, rq, &u, rs))
@@ -231,21 +222,40 @@ log_in_device(struct app *app, struct request *rq, struct response *rs)
 	if (in.body == NULL) {
 		response_error(rs, rq, &e);
 	} else if (device_of_body(rq, in.body, &in.wish.device, rs) &&
-		read_method(rq, &in, rs) && read_name(rq, in.body, &name, rs) &&
-		idempotency_begin(app, rq, &u, LOGIN,
+		read_method(rq, &in, rs) && read_name(rq, &in, rs) &&
+		idempotency_begin(app, rq, &u, route,
 			config_longest_ms(&app->config) + 1000, &id, rs)) {
-		if (in.wish.device != NULL)
-			run(app, rq, &u, &in.wish, &id, rs);
+		if (in.may_add && in.wish.device == NULL)
+			run_new(app, rq, &u, &in, &id, rs);
 		else
-			run_new(app, rq, &u, &in, name, &id, rs);
-		if (rs->status >= 400)
+			run(app, rq, &u, &in, &id, rs);
+		if (rs->status >= 400) /* a success is stored already */
 			idempotency_end(app, &id, rs);
 	}
 	json_decref(in.body);
 }
 
+static void
+connect_device(struct app *app, struct request *rq, struct response *rs)
+{
+	serve(app, rq, CONNECT, rs);
+}
+
+static void
+setup_device(struct app *app, struct request *rq, struct response *rs)
+{
+	serve(app, rq, SETUP, rs);
+}
+
+static void
+log_in_device(struct app *app, struct request *rq, struct response *rs)
+{
+	serve(app, rq, LOGIN, rs);
+}
+
 static const struct route routes[] = {
-	{"POST", ROUTE, 4096, connect_device},
+	{"POST", CONNECT, 4096, connect_device},
+	{"POST", SETUP, 4096, setup_device},
 	{"POST", LOGIN, 4096, log_in_device},
 	{NULL, NULL, 0, NULL},
 };

@@ -37,6 +37,8 @@ enum message {
 	MSG_WANT_SECRET,
 	MSG_WANT_OWNER,
 	MSG_WANT_FILTER,
+	MSG_WANT_CURSOR,
+	MSG_WANT_LIMIT,
 	MSG_READ_ONLY,
 	MSG_NO_SUCH_FIELD,
 	MSG_PROBE_OK, /* from here on: what a test found, in the order of enum probe_result */
