@@ -112,7 +112,7 @@ answer(const struct request *rq, const struct input *in, const struct connect_re
 		body = code_body(r, rq->lang);
 	else
 		body = qr_body(r, rq->lang, &e);
-	if (body != NULL) /* as seed 004's clients spell it */
+	if (body != NULL && in->may_add) /* as seed 004's clients spell it */
 		json_object_set_new(body, "device_id", json_string(r->claim.device_id));
 	if (body != NULL && in->tell_health)
 		json_object_set_new(body, "health", health_of_result(r));

@@ -219,7 +219,7 @@ static const struct problem_info problems[] = {
 			"The item has changed since you read it. Read it again and "
 			"repeat."}},
 	[PROBLEM_NO_INSTANCE] = {503, 0, "no-instance",
-		{"Nenhuma instância disponível", "No instance available"},
+		{"Nenhum WhatsApp disponível", "No WhatsApp available"},
 		{"Nenhum WhatsApp pode enviar agora.",
 			"No WhatsApp can send right now."}},
 	[PROBLEM_QUOTA] = {429, 0, "quota-used",

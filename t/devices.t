@@ -184,7 +184,7 @@ sub fifty {
 
 sub come_back {
 	sim($s, POST => 'restart', { downMs => 40000 });
-	is HTTP::Tiny->new(timeout => 2)->get($s->sim_url . '/ping')->{status}, 599, 'the gateway is away';
+	is(HTTP::Tiny->new(timeout => 2)->get($s->sim_url . '/ping')->{status}, 599, 'the gateway is away');
 	eventually_ok('all fifty are connected again', sub {
 		my $all = eval { sim($s, GET => 'sessions?limit=200') } || [];
 		my @up = grep { $_->{status} eq 'WORKING' } @$all;
