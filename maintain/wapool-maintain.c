@@ -14,6 +14,7 @@
 
 #include "lib/app.h"
 #include "lib/db.h"
+#include "lib/deliver.h"
 #include "lib/log.h"
 #include "lib/metrics.h"
 #include "lib/registry.h"
@@ -28,6 +29,7 @@
 #define PRUNE_EVERY_MS 20000
 #define QUOTAS_EVERY_MS 5000
 #define MAX_SECONDS 86400
+#define JOBS_MAX 4
 #define TELL_EVERY_MS 10000 /* that tasks went well, to the database */
 
 static volatile sig_atomic_t stop_asked;
@@ -38,9 +40,11 @@ enum {
 	RECYCLE = 4,
 	RECONCILE = 8,
 	PRUNE = 16,
-	RESET_HOURLY = 32,
-	RESET_DAILY = 64,
-	ALL = 127
+	HEALTH = 32,
+	DELIVER = 64,
+	RESET_HOURLY = 128,
+	RESET_DAILY = 256,
+	ALL = 511
 };
 
 static const struct task {
@@ -52,7 +56,9 @@ static const struct task {
 		"seal keys written in clear; make the platform's server from WAHA_URL"},
 	{"refill", REFILL, "order instances when few are free"},
 	{"recycle", RECYCLE, "make what was ordered, empty what was released"},
+	{"health", HEALTH, "look at each gateway, mend the sessions that are ill"},
 	{"reconcile", RECONCILE, "compare each gateway's sessions with the database"},
+	{"deliver", DELIVER, "send events to the webhooks that subscribed to them"},
 	{"reset-hourly", RESET_HOURLY,
 		"empty the message counters of hours that are over"},
 	{"reset-daily", RESET_DAILY, "the same of days"},
@@ -63,7 +69,10 @@ struct helper {
 	struct app app;
 	unsigned asked; /* bits of the tasks to do */
 	int seconds;    /* 0: once */
+	work_fn *jobs[JOBS_MAX + 1];
 	struct crew *crew;
+	struct crew *post; /* the threads that deliver: a slow subscriber keeps no
+			      instance waiting */
 	deadline_t top_up_at, unpaired_at, seal_at, prune_at, quotas_at, tell_at;
 	unsigned went_well; /* bits of the tasks, since that was last told */
 };
@@ -185,7 +194,7 @@ wake_crew(struct helper *h)
 		crew_wake(h->crew, due);
 	else if (due < 0)
 		tell("due", false, 0, &e);
-	h->went_well |= due >= 0 ? h->asked & (RECYCLE | RECONCILE) : 0;
+	h->went_well |= due >= 0 ? h->asked & (RECYCLE | HEALTH | RECONCILE) : 0;
 }
 
 /* Writes down which tasks went well since the last time, for whoever watches us. */
@@ -204,6 +213,18 @@ tell_went_well(struct helper *h)
 	h->tell_at = deadline_in(TELL_EVERY_MS);
 }
 
+static void
+wake_post(struct helper *h)
+{
+	struct err e = ERR_INIT;
+	int due = deliver_due(&h->app, h->app.config.deliver_parallel, soon(h), &e);
+
+	if (due > 0)
+		crew_wake(h->post, due);
+	else if (due < 0)
+		tell("deliver", false, 0, &e);
+}
+
 /* One round of all that takes one statement; wakes threads for what takes longer. */
 static void
 round_once(struct helper *h)
@@ -216,6 +237,8 @@ round_once(struct helper *h)
 		release_unpaired(h);
 	if (h->crew != NULL)
 		wake_crew(h);
+	if (h->post != NULL)
+		wake_post(h);
 	if ((h->asked & PRUNE) && deadline_left(h->prune_at) == 0)
 		prune(h);
 	if ((h->asked & (RESET_HOURLY | RESET_DAILY)) &&
@@ -268,45 +291,63 @@ run_once(struct helper *h)
 	do {
 		round_once(h);
 		clock_sleep(50, until);
-	} while (!stop_asked && h->crew != NULL && deadline_left(until) > 0 &&
-		crew_busy(h->crew) > 0);
+	} while (!stop_asked && deadline_left(until) > 0 &&
+		((h->crew != NULL && crew_busy(h->crew) > 0) ||
+			(h->post != NULL && crew_busy(h->post) > 0)));
 }
 
-/* What the threads do, by the tasks asked for. */
-static work_fn *const *
-jobs_of(unsigned asked)
+/* What the threads do, by the tasks asked for: into jobs, which ends with NULL. False if there
+ * is nothing for them. */
+static bool
+choose_jobs(unsigned asked, work_fn **jobs)
 {
-	static work_fn *const both[] = {
-		work_make, work_lost, work_mend, work_look, NULL};
-	static work_fn *const recycle[] = {work_make, work_lost, work_mend, NULL};
-	static work_fn *const reconcile[] = {work_look, NULL};
+	size_t n = 0;
 
-	if ((asked & RECYCLE) && (asked & RECONCILE))
-		return both;
-	if (asked & RECYCLE)
-		return recycle;
-	return (asked & RECONCILE) ? reconcile : NULL;
+	if (asked & RECYCLE) {
+		jobs[n++] = work_make;
+		jobs[n++] = work_lost;
+	}
+	if (asked & HEALTH)
+		jobs[n++] = work_mend;
+	if (asked & (HEALTH | RECONCILE))
+		jobs[n++] = work_look;
+	jobs[n] = NULL;
+	return n > 0;
+}
+
+/* False if threads are wanted and none could be started. */
+static bool
+start_crews(struct helper *h)
+{
+	static work_fn *const post[] = {deliver_lane, NULL};
+	const struct config *c = &h->app.config;
+	bool wanted = choose_jobs(h->asked, h->jobs);
+
+	if (wanted)
+		h->crew = crew_start(&h->app, c->provision_parallel, h->jobs);
+	if (h->asked & DELIVER)
+		h->post = crew_start(&h->app, c->deliver_parallel, post);
+	return (!wanted || h->crew != NULL) &&
+		(!(h->asked & DELIVER) || h->post != NULL);
 }
 
 static int
 run(struct helper *h)
 {
-	work_fn *const *jobs = jobs_of(h->asked);
+	int status = 0;
 
-	if (jobs != NULL) {
-		h->crew = crew_start(&h->app, h->app.config.provision_parallel, jobs);
-		if (h->crew == NULL) {
-			log_write(LOG_ERROR, "start",
-				LOG_STR("error", "no thread could be started"));
-			return 111;
-		}
-	}
-	if (h->seconds > 0)
+	if (!start_crews(h)) {
+		log_write(LOG_ERROR, "start",
+			LOG_STR("error", "no thread could be started"));
+		status = 111;
+	} else if (h->seconds > 0) {
 		run_for(h);
-	else
+	} else {
 		run_once(h);
+	}
 	crew_stop(h->crew);
-	return 0;
+	crew_stop(h->post);
+	return status;
 }
 
 static int

@@ -43,7 +43,7 @@ CREATE INDEX messages_created_idx ON messages (created_at);
 CREATE TABLE early_acks (
 	instance_id uuid NOT NULL REFERENCES instances (id) ON DELETE CASCADE,
 	gateway_id  text NOT NULL,
-	ack         integer NOT NULL,
+	ack         text NOT NULL,
 	at          timestamptz NOT NULL DEFAULT clock_timestamp(),
 	PRIMARY KEY (instance_id, gateway_id)
 );
@@ -236,15 +236,15 @@ BEGIN
 	RETURN v_out;
 END $$;
 
--- An acknowledgement's number as a state (WhatsApp's: -1 error, 0 pending, 1 server, 2 device, 3 read,
--- 4 played); it never goes back.
-CREATE FUNCTION message_acked(p_state text, p_ack integer) RETURNS text
+-- The state after an acknowledgement (as events out name them: error, pending, server, device, read,
+-- played); it never goes back.
+CREATE FUNCTION message_acked(p_state text, p_ack text) RETURNS text
 LANGUAGE sql IMMUTABLE AS $$
 	SELECT CASE
-		WHEN p_ack >= 3 THEN 'read'
-		WHEN p_ack = 2 AND p_state <> 'read' THEN 'delivered'
-		WHEN p_ack IN (0, 1) AND p_state IN ('sending', 'unknown') THEN 'sent'
-		WHEN p_ack = -1 AND p_state IN ('sending', 'unknown', 'sent') THEN 'failed'
+		WHEN p_ack IN ('read', 'played') THEN 'read'
+		WHEN p_ack = 'device' AND p_state <> 'read' THEN 'delivered'
+		WHEN p_ack IN ('pending', 'server') AND p_state IN ('sending', 'unknown') THEN 'sent'
+		WHEN p_ack = 'error' AND p_state IN ('sending', 'unknown', 'sent') THEN 'failed'
 		ELSE p_state END
 $$;
 
@@ -254,7 +254,7 @@ CREATE FUNCTION message_end(p_message uuid, p_state text, p_gateway_id text, p_e
 LANGUAGE plpgsql AS $$
 DECLARE
 	v_row messages;
-	v_ack integer;
+	v_ack text;
 BEGIN
 	UPDATE messages SET state = p_state, gateway_id = p_gateway_id, error = p_error, lease_until = NULL,
 		updated_at = clock_timestamp()
@@ -275,7 +275,7 @@ BEGIN
 END $$;
 
 -- A gateway tells how far a message has come.
-CREATE FUNCTION message_ack(p_instance uuid, p_gateway_id text, p_ack integer) RETURNS void
+CREATE FUNCTION message_ack(p_instance uuid, p_gateway_id text, p_ack text) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
 	UPDATE messages SET state = message_acked(state, p_ack), updated_at = clock_timestamp()
@@ -283,7 +283,8 @@ BEGIN
 	IF NOT FOUND AND NOT EXISTS (SELECT FROM messages WHERE instance_id = p_instance AND gateway_id = p_gateway_id)
 		AND EXISTS (SELECT FROM messages WHERE instance_id = p_instance AND state IN ('sending', 'unknown')) THEN
 		INSERT INTO early_acks AS a (instance_id, gateway_id, ack) VALUES (p_instance, p_gateway_id, p_ack)
-		ON CONFLICT (instance_id, gateway_id) DO UPDATE SET ack = greatest(a.ack, excluded.ack);
+		ON CONFLICT (instance_id, gateway_id) DO UPDATE
+			SET ack = CASE WHEN message_acked('sent', a.ack) = 'sent' THEN excluded.ack ELSE a.ack END;
 	END IF;
 END $$;
 

@@ -5,6 +5,6 @@ SELECT id, user_id, device_id, instance_id, instance, request_key, state, gatewa
 SELECT instance_id, gateway_id, ack, at FROM early_acks WHERE false;
 SELECT has_function_privilege('message_begin(uuid, text, boolean, uuid, text, text, text, interval)', 'execute');
 SELECT has_function_privilege('message_end(uuid, text, text, text)', 'execute');
-SELECT has_function_privilege('message_ack(uuid, text, integer)', 'execute');
+SELECT has_function_privilege('message_ack(uuid, text, text)', 'execute');
 SELECT has_function_privilege('messages_expire()', 'execute');
 ROLLBACK;
