@@ -86,7 +86,7 @@ log_out(struct app *app, struct request *rq, const struct user *u, const json_t 
 		response_json(rs, 200,
 			json_pack("{s:b, s:s, s:b, s:s}", "success", 1, "device_id",
 				device, "removed", forget, "message",
-				message_text(MSG_LOGGED_OUT, rq->lang)));
+				message_text(MSG_DEVICE_LOGGED_OUT, rq->lang)));
 }
 
 static void

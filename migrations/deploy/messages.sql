@@ -1,16 +1,6 @@
 -- Deploy wapool:messages to pg
 BEGIN;
 
--- People written to, each from the instance he knows (seed 003). A row belongs to the user who first
--- named the client; without a user it is everybody's.
-CREATE TABLE clientes (
-	id                  uuid PRIMARY KEY DEFAULT gen_random_uuid(),
-	user_id             uuid REFERENCES users (id) ON DELETE CASCADE,
-	instancia_preferida varchar(50),
-	created_at          timestamptz NOT NULL DEFAULT now()
-);
-CREATE INDEX clientes_user_idx ON clientes (user_id);
-
 -- One message out. Neither its text nor its recipient is kept.
 CREATE TABLE messages (
 	id          uuid PRIMARY KEY DEFAULT gen_random_uuid(),

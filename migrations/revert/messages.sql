@@ -14,5 +14,4 @@ DROP FUNCTION quota_return(uuid, timestamptz, date);
 DROP FUNCTION quota_take(uuid, uuid[], timestamptz, date);
 DROP TABLE early_acks;
 DROP TABLE messages;
-DROP TABLE clientes;
 COMMIT;

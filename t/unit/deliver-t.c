@@ -1,5 +1,7 @@
 #include "lib/deliver.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/event.h"
@@ -131,7 +133,7 @@ START_TEST(what_is_nobodys_message_is_not_told)
 	struct gateway_event ev = {.kind = EVENT_MESSAGE, .event = "message"};
 
 	ck_assert_ptr_null(told(&ev)); /* no id to tell it once by */
-	strcpy(ev.message_id, "3EB0");
+	snprintf(ev.message_id, sizeof(ev.message_id), "3EB0");
 	ev.from_me = true;
 	ck_assert_ptr_null(told(&ev));
 	ev.from_me = false;
@@ -174,13 +176,19 @@ END_TEST
 int
 main(void)
 {
-	static const TTest *const tests[] = {
-		waits_follow_the_schedule_with_a_fifth_of_jitter,
-		the_tenth_failure_parks, gone_is_gone_at_once,
-		retry_after_is_granted_within_bounds,
-		only_who_is_down_is_left_in_peace_altogether, a_message_is_normalised,
-		an_ack_is_told_once_per_step, what_is_nobodys_message_is_not_told,
-		types_are_those_of_the_documents, a_body_is_json, NULL};
+	Suite *s = suite_create("deliver");
+	TCase *t = tcase_create("deliver");
 
-	return unit_main(unit_suite("deliver", tests));
+	suite_add_tcase(s, t);
+	tcase_add_test(t, waits_follow_the_schedule_with_a_fifth_of_jitter);
+	tcase_add_test(t, the_tenth_failure_parks);
+	tcase_add_test(t, gone_is_gone_at_once);
+	tcase_add_test(t, retry_after_is_granted_within_bounds);
+	tcase_add_test(t, only_who_is_down_is_left_in_peace_altogether);
+	tcase_add_test(t, a_message_is_normalised);
+	tcase_add_test(t, an_ack_is_told_once_per_step);
+	tcase_add_test(t, what_is_nobodys_message_is_not_told);
+	tcase_add_test(t, types_are_those_of_the_documents);
+	tcase_add_test(t, a_body_is_json);
+	return unit_main(s);
 }
