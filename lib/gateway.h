@@ -189,4 +189,9 @@ extern const struct gateway gateway_gowa;
 /* The driver of that kind, or NULL. */
 const struct gateway *gateway_of(const char *kind);
 
+/* The kinds that are `polled`, as an array of PostgreSQL ("{gowa}"), into out; returns
+ * out. */
+#define GATEWAY_KINDS_SIZE 64
+const char *gateway_polled(char out[GATEWAY_KINDS_SIZE]);
+
 #endif

@@ -1,6 +1,7 @@
 #include "lib/upkeep.h"
 
 #include "lib/db.h"
+#include "lib/gateway.h"
 
 #define BATCH "1000"
 
@@ -17,8 +18,8 @@ static const struct db_stmt stmt_prune = {"upkeep_prune",
 
 static const struct db_stmt stmt_due = {"upkeep_due",
 	"SELECT work_due($1::int) + (SELECT count(*) FROM (SELECT FROM mend_due LIMIT "
-	"$1::int) m)",
-	1};
+	"$1::int) m) + (SELECT count(*) FROM pairing_due($2::text[]))",
+	2};
 
 /* Runs a statement that gives one number. */
 static bool
@@ -81,8 +82,8 @@ upkeep_prune(struct app *app, deadline_t d, int *n, struct err *e)
 int
 upkeep_due(struct app *app, int most, deadline_t d, struct err *e)
 {
-	char limit[DB_PARAM_SIZE];
-	const char *params[] = {db_param_int(limit, most)};
+	char limit[DB_PARAM_SIZE], polled[GATEWAY_KINDS_SIZE];
+	const char *params[] = {db_param_int(limit, most), gateway_polled(polled)};
 	int n = 0;
 
 	return counted(app, &stmt_due, params, d, &n, e) ? n : -1;

@@ -215,8 +215,9 @@ static work_fn *const *
 jobs_of(unsigned asked)
 {
 	static work_fn *const both[] = {
-		work_make, work_lost, work_mend, work_look, NULL};
-	static work_fn *const recycle[] = {work_make, work_lost, work_mend, NULL};
+		work_make, work_lost, work_watch, work_mend, work_look, NULL};
+	static work_fn *const recycle[] = {
+		work_make, work_lost, work_watch, work_mend, NULL};
 	static work_fn *const reconcile[] = {work_look, NULL};
 
 	if ((asked & RECYCLE) && (asked & RECONCILE))
