@@ -10,6 +10,7 @@
 #include "lib/http.h"
 #include "lib/jwt.h"
 #include "lib/log.h"
+#include "lib/metrics.h"
 #include "lib/seal.h"
 
 /* What the libraries want done once, before threads. */
@@ -81,6 +82,7 @@ out:
 void
 app_close(struct app *app)
 {
+	metrics_flush(app);
 	jwt_keys_free(app->jwt);
 	http_free(app->http);
 	seal_key_free(app->seal);

@@ -3,7 +3,7 @@
  * connections, the keys. Made once in main, before threads, and passed down; beside it
  * only log keeps something of its own (the program's name, the level, a thread's
  * request). Thread-safety: app_open before threads and app_close after them; in between
- * the struct is read-only but for jwks_tried and jwks_due.
+ * the struct is read-only but for the four that are atomic.
  */
 #ifndef WAPOOL_APP_H
 #define WAPOOL_APP_H
@@ -33,8 +33,10 @@ struct app {
 	struct jwt_keys *jwt;
 	struct seal_key *seal;
 	struct http *http;
-	atomic_int_least64_t jwks_tried; /* clock_ms() of the last fetch of JWKS_URL */
-	atomic_int_least64_t jwks_due;   /* and of the next one */
+	atomic_int_least64_t jwks_tried;  /* clock_ms() of the last fetch of JWKS_URL */
+	atomic_int_least64_t jwks_due;    /* and of the next one */
+	atomic_int_least64_t refused;     /* webhooks, not yet written: lib/metrics.h */
+	atomic_int_least64_t refused_due; /* clock_ms() of the next writing */
 };
 
 /* Loads the configuration, sets up the log under `program`, initialises the libraries

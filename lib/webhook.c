@@ -6,6 +6,7 @@
 #include "lib/db.h"
 #include "lib/hmac.h"
 #include "lib/log.h"
+#include "lib/metrics.h"
 #include "lib/pool.h"
 #include "lib/server.h"
 #include "lib/utf8.h"
@@ -16,10 +17,10 @@
 #define AHEAD_MS 300000 /* that a gateway's clock may be ahead of ours */
 
 static const struct db_stmt stmt_store = {"webhook_store",
-	"SELECT webhook_store($1, $2, $3, $4, $5, $6,"
+	"SELECT w, count_up('webhooks', w) FROM webhook_store($1, $2, $3, $4, $5, $6,"
 	" to_timestamp($7::bigint / 1000.0), $8::bigint, $9, to_timestamp($10::bigint "
 	"/ 1000.0),"
-	" $11, $12, $13::boolean, $14::json)",
+	" $11, $12, $13::boolean, $14::json) AS w",
 	14};
 
 /* A time a gateway may mean, as a parameter: after 2001 and not more than some minutes
@@ -116,6 +117,13 @@ accept_event(struct app *app, const struct request *rq, const struct server *s,
 	PQclear(r);
 }
 
+static void
+refuse(struct app *app, const struct request *rq, struct response *rs)
+{
+	metrics_refused(app);
+	response_problem(rs, rq, PROBLEM_BAD_SIGNATURE, NULL);
+}
+
 /* Parses what is known to come from that server, and stores it. */
 static void
 receive_from(struct app *app, const struct request *rq, const struct server *s,
@@ -149,7 +157,7 @@ receive_at(struct app *app, const struct request *rq, const char *server_id,
 	if (s == NULL && e.code != ERR_NOT_FOUND)
 		response_error(rs, rq, &e);
 	else if (s == NULL || !server_gateway(s)->signature_ok(s, rq))
-		response_problem(rs, rq, PROBLEM_BAD_SIGNATURE, NULL);
+		refuse(app, rq, rs);
 	else
 		receive_from(app, rq, s, rs);
 	server_free(s);
@@ -204,7 +212,7 @@ receive_anywhere(struct app *app, const struct request *rq, struct response *rs)
 		return;
 	peek_session(rq, session, sizeof(session));
 	if (*session == '\0' || !receive_from_any(app, rq, session, rs))
-		response_problem(rs, rq, PROBLEM_BAD_SIGNATURE, NULL);
+		refuse(app, rq, rs);
 }
 
 void
@@ -213,7 +221,7 @@ webhook_receive(struct app *app, const struct request *rq, const char *server_id
 {
 	/* unsigned: nothing is parsed and no key is looked for */
 	if (request_header(rq, "X-Webhook-Hmac") == NULL)
-		response_problem(rs, rq, PROBLEM_BAD_SIGNATURE, NULL);
+		refuse(app, rq, rs);
 	else if (server_id != NULL)
 		receive_at(app, rq, server_id, rs);
 	else

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "lib/log.h"
+#include "lib/metrics.h"
 #include "lib/server.h"
 #include "lib/work-int.h"
 
@@ -169,8 +170,9 @@ bool
 work_look(struct app *app)
 {
 	struct err e = ERR_INIT;
-	bool blame;
+	bool blame, ok;
 	char id[37];
+	int64_t began;
 	PGresult *r = db_query(
 		app->db, deadline_in(app->config.db_timeout_ms), &stmt_claim, NULL, &e);
 	bool got = r != NULL && PQntuples(r) > 0;
@@ -178,8 +180,13 @@ work_look(struct app *app)
 	if (got)
 		db_copy(r, 0, 0, id, sizeof(id));
 	PQclear(r);
-	if (!got || look(app, id, &blame, &e))
-		return got;
+	if (!got)
+		return false;
+	began = clock_ms();
+	ok = look(app, id, &blame, &e);
+	metrics_look(app, ok, clock_ms() - began);
+	if (ok)
+		return true;
 	log_write(LOG_WARN, "look.failed", LOG_STR("server", id),
 		LOG_STR("kind", err_name(e.code)), LOG_STR("error", e.text));
 	if (blame)

@@ -15,6 +15,7 @@
 #include "lib/app.h"
 #include "lib/db.h"
 #include "lib/log.h"
+#include "lib/metrics.h"
 #include "lib/server.h"
 #include "lib/upkeep.h"
 #include "maintain/crew.h"
@@ -25,6 +26,7 @@
 #define PRUNE_ONCE_MS 300000
 #define PRUNE_EVERY_MS 20000
 #define MAX_SECONDS 86400
+#define TELL_EVERY_MS 10000 /* that tasks went well, to the database */
 
 static volatile sig_atomic_t stop_asked;
 
@@ -48,7 +50,8 @@ struct helper {
 	unsigned asked; /* bits of the tasks to do */
 	int seconds;    /* 0: once */
 	struct crew *crew;
-	deadline_t top_up_at, unpaired_at, seal_at, prune_at;
+	deadline_t top_up_at, unpaired_at, seal_at, prune_at, tell_at;
+	unsigned went_well; /* bits of the tasks, since that was last told */
 };
 
 static void
@@ -95,6 +98,7 @@ seal_keys(struct helper *h)
 		servers_seal(&h->app, &n, soon(h), &e);
 
 	tell("seal", ok, (int)n, &e);
+	h->went_well |= ok ? SEAL : 0;
 	h->seal_at = deadline_in(ok ? 10000 : TICK_MS);
 }
 
@@ -108,6 +112,7 @@ refill(struct helper *h)
 	bool ok = upkeep_refill(&h->app, top_up, soon(h), &n, &e);
 
 	tell("refill", ok, n, &e);
+	h->went_well |= ok ? REFILL : 0;
 	if (ok && top_up && n < UPKEEP_REFILL_MAX)
 		h->top_up_at = deadline_in(TOP_UP_MS);
 }
@@ -132,6 +137,7 @@ prune(struct helper *h)
 	bool ok = upkeep_prune(&h->app, deadline_in(most), &n, &e);
 
 	tell("prune", ok, n, &e);
+	h->went_well |= ok ? PRUNE : 0;
 	h->prune_at = deadline_in(PRUNE_EVERY_MS);
 }
 
@@ -145,6 +151,23 @@ wake_crew(struct helper *h)
 		crew_wake(h->crew, due);
 	else if (due < 0)
 		tell("due", false, 0, &e);
+	h->went_well |= due >= 0 ? h->asked & (RECYCLE | RECONCILE) : 0;
+}
+
+/* Writes down which tasks went well since the last time, for whoever watches us. */
+static void
+tell_went_well(struct helper *h)
+{
+	const char *names[sizeof(tasks) / sizeof(tasks[0])];
+	struct err e = ERR_INIT;
+	size_t n = 0;
+
+	for (size_t i = 0; i < sizeof(tasks) / sizeof(tasks[0]); i++)
+		if (h->went_well & tasks[i].bit)
+			names[n++] = tasks[i].name;
+	tell("tell", metrics_helper_ran(&h->app, names, n, soon(h), &e), 0, &e);
+	h->went_well = 0;
+	h->tell_at = deadline_in(TELL_EVERY_MS);
 }
 
 /* One round of all that takes one statement; wakes threads for what takes longer. */
@@ -161,6 +184,8 @@ round_once(struct helper *h)
 		wake_crew(h);
 	if ((h->asked & PRUNE) && deadline_left(h->prune_at) == 0)
 		prune(h);
+	if (deadline_left(h->tell_at) == 0)
+		tell_went_well(h);
 }
 
 /* Waits for a wake-up or the next tick. A lost connection is made again at the next

@@ -1,55 +1,24 @@
 #include "api.h"
 
-#include "clock.h"
 #include "fault.h"
 #include "ids.h"
-#include "reply.h"
+#include "kind.h"
 #include "route.h"
 
 #include <string.h>
 
-static const char *api_key;
-
-static const struct route routes[] = {
-	{"GET", "/ping", api_ping, -1, 200},
-	{"GET", "/health", api_health, -1, 200},
-	{"GET", "/api/sessions", api_sessions_list, -1, 200},
-	{"POST", "/api/sessions", api_sessions_create, -1, 201},
-	{"POST", "/api/sessions/start", api_old_start, -1, 201},
-	{"POST", "/api/sessions/stop", api_old_stop, -1, 201},
-	{"POST", "/api/sessions/logout", api_old_logout, -1, 201},
-	{"GET", "/api/sessions/*", api_session_get, 2, 200},
-	{"PUT", "/api/sessions/*", api_session_update, 2, 200},
-	{"DELETE", "/api/sessions/*", api_session_delete, 2, 200},
-	{"GET", "/api/sessions/*/me", api_session_me, 2, 200},
-	{"POST", "/api/sessions/*/start", api_session_start, 2, 201},
-	{"POST", "/api/sessions/*/stop", api_session_stop, 2, 201},
-	{"POST", "/api/sessions/*/restart", api_session_restart, 2, 201},
-	{"POST", "/api/sessions/*/logout", api_session_logout, 2, 201},
-	{"GET", "/api/*/auth/qr", api_auth_qr, 1, 200},
-	{"POST", "/api/*/auth/request-code", api_auth_code, 1, 201},
-	{"POST", "/api/sendText", api_send_text, -1, 201},
-	{"GET", "/api/server/status", api_server_status, -1, 200},
-	{"GET", "/api/server/version", api_server_version, -1, 200},
-	{"GET", "/api/version", api_server_version, -1, 200},
-};
+static const char *key;
 
 void
-api_set_key(const char *key)
+api_set_key(const char *given)
 {
-	api_key = key;
+	key = given;
 }
 
-/* Whether the request carries the key where one is asked for. */
-static bool
-authorized(const struct request *r)
+const char *
+api_key(void)
 {
-	const char *given = request_header(r, "X-Api-Key");
-	bool guarded = r->segs > 0 &&
-		(strcmp(r->seg[0], "api") == 0 || strcmp(r->seg[0], "health") == 0);
-
-	return api_key == NULL || !guarded ||
-		(given != NULL && strcmp(given, api_key) == 0);
+	return key;
 }
 
 static void
@@ -65,17 +34,6 @@ answer_garbage(struct request *r)
 	r->type = "application/json; charset=utf-8";
 }
 
-static void
-answer_status(struct request *r, unsigned status)
-{
-	if (status == 401)
-		reply_unauthorized(r);
-	else if (status == 500)
-		reply_exception(r, "Error", "Simulated fault");
-	else
-		reply_error(r, status, "Simulated fault");
-}
-
 /* Do what a fault says; true if the request is thereby settled. The list may have
    changed during a sleep, so the fault is a copy. */
 static bool
@@ -88,7 +46,7 @@ suffer(struct request *r, struct fault f)
 		r->end = REQUEST_HANG;
 		return true;
 	case FAULT_STATUS:
-		answer_status(r, f.status);
+		r->gw->kind->refuse(r, f.status, "Simulated fault");
 		return true;
 	case FAULT_GARBAGE:
 		answer_garbage(r);
@@ -97,7 +55,7 @@ suffer(struct request *r, struct fault f)
 		r->end = REQUEST_RESET;
 		return true;
 	case FAULT_UNAUTHORIZED:
-		reply_unauthorized(r);
+		r->gw->kind->refuse(r, 401, "Unauthorized");
 		return true;
 	default:
 		return false;
@@ -119,21 +77,18 @@ any_fault(struct request *r)
 	return false;
 }
 
-/* The session a request is about, in its path or in its body. */
+/* The session a request is about, in its path or where its kind says. */
 static const char *
 session_of(const struct request *r, const struct route *route)
 {
-	const char *name;
-
 	if (route == NULL)
 		return NULL;
 	if (route->session_segment >= 0)
 		return r->seg[route->session_segment];
-	name = request_string(r, "session");
-	return name != NULL ? name : request_string(r, "name");
+	return r->gw->kind->session_of(r);
 }
 
-/* Whether express would parse the body, and cannot. */
+/* Whether the body says it is JSON, and is not. */
 static bool
 bad_json(struct request *r)
 {
@@ -147,7 +102,7 @@ bad_json(struct request *r)
 	if (r->body != NULL)
 		return false;
 	text_addf(&message, "Unexpected token in JSON at position %d", why.position);
-	reply_error(r, 400, message.s);
+	r->gw->kind->refuse(r, 400, message.s);
 	text_free(&message);
 	return true;
 }
@@ -155,8 +110,8 @@ bad_json(struct request *r)
 void
 api_run(struct request *r)
 {
-	const struct route *route =
-		route_find(routes, sizeof routes / sizeof routes[0], r);
+	const struct kind *kind = r->gw->kind;
+	const struct route *route = route_find(kind->routes, kind->route_count, r);
 
 	r->route = route != NULL ? route->pattern : "(none)";
 	if (r->gw->down) {
@@ -164,20 +119,14 @@ api_run(struct request *r)
 		return;
 	}
 	if (r->too_big) {
-		reply_error(r, 413, "request entity too large");
+		kind->refuse(r, 413, "request entity too large");
 		return;
 	}
 	if (bad_json(r))
 		return;
 	r->session = session_of(r, route);
-	if (any_fault(r))
+	if (any_fault(r) || !kind->admit(r, route))
 		return;
-	if (!authorized(r)) {
-		reply_unauthorized(r);
-	} else if (route == NULL) {
-		reply_no_route(r);
-	} else {
-		r->status = route->status;
-		route->run(r);
-	}
+	r->status = route->status;
+	route->run(r);
 }

@@ -2,6 +2,7 @@
 #include "control.h"
 
 #include "clock.h"
+#include "kind.h"
 #include "reply.h"
 #include "session.h"
 
@@ -25,6 +26,28 @@ control_restart(struct request *r)
 	}
 	running = gateway_restart(r->gw, (int64_t)down_ms);
 	text_addf(&r->out, "{\"downMs\":%.0f,\"sessions\":%zu}", down_ms, running);
+}
+
+void
+control_kind_get(struct request *r)
+{
+	text_addf(&r->out, "{\"kind\":\"%s\"}", r->gw->kind->name);
+}
+
+void
+control_kind_put(struct request *r)
+{
+	const char *name = request_string(r, "kind");
+	const struct kind *kind = name != NULL ? kind_find(name) : NULL;
+
+	if (kind == NULL) {
+		reply_control_error(r, 400, "no such kind");
+	} else if (kind != r->gw->kind && r->gw->sessions.count > 0) {
+		reply_control_error(r, 409, "it has sessions: reset it first");
+	} else {
+		r->gw->kind = kind;
+		control_kind_get(r);
+	}
 }
 
 void
@@ -97,10 +120,11 @@ void
 control_stats(struct request *r)
 {
 	text_addf(&r->out,
-		"{\"server\":\"%s\",\"timeScale\":%g,\"startTimestamp\":%lld,"
+		"{\"server\":\"%s\",\"kind\":\"%s\",\"timeScale\":%g,"
+		"\"startTimestamp\":%lld,"
 		"\"down\":%s,",
-		r->gw->name, clock_scale(), (long long)r->gw->start_ms,
-		r->gw->down ? "true" : "false");
+		r->gw->name, r->gw->kind->name, clock_scale(),
+		(long long)r->gw->start_ms, r->gw->down ? "true" : "false");
 	add_sessions(r->gw, &r->out);
 	text_add(&r->out, ",");
 	add_webhooks(r->gw, &r->out);

@@ -1,6 +1,7 @@
 /* What phones, people and networks do to a session. */
 #include "control.h"
 
+#include "kind.h"
 #include "message.h"
 #include "reply.h"
 #include "session.h"
@@ -152,36 +153,18 @@ control_logout(struct request *r)
 		conflict(r, s, "it is not linked to a phone");
 }
 
-/* The chat a sender is reached at, into chat[96]; false if it cannot be one. */
-static bool
-chat_of(const char *from, char *chat)
-{
-	size_t n;
-
-	if (from != NULL && from[0] == '+')
-		from++;
-	n = from != NULL ? strlen(from) : 0;
-	if (n == 0 || n > 80 ||
-		strspn(from,
-			"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-			"0123456789@._-") != n)
-		return false;
-	memcpy(chat, from, n + 1);
-	if (strchr(chat, '@') == NULL)
-		strcpy(chat + n, "@c.us");
-	return true;
-}
-
 void
 control_message(struct request *r)
 {
 	struct session *s = find(r);
-	const char *text = request_string(r, "text");
-	char chat[96];
+	char chat[MESSAGE_CHAT_SIZE];
+	struct message m = {.chat = chat, .text = request_string(r, "text")};
 
 	if (s == NULL)
 		return;
-	if (text == NULL || !chat_of(request_string(r, "from"), chat)) {
+	if (m.text == NULL ||
+		!message_chat(
+			request_string(r, "from"), r->gw->kind->user_domain, chat)) {
 		reply_control_error(
 			r, 400, "from must be a phone or a chat, text a string");
 		return;
@@ -190,7 +173,6 @@ control_message(struct request *r)
 		conflict(r, s, "no message can arrive");
 		return;
 	}
-	text_add(&r->out, "{\"id\":");
-	message_receive(r->gw, s, chat, text, &r->out);
-	text_add(&r->out, "}");
+	message_receive(r->gw, s, &m);
+	text_addf(&r->out, "{\"id\":\"%s\"}", m.id);
 }

@@ -17,6 +17,8 @@ static const struct route routes[] = {
 	{"POST", "/_sim/sessions/*/restore", control_restore, 2, 200},
 	{"POST", "/_sim/sessions/*/logout", control_logout, 2, 200},
 	{"POST", "/_sim/sessions/*/message", control_message, 2, 200},
+	{"GET", "/_sim/kind", control_kind_get, -1, 200},
+	{"PUT", "/_sim/kind", control_kind_put, -1, 200},
 	{"POST", "/_sim/restart", control_restart, -1, 200},
 	{"POST", "/_sim/reset", control_reset, -1, 200},
 	{"GET", "/_sim/faults", control_faults_get, -1, 200},

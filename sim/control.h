@@ -28,6 +28,8 @@ void control_logout(struct request *r);
 void control_message(struct request *r);
 
 /* control-gateway.c: the gateway as a whole */
+void control_kind_get(struct request *r);
+void control_kind_put(struct request *r);
 void control_restart(struct request *r);
 void control_reset(struct request *r);
 void control_faults_get(struct request *r);

@@ -1,6 +1,7 @@
 #include "gateway.h"
 
 #include "clock.h"
+#include "kind.h"
 #include "mem.h"
 #include "message.h"
 #include "session.h"
@@ -13,6 +14,7 @@
 #define REVIVAL_STEP_MS 100   /* between two sessions */
 #define REVIVAL_ALL_MS 30000  /* more sessions come faster, to stay within this */
 
+static const struct kind *default_kind = &kind_waha;
 static struct gateway *gateways[GATEWAY_MAX];
 static size_t gateway_count;
 static pthread_mutex_t gateways_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -47,6 +49,7 @@ make(const char *name)
 	struct gateway *gw = mem_zero(sizeof *gw);
 
 	memcpy(gw->name, name, strlen(name));
+	gw->kind = default_kind;
 	pthread_mutex_init(&gw->lock, NULL);
 	wait_cond_init(&gw->armed);
 	gw->start_ms = clock_wall_ms();
@@ -56,6 +59,12 @@ make(const char *name)
 	}
 	gateways[gateway_count++] = gw;
 	return gw;
+}
+
+void
+gateway_default_kind(const struct kind *kind)
+{
+	default_kind = kind;
 }
 
 struct gateway *

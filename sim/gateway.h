@@ -1,5 +1,5 @@
 /*
- * gateway: one simulated WAHA server.
+ * gateway: one simulated server, of one kind.
  *
  * A process holds several, each named by the path prefix /s/<name>; without a prefix
  * the name is "default". Everything of a gateway is behind its lock, and its own
@@ -22,7 +22,6 @@
 
 #define GATEWAY_NAME_MAX 40
 #define GATEWAY_MAX 256
-#define GATEWAY_VERSION "2026.2.1"
 
 /* What became of the webhooks; pending is queued minus the three ends. */
 struct webhook_counts {
@@ -35,7 +34,10 @@ struct webhook_counts {
 	atomic_ullong doubled; /* by the fault webhook_double */
 };
 
+struct kind;
+
 struct gateway {
+	const struct kind *kind; /* changes only while there are no sessions */
 	char name[GATEWAY_NAME_MAX + 1];
 	pthread_mutex_t lock;
 	pthread_cond_t armed; /* an earlier timer was set */
@@ -56,6 +58,9 @@ struct gateway {
 	struct webhook_counts webhooks;
 };
 
+/* The kind of gateways made from now on; call once, before any is. */
+void gateway_default_kind(const struct kind *kind);
+
 /* The gateway of that name, made if need be; NULL if the name is bad or there are too
    many. Thread-safe. */
 struct gateway *gateway_get(const char *name);
@@ -75,7 +80,7 @@ bool gateway_over(const struct gateway *gw, unsigned epoch);
 /* Arm a timer of the gateway. Locked. */
 void gateway_arm(struct gateway *gw, struct timer *t, int64_t simulated_ms);
 
-/* Simulate a restart of the WAHA process: connections are reset for down_ms, then the
+/* Simulate a restart of its process: connections are reset for down_ms, then the
    sessions that ran come back one by one. Returns how many will. Locked. */
 size_t gateway_restart(struct gateway *gw, int64_t down_ms);
 

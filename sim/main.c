@@ -3,6 +3,7 @@
 #include "clock.h"
 #include "gateway.h"
 #include "http.h"
+#include "kind.h"
 #include "sender.h"
 
 #include <curl/curl.h>
@@ -25,23 +26,24 @@ struct options {
 
 static const char usage[] =
 	"usage: wapool-sim [--port N] [--bind ADDRESS] [--api-key KEY]\n"
-	"                  [--time-scale N] [--servers N]\n"
+	"                  [--time-scale N] [--servers N] [--kind KIND]\n"
 	"\n"
-	"A simulated WAHA gateway, for tests and demonstrations. No WhatsApp is "
+	"A simulated gateway, for tests and demonstrations. No WhatsApp is "
 	"involved.\n"
 	"\n"
 	"  --port N        listen here; 0 picks a free port (default 3000; SIM_PORT)\n"
 	"  --bind ADDRESS  IPv4 address to listen on (default 127.0.0.1)\n"
-	"  --api-key KEY   ask for this X-Api-Key (default: none is asked; "
-	"SIM_API_KEY)\n"
+	"  --api-key KEY   ask for this key (default: none is asked; SIM_API_KEY)\n"
 	"  --time-scale N  run simulated durations N times faster (default 1;\n"
 	"                  SIM_TIME_SCALE)\n"
 	"  --servers N     make the gateways s1 to sN at start; any other is made "
 	"when\n"
 	"                  /s/<name>/ is first asked for (default 0)\n"
+	"  --kind KIND     what gateways are unless told otherwise by PUT /_sim/kind\n"
+	"                  (default waha; SIM_KIND)\n"
 	"  --help          this text\n"
 	"\n"
-	"Gateway: http://ADDRESS:PORT/api/...  or  /s/<name>/api/... for several.\n"
+	"Gateway: http://ADDRESS:PORT/  or  /s/<name>/ for several.\n"
 	"Control: http://ADDRESS:PORT/_sim/ in a browser, and its JSON API; loopback "
 	"only.\n";
 
@@ -61,6 +63,18 @@ number(const char *what, const char *text, double min, double max)
 }
 
 static void
+set_kind(const char *name)
+{
+	const struct kind *kind = kind_find(name);
+
+	if (kind == NULL) {
+		fprintf(stderr, "wapool-sim: no kind of gateway is called %s\n", name);
+		exit(2);
+	}
+	gateway_default_kind(kind);
+}
+
+static void
 parse_environment(struct options *o)
 {
 	const char *value;
@@ -72,6 +86,8 @@ parse_environment(struct options *o)
 	value = getenv("SIM_TIME_SCALE");
 	o->scale = value ? number("SIM_TIME_SCALE", value, 0.01, 10000) : 1;
 	o->servers = 0;
+	value = getenv("SIM_KIND");
+	set_kind(value != NULL ? value : "waha");
 }
 
 static void
@@ -83,6 +99,7 @@ parse_options(struct options *o, int argc, char **argv)
 		{"api-key", required_argument, NULL, 'k'},
 		{"time-scale", required_argument, NULL, 't'},
 		{"servers", required_argument, NULL, 's'},
+		{"kind", required_argument, NULL, 'i'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
@@ -100,6 +117,8 @@ parse_options(struct options *o, int argc, char **argv)
 		} else if (c == 's') {
 			o->servers =
 				(long)number("--servers", optarg, 0, GATEWAY_MAX - 1);
+		} else if (c == 'i') {
+			set_kind(optarg);
 		} else {
 			fputs(usage, c == 'h' ? stdout : stderr);
 			exit(c == 'h' ? 0 : 2);

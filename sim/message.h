@@ -6,21 +6,35 @@
 #ifndef SIM_MESSAGE_H
 #define SIM_MESSAGE_H
 
-#include "text.h"
+#include "ids.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define MESSAGE_CHAT_SIZE 128
 
 struct gateway;
 struct session;
 
-/* The session sends a text to a chat ("<digits>@c.us" or a group): message.any now,
-   acks 1, 2, 3 later. Appends NOWEB's answer. `id` is NULL unless the caller chose
-   one. */
-void message_send(struct gateway *gw, struct session *s, const char *chat,
-	const char *text, const char *id, struct text *answer);
+struct message {
+	const char *chat;
+	const char *text;
+	char id[IDS_MESSAGE_SIZE]; /* "": one is made */
+	bool from_me;
+	int64_t at; /* wall clock, ms */
+	int ack;    /* 0 PENDING, 1 SERVER, 2 DEVICE, 3 READ */
+};
 
-/* Somebody wrote to the session: message and message.any. Appends the message's id as
-   a JSON string. */
-void message_receive(struct gateway *gw, struct session *s, const char *chat,
-	const char *text, struct text *answer);
+/* The session sends m->text to m->chat: told now, its acks 1, 2, 3 later. Fills in the
+   rest of *m. */
+void message_send(struct gateway *gw, struct session *s, struct message *m);
+
+/* Somebody wrote to the session. Fills in the rest of *m. */
+void message_receive(struct gateway *gw, struct session *s, struct message *m);
+
+/* A phone or a chat as clients write it, as the chat's id with users at that domain;
+   false if it cannot be one. given may be NULL. */
+bool message_chat(const char *given, const char *domain, char chat[MESSAGE_CHAT_SIZE]);
 
 /* No ack that is still due comes. */
 void message_forget(struct gateway *gw);

@@ -125,7 +125,8 @@ judge(struct sender *s, CURL *easy, CURLcode result)
 		finish(d, &d->gw->webhooks.sent);
 	} else if (webhook_stale(d)) {
 		finish(d, &d->gw->webhooks.dropped);
-	} else if (d->tries >= d->attempts) {
+	} else if (d->tries >= d->how.attempts ||
+		(result == CURLE_OK && d->how.final != NULL && d->how.final(code))) {
 		finish(d, &d->gw->webhooks.failed);
 	} else {
 		delay = webhook_delay(d);

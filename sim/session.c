@@ -1,10 +1,10 @@
 #include "session.h"
 
 #include "clock.h"
-#include "event.h"
 #include "fault.h"
 #include "gateway.h"
 #include "ids.h"
+#include "kind.h"
 #include "mem.h"
 
 #include <stdlib.h>
@@ -13,10 +13,6 @@
 #define CONNECT_MS 500    /* STARTING until the QR, or until WORKING */
 #define RELINK_MS 2000    /* STARTING after a scan until WORKING */
 #define RECONNECT_MS 2000 /* between two STARTING while the network is down */
-#define QR_FIRST_MS 60000 /* life of the first QR */
-#define QR_NEXT_MS 20000  /* life of each that follows */
-#define QR_MAX 6          /* then FAILED */
-#define STARTING_MAX 60   /* consecutive STARTING, then FAILED */
 
 static const char *const names[STATUS__MAX] = {
 	"STOPPED",      /* STATUS_STOPPED */
@@ -71,6 +67,7 @@ session_delete(struct gateway *gw, struct session *s)
 	free(s->code);
 	free(s->phone);
 	free(s->push_name);
+	json_decref(s->own);
 	free(s);
 }
 
@@ -117,6 +114,8 @@ clear_qr(struct session *s)
 	s->qr = s->code = NULL;
 }
 
+static void fail(struct gateway *gw, struct session *s, enum why why);
+
 /* The one place a status changes. */
 static void
 enter(struct gateway *gw, struct session *s, enum status status)
@@ -133,10 +132,17 @@ enter(struct gateway *gw, struct session *s, enum status status)
 	s->starting = status == STATUS_STARTING ? s->starting + 1 : 0;
 	at = session_stamp(s);
 	record(s, status, at);
-	event_status(gw, s, at);
+	gw->kind->entered(gw, s, at);
 	wait_wake(gw, s->name);
-	if (s->starting >= STARTING_MAX)
-		enter(gw, s, STATUS_FAILED);
+	if (gw->kind->starting_max > 0 && s->starting >= gw->kind->starting_max)
+		fail(gw, s, WHY_NETWORK);
+}
+
+static void
+fail(struct gateway *gw, struct session *s, enum why why)
+{
+	s->why = why;
+	enter(gw, s, STATUS_FAILED);
 }
 
 static void
@@ -153,7 +159,7 @@ show_qr(struct gateway *gw, struct session *s)
 	s->qr = ids_qr();
 	s->qr_shown++;
 	enter(gw, s, STATUS_SCAN_QR_CODE);
-	arm(gw, s, s->qr_shown == 1 ? QR_FIRST_MS : QR_NEXT_MS);
+	arm(gw, s, s->qr_shown == 1 ? gw->kind->qr_first_ms : gw->kind->qr_next_ms);
 }
 
 /* The end of a STARTING: what WhatsApp answered. */
@@ -180,10 +186,10 @@ tick(struct gateway *gw, struct timer *t)
 
 	if (s->status == STATUS_STARTING)
 		connect_attempt(gw, s);
-	else if (s->status == STATUS_SCAN_QR_CODE && s->qr_shown < QR_MAX)
+	else if (s->status == STATUS_SCAN_QR_CODE && s->qr_shown < gw->kind->qr_max)
 		show_qr(gw, s);
 	else if (s->status == STATUS_SCAN_QR_CODE)
-		enter(gw, s, STATUS_FAILED);
+		fail(gw, s, WHY_QR_LIMIT);
 }
 
 void
@@ -195,6 +201,7 @@ session_start(struct gateway *gw, struct session *s)
 	s->qr_shown = 0;
 	s->me_known = false;
 	s->resume = false;
+	s->why = WHY_NONE;
 	s->activity_ms = 0;
 	enter(gw, s, STATUS_STARTING);
 	arm(gw, s, CONNECT_MS);
@@ -203,6 +210,15 @@ session_start(struct gateway *gw, struct session *s)
 void
 session_stop(struct gateway *gw, struct session *s)
 {
+	s->resume = false;
+	enter(gw, s, STATUS_STOPPED);
+}
+
+void
+session_logout(struct gateway *gw, struct session *s)
+{
+	session_unlink(s);
+	s->why = WHY_LOGGED_OUT;
 	s->resume = false;
 	enter(gw, s, STATUS_STOPPED);
 }
@@ -243,7 +259,7 @@ session_phone_logout(struct gateway *gw, struct session *s)
 		return false;
 	s->linked = false;
 	if (session_running(s) && s->status != STATUS_FAILED)
-		enter(gw, s, STATUS_FAILED);
+		fail(gw, s, WHY_LOGGED_OUT);
 	return true;
 }
 
@@ -251,9 +267,9 @@ void
 session_drop(struct gateway *gw, struct session *s)
 {
 	s->network_down = true;
-	if (s->status == STATUS_SCAN_QR_CODE) {
-		enter(gw, s, STATUS_FAILED); /* NOWEB gives up without a link */
-	} else if (s->status == STATUS_WORKING) {
+	if (s->status == STATUS_SCAN_QR_CODE && gw->kind->fails_unlinked) {
+		fail(gw, s, WHY_NETWORK);
+	} else if (s->status == STATUS_WORKING || s->status == STATUS_SCAN_QR_CODE) {
 		enter(gw, s, STATUS_STARTING);
 		arm(gw, s, RECONNECT_MS);
 	}
@@ -287,41 +303,4 @@ session_pairing_code(struct session *s)
 	free(s->code);
 	s->code = mem_copy(code);
 	return s->code;
-}
-
-void
-session_add_me(const struct session *s, struct text *out)
-{
-	char lid[16];
-
-	if (!s->me_known || s->phone == NULL) {
-		text_add(out, "null");
-		return;
-	}
-	ids_lid(lid, s->phone);
-	text_addf(out, "{\"id\":\"%s@c.us\",\"pushName\":", s->phone);
-	text_json(out, s->push_name);
-	text_addf(out, ",\"lid\":\"%s@lid\"}", lid);
-}
-
-void
-session_add_info(const struct gateway *gw, const struct session *s, bool in_list,
-	struct text *out)
-{
-	text_addf(out,
-		"{\"name\":\"%s\",\"status\":\"%s\",\"config\":%s,\"me\":", s->name,
-		status_name(s->status), s->config != NULL ? s->config : "null");
-	session_add_me(s, out);
-	text_add(out, ",\"presence\":null,\"timestamps\":");
-	if (!session_running(s))
-		text_add(out, "{\"activity\":null}");
-	else if (s->activity_ms == 0)
-		text_add(out, "{}");
-	else
-		text_addf(out, "{\"activity\":%lld}", (long long)s->activity_ms);
-	if (in_list)
-		text_addf(out, ",\"assignedWorker\":\"%s\"}", gw->name);
-	else
-		text_addf(out, ",\"engine\":%s}",
-			session_running(s) ? "{\"engine\":\"NOWEB\"}" : "{}");
 }

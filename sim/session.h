@@ -1,14 +1,14 @@
 /*
  * session: one WhatsApp session and its state machine.
  *
- *	STOPPED -> STARTING -> SCAN_QR_CODE (60 s, then 5 x 20 s) -> FAILED
+ *	STOPPED -> STARTING -> SCAN_QR_CODE (as long as its kind's QRs last) -> FAILED
  *	                       SCAN_QR_CODE -> scan -> STARTING -> WORKING
  *	           STARTING -> WORKING, when linked
- *	WORKING -> STARTING every 2 s while the network is down, FAILED after 60
+ *	WORKING -> STARTING every 2 s while the network is down, FAILED as its kind does
  *	WORKING -> FAILED when logged out on the phone
  *
- * A status changes in one place, which also records it, tells the webhooks and wakes
- * whoever waits for the session. Every function is called with the gateway's lock
+ * The machine is that of every kind of gateway; each has its own words for it. A
+ * status changes in one place, which also records it, tells the webhooks and wakes whoever waits for the session. Every function is called with the gateway's lock
  * held.
  */
 #ifndef SIM_SESSION_H
@@ -17,6 +17,7 @@
 #include "text.h"
 #include "timer.h"
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -34,12 +35,21 @@ enum status {
 	STATUS__MAX
 };
 
+/* Why a session stopped or failed. */
+enum why {
+	WHY_NONE,
+	WHY_LOGGED_OUT, /* unlinked, by the phone or by us */
+	WHY_QR_LIMIT,   /* nobody scanned */
+	WHY_NETWORK,
+};
+
 struct session {
 	struct session *chain; /* in the hash bucket */
 	struct session *next;  /* in order of creation */
 	struct session *prev;
 	char name[SESSION_NAME_MAX + 1];
 	enum status status;
+	enum why why;
 	bool linked;       /* has credentials */
 	bool me_known;     /* the running object knows whom it is */
 	bool network_down; /* until restored */
@@ -60,10 +70,11 @@ struct session {
 	char *code; /* current pairing code, or NULL */
 	char *phone;
 	char *push_name;
+	json_t *own; /* what only its kind of gateway knows of it, or NULL */
 	struct timer timer;
 };
 
-/* The status as WAHA spells it. */
+/* The status as WAHA spells it, which is also how the control API does. */
 const char *status_name(enum status status);
 
 /* The status spelled so, or STATUS__MAX. */
@@ -86,6 +97,9 @@ void session_start(struct gateway *gw, struct session *s);
 
 /* Stop a running session. */
 void session_stop(struct gateway *gw, struct session *s);
+
+/* Drop the credentials and stop, running or not. */
+void session_logout(struct gateway *gw, struct session *s);
 
 /* Drop the credentials, as WAHA's logout does to the stored ones. */
 void session_unlink(struct session *s);
@@ -110,12 +124,5 @@ const char *session_pairing_code(struct session *s);
 
 /* The next event time of the session: now, but later than the one before. */
 int64_t session_stamp(struct session *s);
-
-/* Append WAHA's MeInfo of the session, or null. */
-void session_add_me(const struct session *s, struct text *out);
-
-/* Append WAHA's SessionInfo. `in_list` adds what only the list shows. */
-void session_add_info(const struct gateway *gw, const struct session *s, bool in_list,
-	struct text *out);
 
 #endif

@@ -13,7 +13,7 @@
 #include "timer.h"
 
 #include <curl/curl.h>
-#include <jansson.h>
+#include <openssl/evp.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -25,6 +25,20 @@ enum retry_policy {
 	RETRY_EXPONENTIAL,
 };
 
+/* Where and how a kind of gateway delivers an event. */
+struct hook {
+	const char *url;
+	struct curl_slist *headers; /* as they are sent; borrowed */
+	const char *key;            /* to sign with, or NULL */
+	const char *sign_header;    /* "X-Webhook-Hmac: ", before the hex digits */
+	const EVP_MD *(*digest)(void);
+	int attempts; /* all tries, the first included */
+	int64_t delay_ms;
+	int64_t delay_max_ms; /* 0: none */
+	enum retry_policy policy;
+	bool (*final)(long status); /* a refusal that is not tried again; or NULL */
+};
+
 struct delivery {
 	struct delivery *next; /* in a sender's queue */
 	struct timer timer;    /* until the next try */
@@ -33,17 +47,18 @@ struct delivery {
 	char *url;
 	char *body;
 	size_t len;
-	char *hmac_key; /* NULL: unsigned */
+	char *key; /* NULL: unsigned, or signed already */
 	struct curl_slist *headers;
 	int tries;
-	int attempts;
-	int64_t delay_ms;
-	enum retry_policy policy;
+	struct hook how; /* but for what is borrowed: url, headers, key */
 };
 
-/* Send body to the webhook described by `hook` (a member of config.webhooks). */
-void webhook_queue(struct gateway *gw, const char *session, const json_t *hook,
-	const struct text *body, int64_t at);
+/* Append a header to a list. */
+void webhook_header(struct curl_slist **list, const char *name, const char *value);
+
+/* Send body there. */
+void webhook_queue(struct gateway *gw, const char *session, const struct hook *hook,
+	const struct text *body);
 
 /* Drop every delivery of the gateway that has not ended. */
 void webhook_forget(struct gateway *gw);

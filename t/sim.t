@@ -351,7 +351,7 @@ subtest 'messages' => sub {
 	($status, $body) = call(POST => '/_sim/sessions/chat/message',
 		{from => '5511988887777', text => 'yo'});
 	is($status, 200, 'one arrives');
-	my $in = sub { ($_[0]{payload}{id} // '') eq $body->{id} };
+	my $in = sub { ($_[0]{payload}{id} // '') eq "false_5511988887777\@c.us_$body->{id}" };
 	ok(eventually(sub { hooks('/chat', $in) == 2 }), 'message and message.any');
 	my ($x, $y) = hooks('/chat', $in);
 	is($x->{event}{id}, $y->{event}{id}, 'with one envelope id');
@@ -458,6 +458,14 @@ subtest 'several gateways' => sub {
 	call(POST => '/s/east/_sim/reset', {});
 	is_deeply(body_of(GET => '/s/east/api/sessions?all=true'), [], 'reset');
 	is((call(GET => '/s/a%20b/api/sessions'))[0], 404, 'a bad name');
+};
+
+subtest 'kinds of gateways' => sub {
+	my ($status, $body) = call(GET => '/s/kinds/_sim/kind');
+	is_deeply([$status, $body], [200, {kind => 'waha'}], 'WAHA unless told otherwise');
+	is((call(PUT => '/s/kinds/_sim/kind', {kind => 'telegram'}))[0], 400, 'not any kind');
+	is((call(PUT => '/s/kinds/_sim/kind', {kind => 'waha'}))[0], 200, 'the same again');
+	is((call(GET => '/s/kinds/_sim/stats'))[1]{kind}, 'waha', 'told by the counters');
 };
 
 subtest 'restart of a gateway' => sub {

@@ -81,7 +81,7 @@ $$;
 
 -- The device's instance: the one it has, or a free one. Two clicks at once queue on the device's
 -- row, so the second finds what the first got; the unique index stands behind that.
-CREATE FUNCTION pool_claim(p_user uuid, p_email text, p_device uuid, p_low integer,
+CREATE FUNCTION claim_for(p_user uuid, p_email text, p_device uuid, p_low integer,
 	p_avoid uuid DEFAULT NULL) RETURNS claim
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -112,6 +112,17 @@ BEGIN
 	RETURN ROW('empty', NULL, NULL, NULL, v_device, NULL, NULL, NULL, NULL, false, true)::claim;
 END $$;
 
+-- The same, counted (change `metrics`).
+CREATE FUNCTION pool_claim(p_user uuid, p_email text, p_device uuid, p_low integer,
+	p_avoid uuid DEFAULT NULL) RETURNS claim
+LANGUAGE plpgsql AS $$
+DECLARE
+	v_claim claim := claim_for(p_user, p_email, p_device, p_low, p_avoid);
+BEGIN
+	PERFORM count_up('claims', v_claim.outcome);
+	RETURN v_claim;
+END $$;
+
 -- Gives up an instance that never paired and cannot, and claims a fresh one for the same device.
 -- If the epoch is over, or a phone is connected by now, it only tells what the device has.
 -- p_avoid: a server that does not answer; while no other has a free one, he keeps what he has.
@@ -121,6 +132,7 @@ LANGUAGE plpgsql AS $$
 DECLARE
 	v_user   uuid;
 	v_device uuid;
+	v_claim  claim;
 BEGIN
 	SELECT assigned_to_user_id, device_id INTO v_user, v_device
 	FROM instances WHERE id = p_instance AND epoch = p_epoch AND lifecycle = 'assigned';
@@ -136,7 +148,9 @@ BEGIN
 	PERFORM because('swapped: ' || p_reason);
 	UPDATE instances SET lifecycle = 'recycling', last_error = p_reason
 	WHERE id = p_instance AND epoch = p_epoch AND lifecycle = 'assigned' AND paired_at IS NULL;
-	RETURN pool_claim(v_user, NULL, v_device, p_low, p_avoid);
+	v_claim := claim_for(v_user, NULL, v_device, p_low, p_avoid);
+	PERFORM count_up('claims', CASE v_claim.outcome WHEN 'claimed' THEN 'swapped' ELSE v_claim.outcome END);
+	RETURN v_claim;
 END $$;
 
 -- Gives the device's instance back. 'released', 'none' (it had none) or 'no-device'.

@@ -21,6 +21,7 @@ DROP FUNCTION pool_release_epoch(uuid, bigint, text);
 DROP FUNCTION pool_release(uuid, uuid, text);
 DROP FUNCTION pool_swap(uuid, bigint, text, integer, uuid);
 DROP FUNCTION pool_claim(uuid, text, uuid, integer, uuid);
+DROP FUNCTION claim_for(uuid, text, uuid, integer, uuid);
 DROP FUNCTION claim_of(text, instances, integer);
 DROP FUNCTION pool_take(uuid, uuid, uuid);
 DROP FUNCTION pool_is_low(integer);

@@ -2,9 +2,9 @@
 BEGIN;
 SELECT no_plan();
 
-SELECT tables_are('public', ARRAY['deliveries', 'devices', 'event_lanes', 'event_subscriptions', 'idempotency_keys', 'installation', 'instance_events', 'instances', 'orphans',
-	'outbox', 'users', 'waha_servers', 'webhook_events']);
-SELECT views_are('public', ARRAY['lost_due', 'mend_due', 'outbox_status', 'pool_status']);
+SELECT tables_are('public', ARRAY['counters', 'deliveries', 'devices', 'event_lanes', 'event_subscriptions', 'helper_runs', 'idempotency_keys',
+	'installation', 'instance_events', 'instances', 'orphans', 'outbox', 'users', 'waha_servers', 'webhook_events']);
+SELECT views_are('public', ARRAY['look_bounds', 'look_histogram', 'lost_due', 'mend_due', 'outbox_status', 'pool_status']);
 
 -- seed 001's table --------------------------------------------------------------------------------
 

@@ -1,10 +1,10 @@
 /* Sessions: start, stop, restart, log out, delete, and the deprecated calls. */
-#include "api.h"
+#include "waha.h"
 
-#include "lifecycle.h"
-#include "reply.h"
-#include "session-config.h"
 #include "session.h"
+#include "waha-config.h"
+#include "waha-lock.h"
+#include "waha-reply.h"
 
 #include <stdlib.h>
 
@@ -18,7 +18,7 @@ show(struct request *r, const char *name)
 	const struct session *s = request_session(r, name);
 
 	if (s != NULL)
-		session_add_info(r->gw, s, false, &r->out);
+		waha_add_info(r->gw, s, false, &r->out);
 }
 
 /* Do something to the session in the path, under its lock. */
@@ -27,13 +27,13 @@ locked(struct request *r, bool must_exist, action_fn *action)
 {
 	const char *name = r->seg[2];
 
-	if (!lifecycle_begin(r, name))
+	if (!waha_lock_begin(r, name))
 		return;
 	if (must_exist && request_session(r, name) == NULL)
-		reply_no_session(r);
+		waha_reply_no_session(r);
 	else
 		action(r, name);
-	lifecycle_end(r, name);
+	waha_lock_end(r, name);
 }
 
 /* Start it if it is stopped (and still there). */
@@ -56,14 +56,14 @@ start(struct request *r, const char *name)
 static void
 stop(struct request *r, const char *name)
 {
-	if (lifecycle_stop(r, name))
+	if (waha_lock_stop(r, name))
 		show(r, name);
 }
 
 static void
 restart(struct request *r, const char *name)
 {
-	if (lifecycle_stop(r, name))
+	if (waha_lock_stop(r, name))
 		start(r, name);
 }
 
@@ -73,7 +73,7 @@ logout(struct request *r, const char *name)
 	struct session *s = request_session(r, name);
 	bool ran = session_running(s);
 
-	if (!lifecycle_unpair(r, name) || !lifecycle_stop(r, name))
+	if (!waha_lock_unpair(r, name) || !waha_lock_stop(r, name))
 		return;
 	s = request_session(r, name);
 	if (s == NULL)
@@ -85,33 +85,33 @@ logout(struct request *r, const char *name)
 }
 
 void
-api_session_start(struct request *r)
+waha_session_start(struct request *r)
 {
 	locked(r, true, start);
 }
 
 void
-api_session_stop(struct request *r)
+waha_session_stop(struct request *r)
 {
 	locked(r, false, stop);
 }
 
 void
-api_session_restart(struct request *r)
+waha_session_restart(struct request *r)
 {
 	locked(r, true, restart);
 }
 
 void
-api_session_logout(struct request *r)
+waha_session_logout(struct request *r)
 {
 	locked(r, true, logout);
 }
 
 void
-api_session_delete(struct request *r)
+waha_session_delete(struct request *r)
 {
-	locked(r, false, lifecycle_delete);
+	locked(r, false, waha_lock_delete);
 }
 
 /* The name in the body of a deprecated call; NULL if it is missing or wrong, and the
@@ -123,14 +123,14 @@ old_name(struct request *r)
 	struct text problems = {0}, list = {0};
 
 	if (name == NULL || name[0] == '\0') {
-		reply_error(r, 422, "Session name is required");
+		waha_reply_error(r, 422, "Session name is required");
 		return NULL;
 	}
-	config_check_name(json_object_get(r->body, "name"), &problems);
+	waha_config_check_name(json_object_get(r->body, "name"), &problems);
 	if (problems.len == 0)
 		return name;
 	text_addf(&list, "[%s]", problems.s);
-	reply_invalid(r, list.s);
+	waha_reply_invalid(r, list.s);
 	text_free(&list);
 	text_free(&problems);
 	return NULL;
@@ -145,7 +145,7 @@ old_start(struct request *r, const char *name, char *config, bool has_webhooks)
 
 	if (s != NULL && session_running(s)) {
 		text_addf(&message, "Session '%s' is already started.", name);
-		reply_error(r, 422, message.s);
+		waha_reply_error(r, 422, message.s);
 		text_free(&message);
 		free(config);
 		return;
@@ -159,7 +159,7 @@ old_start(struct request *r, const char *name, char *config, bool has_webhooks)
 }
 
 void
-api_old_start(struct request *r)
+waha_old_start(struct request *r)
 {
 	const char *name = old_name(r);
 	struct text problems = {0};
@@ -168,38 +168,38 @@ api_old_start(struct request *r)
 
 	if (name == NULL)
 		return;
-	config = config_clean(
+	config = waha_config_clean(
 		json_object_get(r->body, "config"), &problems, &has_webhooks);
 	text_free(&problems); /* the deprecated call does not validate */
-	if (!lifecycle_begin(r, name)) {
+	if (!waha_lock_begin(r, name)) {
 		free(config);
 		return;
 	}
 	old_start(r, name, config, has_webhooks);
-	lifecycle_end(r, name);
+	waha_lock_end(r, name);
 }
 
 void
-api_old_stop(struct request *r)
+waha_old_stop(struct request *r)
 {
 	const char *name = old_name(r);
 
-	if (name == NULL || !lifecycle_begin(r, name))
+	if (name == NULL || !waha_lock_begin(r, name))
 		return;
 	if (json_is_true(json_object_get(r->body, "logout")))
-		lifecycle_delete(r, name);
-	else if (!lifecycle_stop(r, name))
+		waha_lock_delete(r, name);
+	else if (!waha_lock_stop(r, name))
 		r->end = REQUEST_RESET;
-	lifecycle_end(r, name);
+	waha_lock_end(r, name);
 }
 
 void
-api_old_logout(struct request *r)
+waha_old_logout(struct request *r)
 {
 	const char *name = old_name(r);
 
-	if (name == NULL || !lifecycle_begin(r, name))
+	if (name == NULL || !waha_lock_begin(r, name))
 		return;
-	lifecycle_delete(r, name);
-	lifecycle_end(r, name);
+	waha_lock_delete(r, name);
+	waha_lock_end(r, name);
 }

@@ -4,8 +4,8 @@
  * Known members are kept as they came, unknown ones silently dropped, mistakes told in
  * the words of WAHA's validation.
  */
-#ifndef SIM_SESSION_CONFIG_H
-#define SIM_SESSION_CONFIG_H
+#ifndef SIM_WAHA_CONFIG_H
+#define SIM_WAHA_CONFIG_H
 
 #include "text.h"
 
@@ -13,15 +13,15 @@
 #include <stdbool.h>
 
 /* Append a problem to a JSON array of strings being built (without its brackets). */
-void config_problem(struct text *problems, const char *format, ...)
+void waha_config_problem(struct text *problems, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
 /* The configuration as JSON text to be freed; NULL if there is none. Mistakes are
    appended to problems. */
-char *config_clean(const json_t *config, struct text *problems, bool *has_webhooks)
+char *waha_config_clean(const json_t *config, struct text *problems, bool *has_webhooks)
 	__attribute__((warn_unused_result));
 
 /* Append the problems of a session's name; NULL and "" are fine. */
-void config_check_name(const json_t *name, struct text *problems);
+void waha_config_check_name(const json_t *name, struct text *problems);
 
 #endif

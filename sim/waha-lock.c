@@ -1,9 +1,10 @@
-#include "lifecycle.h"
+#include "waha-lock.h"
 
 #include "clock.h"
 #include "fault.h"
-#include "reply.h"
 #include "session.h"
+#include "waha-reply.h"
+#include "waha.h"
 
 #include <stdlib.h>
 
@@ -17,12 +18,12 @@ reply_lock_timeout(struct request *r, const char *name)
 	struct text message = {0};
 
 	text_addf(&message, "async-lock timed out in queue %s", name);
-	reply_exception(r, "Error", message.s);
+	waha_reply_exception(r, "Error", message.s);
 	text_free(&message);
 }
 
 bool
-lifecycle_begin(struct request *r, const char *name)
+waha_lock_begin(struct request *r, const char *name)
 {
 	enum wait_end end;
 
@@ -40,13 +41,13 @@ lifecycle_begin(struct request *r, const char *name)
 }
 
 void
-lifecycle_end(struct request *r, const char *name)
+waha_lock_end(struct request *r, const char *name)
 {
 	wait_unlock(r->gw, name);
 }
 
 bool
-lifecycle_stop(struct request *r, const char *name)
+waha_lock_stop(struct request *r, const char *name)
 {
 	struct session *s = request_session(r, name);
 
@@ -57,28 +58,28 @@ lifecycle_stop(struct request *r, const char *name)
 }
 
 void
-lifecycle_update(struct request *r, const char *name, char *config, bool has_webhooks)
+waha_lock_update(struct request *r, const char *name, char *config, bool has_webhooks)
 {
 	struct session *s = request_session(r, name);
 	bool ran = s != NULL && session_running(s);
 
 	if (s == NULL) {
 		free(config);
-		reply_no_session(r);
+		waha_reply_no_session(r);
 		return;
 	}
-	if (!lifecycle_stop(r, name) || (s = request_session(r, name)) == NULL) {
+	if (!waha_lock_stop(r, name) || (s = request_session(r, name)) == NULL) {
 		free(config);
 		return;
 	}
 	session_configure(s, config, has_webhooks);
 	if (ran && !session_running(s))
 		session_start(r->gw, s);
-	session_add_info(r->gw, s, false, &r->out);
+	waha_add_info(r->gw, s, false, &r->out);
 }
 
 bool
-lifecycle_unpair(struct request *r, const char *name)
+waha_lock_unpair(struct request *r, const char *name)
 {
 	struct session *s = request_session(r, name);
 
@@ -88,12 +89,12 @@ lifecycle_unpair(struct request *r, const char *name)
 }
 
 void
-lifecycle_delete(struct request *r, const char *name)
+waha_lock_delete(struct request *r, const char *name)
 {
 	bool lingers = fault_roll(r->gw, FAULT_DELETE_LINGERS, name, r->path) != NULL;
 	struct session *s;
 
-	if (!lifecycle_unpair(r, name) || !lifecycle_stop(r, name))
+	if (!waha_lock_unpair(r, name) || !waha_lock_stop(r, name))
 		return;
 	s = request_session(r, name);
 	if (s != NULL && !lingers)

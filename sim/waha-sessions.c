@@ -1,13 +1,13 @@
 /* Sessions: the list, one of them, creating and changing its configuration. */
-#include "api.h"
+#include "waha.h"
 
 #include "clock.h"
 #include "fault.h"
 #include "ids.h"
-#include "lifecycle.h"
-#include "reply.h"
-#include "session-config.h"
 #include "session.h"
+#include "waha-config.h"
+#include "waha-lock.h"
+#include "waha-reply.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -24,14 +24,14 @@ query_boolean(const struct request *r, const char *name)
 }
 
 void
-api_sessions_list(struct request *r)
+waha_sessions_list(struct request *r)
 {
 	int all = query_boolean(r, "all");
 	const struct session *s;
 	bool first = true;
 
 	if (all < 0) {
-		reply_invalid(r, "[\"all must be a boolean value\"]");
+		waha_reply_invalid(r, "[\"all must be a boolean value\"]");
 		return;
 	}
 	text_add(&r->out, "[");
@@ -41,7 +41,7 @@ api_sessions_list(struct request *r)
 		if (!first)
 			text_add(&r->out, ",");
 		first = false;
-		session_add_info(r->gw, s, true, &r->out);
+		waha_add_info(r->gw, s, true, &r->out);
 	}
 	text_add(&r->out, "]");
 }
@@ -55,7 +55,7 @@ refused(struct request *r, struct text *problems)
 	if (problems->len == 0)
 		return false;
 	text_addf(&list, "[%s]", problems->s);
-	reply_invalid(r, list.s);
+	waha_reply_invalid(r, list.s);
 	text_free(&list);
 	text_free(problems);
 	return true;
@@ -71,7 +71,7 @@ create(struct request *r, const char *name, bool start, char *config, bool has_w
 	if (s != NULL) {
 		text_addf(&message,
 			"Session '%s' already exists. Use PUT to update it.", name);
-		reply_error(r, 422, message.s);
+		waha_reply_error(r, 422, message.s);
 		text_free(&message);
 		free(config);
 		return;
@@ -80,11 +80,11 @@ create(struct request *r, const char *name, bool start, char *config, bool has_w
 	session_configure(s, config, has_webhooks);
 	if (start)
 		session_start(r->gw, s);
-	session_add_info(r->gw, s, false, &r->out);
+	waha_add_info(r->gw, s, false, &r->out);
 }
 
 void
-api_sessions_create(struct request *r)
+waha_sessions_create(struct request *r)
 {
 	const json_t *start = json_object_get(r->body, "start");
 	const char *given = request_string(r, "name");
@@ -93,10 +93,10 @@ api_sessions_create(struct request *r)
 	char *config;
 	bool has_webhooks;
 
-	config_check_name(json_object_get(r->body, "name"), &problems);
+	waha_config_check_name(json_object_get(r->body, "name"), &problems);
 	if (start != NULL && !json_is_null(start) && !json_is_boolean(start))
-		config_problem(&problems, "start must be a boolean value");
-	config = config_clean(
+		waha_config_problem(&problems, "start must be a boolean value");
+	config = waha_config_clean(
 		json_object_get(r->body, "config"), &problems, &has_webhooks);
 	if (refused(r, &problems)) {
 		free(config);
@@ -106,53 +106,53 @@ api_sessions_create(struct request *r)
 		memcpy(name, given, strlen(given) + 1);
 	else
 		ids_ulid(name + strlen(name), clock_wall_ms());
-	if (!lifecycle_begin(r, name)) {
+	if (!waha_lock_begin(r, name)) {
 		free(config);
 		return;
 	}
 	create(r, name, json_is_true(start), config, has_webhooks);
-	lifecycle_end(r, name);
+	waha_lock_end(r, name);
 }
 
 void
-api_session_get(struct request *r)
+waha_session_get(struct request *r)
 {
 	const struct session *s = request_session(r, r->seg[2]);
 
 	if (s == NULL || fault_roll(r->gw, FAULT_GHOST, r->session, r->path) != NULL)
-		reply_no_session(r);
+		waha_reply_no_session(r);
 	else
-		session_add_info(r->gw, s, false, &r->out);
+		waha_add_info(r->gw, s, false, &r->out);
 }
 
 void
-api_session_me(struct request *r)
+waha_session_me(struct request *r)
 {
 	const struct session *s = request_session(r, r->seg[2]);
 
 	if (s == NULL || !session_running(s))
-		reply_not_running(r, r->seg[2]);
+		waha_reply_not_running(r, r->seg[2]);
 	else
-		session_add_me(s, &r->out);
+		waha_add_me(s, &r->out);
 }
 
 void
-api_session_update(struct request *r)
+waha_session_update(struct request *r)
 {
 	struct text problems = {0};
 	const char *name = r->seg[2];
 	bool has_webhooks;
-	char *config = config_clean(
+	char *config = waha_config_clean(
 		json_object_get(r->body, "config"), &problems, &has_webhooks);
 
 	if (refused(r, &problems)) {
 		free(config);
 		return;
 	}
-	if (!lifecycle_begin(r, name)) {
+	if (!waha_lock_begin(r, name)) {
 		free(config);
 		return;
 	}
-	lifecycle_update(r, name, config, has_webhooks);
-	lifecycle_end(r, name);
+	waha_lock_update(r, name, config, has_webhooks);
+	waha_lock_end(r, name);
 }

@@ -1,26 +1,26 @@
 /* The process: liveness, version, uptime. */
-#include "api.h"
+#include "waha.h"
 
 #include "clock.h"
-#include "event.h"
-#include "reply.h"
+#include "waha-event.h"
+#include "waha-reply.h"
 
 void
-api_ping(struct request *r)
+waha_ping(struct request *r)
 {
 	text_add(&r->out, "{\"message\":\"pong\"}");
 }
 
 void
-api_health(struct request *r)
+waha_health(struct request *r)
 {
-	reply_error(r, 422,
+	waha_reply_error(r, 422,
 		"The feature is available only in Plus version for 'NOWEB' engine. "
 		"Check this out: https://waha.devlike.pro/docs/how-to/plus-version/");
 }
 
 void
-api_server_status(struct request *r)
+waha_server_status(struct request *r)
 {
 	int64_t now = clock_wall_ms();
 
@@ -32,7 +32,7 @@ api_server_status(struct request *r)
 }
 
 void
-api_server_version(struct request *r)
+waha_server_version(struct request *r)
 {
-	event_add_environment(r->gw, &r->out);
+	waha_event_add_environment(r->gw, &r->out);
 }

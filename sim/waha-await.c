@@ -1,7 +1,7 @@
-#include "await.h"
+#include "waha-await.h"
 
 #include "clock.h"
-#include "reply.h"
+#include "waha-reply.h"
 
 #define RUNNING_MS 5000
 #define STATUS_MS 10000
@@ -19,7 +19,7 @@ more(struct request *r, const char *name, int64_t deadline)
 }
 
 struct session *
-await_status(struct request *r, const char *name, enum status wanted)
+waha_await_status(struct request *r, const char *name, enum status wanted)
 {
 	int64_t deadline = clock_in(RUNNING_MS);
 	struct session *s = request_session(r, name);
@@ -35,8 +35,8 @@ await_status(struct request *r, const char *name, enum status wanted)
 	if (r->end != REQUEST_ANSWER)
 		return NULL;
 	if (s == NULL)
-		reply_unknown(r, name);
+		waha_reply_unknown(r, name);
 	else if (s->status != wanted)
-		reply_wrong_status(r, s, status_name(wanted));
+		waha_reply_wrong_status(r, s, status_name(wanted));
 	return s != NULL && s->status == wanted ? s : NULL;
 }

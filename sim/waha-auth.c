@@ -1,10 +1,10 @@
 /* Linking: the QR and the pairing code. */
-#include "api.h"
+#include "waha.h"
 
-#include "await.h"
 #include "png.h"
-#include "reply.h"
 #include "session.h"
+#include "waha-await.h"
+#include "waha-reply.h"
 
 #include <openssl/evp.h>
 #include <stdlib.h>
@@ -35,10 +35,10 @@ answer_png(struct request *r, const char *qr)
 }
 
 void
-api_auth_qr(struct request *r)
+waha_auth_qr(struct request *r)
 {
 	const char *format = request_query(r, "format");
-	const struct session *s = await_status(r, r->seg[1], STATUS_SCAN_QR_CODE);
+	const struct session *s = waha_await_status(r, r->seg[1], STATUS_SCAN_QR_CODE);
 
 	if (s == NULL)
 		return;
@@ -49,16 +49,16 @@ api_auth_qr(struct request *r)
 }
 
 void
-api_auth_code(struct request *r)
+waha_auth_code(struct request *r)
 {
 	struct session *s = request_session(r, r->seg[1]);
 
 	if (s == NULL || !session_running(s))
-		reply_not_running(r, r->seg[1]);
+		waha_reply_not_running(r, r->seg[1]);
 	else if (request_string(r, "phoneNumber") == NULL)
-		reply_invalid(r, "[\"phoneNumber must be a string\"]");
+		waha_reply_invalid(r, "[\"phoneNumber must be a string\"]");
 	else if (s->status != STATUS_SCAN_QR_CODE)
-		reply_wrong_status(r, s, "SCAN_QR_CODE");
+		waha_reply_wrong_status(r, s, "SCAN_QR_CODE");
 	else
 		text_addf(&r->out, "{\"code\":\"%s\"}", session_pairing_code(s));
 }

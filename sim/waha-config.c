@@ -1,4 +1,4 @@
-#include "session-config.h"
+#include "waha-config.h"
 
 #include "session.h"
 
@@ -30,7 +30,7 @@ is_one_of(const char *s, const char *const *list)
 }
 
 void
-config_problem(struct text *problems, const char *format, ...)
+waha_config_problem(struct text *problems, const char *format, ...)
 {
 	char line[512];
 	va_list ap;
@@ -82,7 +82,7 @@ check_events(const json_t *list, size_t at, struct text *problems)
 	size_t i;
 
 	if (!json_is_array(list)) {
-		config_problem(
+		waha_config_problem(
 			problems, "config.webhooks.%zu.events must be an array", at);
 		return;
 	}
@@ -90,7 +90,7 @@ check_events(const json_t *list, size_t at, struct text *problems)
 	{
 		if (!json_is_string(one) ||
 			!is_one_of(json_string_value(one), events)) {
-			config_problem(problems,
+			waha_config_problem(problems,
 				"config.webhooks.%zu.each value in events must be one "
 				"of the following values: session.status, message, "
 				"message.any, message.ack, state.change, *",
@@ -112,17 +112,17 @@ check_retries(const json_t *retries, size_t at, struct text *problems)
 	if (policy != NULL &&
 		(!json_is_string(policy) ||
 			!is_one_of(json_string_value(policy), policies)))
-		config_problem(problems,
+		waha_config_problem(problems,
 			"config.webhooks.%zu.retries.policy must be one of the "
 			"following values: linear, exponential, constant",
 			at);
 	if (delay != NULL && !json_is_number(delay))
-		config_problem(problems,
+		waha_config_problem(problems,
 			"config.webhooks.%zu.retries.delaySeconds must be a number "
 			"conforming to the specified constraints",
 			at);
 	if (attempts != NULL && !json_is_number(attempts))
-		config_problem(problems,
+		waha_config_problem(problems,
 			"config.webhooks.%zu.retries.attempts must be a number "
 			"conforming to the specified constraints",
 			at);
@@ -136,19 +136,19 @@ clean_hooks(const json_t *hooks, struct text *problems)
 	size_t i;
 
 	if (!json_is_array(hooks)) {
-		config_problem(problems, "config.webhooks must be an array");
+		waha_config_problem(problems, "config.webhooks must be an array");
 		return clean;
 	}
 	json_array_foreach(hooks, i, hook)
 	{
 		if (!json_is_object(hook)) {
-			config_problem(problems,
+			waha_config_problem(problems,
 				"config.each value in nested property webhooks must be "
 				"either object or array");
 			continue;
 		}
 		if (!is_url(json_object_get(hook, "url")))
-			config_problem(problems,
+			waha_config_problem(problems,
 				"config.webhooks.%zu.url must be a URL address", i);
 		check_events(json_object_get(hook, "events"), i, problems);
 		check_retries(json_object_get(hook, "retries"), i, problems);
@@ -158,7 +158,7 @@ clean_hooks(const json_t *hooks, struct text *problems)
 }
 
 char *
-config_clean(const json_t *config, struct text *problems, bool *has_webhooks)
+waha_config_clean(const json_t *config, struct text *problems, bool *has_webhooks)
 {
 	const json_t *hooks = json_object_get(config, "webhooks");
 	const json_t *metadata = json_object_get(config, "metadata");
@@ -169,12 +169,12 @@ config_clean(const json_t *config, struct text *problems, bool *has_webhooks)
 	if (config == NULL || json_is_null(config))
 		return NULL;
 	if (!json_is_object(config)) {
-		config_problem(problems, "config must be an object");
+		waha_config_problem(problems, "config must be an object");
 		return NULL;
 	}
 	clean = only(config, config_keys);
 	if (metadata != NULL && !json_is_null(metadata) && !json_is_object(metadata))
-		config_problem(problems, "config.metadata must be an object");
+		waha_config_problem(problems, "config.metadata must be an object");
 	if (hooks != NULL && !json_is_null(hooks))
 		json_object_set_new(clean, "webhooks", clean_hooks(hooks, problems));
 	*has_webhooks = json_array_size(json_object_get(clean, "webhooks")) > 0;
@@ -184,24 +184,24 @@ config_clean(const json_t *config, struct text *problems, bool *has_webhooks)
 }
 
 void
-config_check_name(const json_t *name, struct text *problems)
+waha_config_check_name(const json_t *name, struct text *problems)
 {
 	const char *s = json_string_value(name);
 
 	if (name == NULL || json_is_null(name))
 		return;
 	if (s == NULL) {
-		config_problem(problems, "name must be a string");
+		waha_config_problem(problems, "name must be a string");
 		return;
 	}
 	if (json_string_length(name) > SESSION_NAME_MAX)
-		config_problem(problems,
+		waha_config_problem(problems,
 			"name must be shorter than or equal to %d characters",
 			SESSION_NAME_MAX);
 	if (strspn(s,
 		    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
 		    "-") != json_string_length(name))
-		config_problem(problems,
+		waha_config_problem(problems,
 			"Session name can only contain alphanumeric characters, "
 			"hyphens, and underscores (a-z, A-Z, 0-9, -, _) or be empty");
 }

@@ -1,0 +1,219 @@
+-- Deploy wapool:metrics to pg
+BEGIN;
+
+-- What GET /metrics counts. A number is the sum of its shards, and a shard is a backend's: its process id is
+-- its own as long as it lives, so a transaction that counts never waits for another one, and two cannot
+-- deadlock whatever they count in whatever order. Shard 0 holds what backends that are gone have left
+-- (counters_fold). What counts does so in the transaction that does the thing: both happen or none, whoever
+-- does it (responder, CGI process, helper, a person with psql), and neither a restart nor pruning of
+-- instance_events and webhook_events takes anything away.
+CREATE TABLE counters (
+	family text NOT NULL,
+	label  text NOT NULL DEFAULT '',
+	shard  integer NOT NULL DEFAULT 0,
+	n      bigint NOT NULL DEFAULT 0,
+	PRIMARY KEY (family, label, shard)
+) WITH (fillfactor = 40, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000);
+COMMENT ON COLUMN counters.label IS 'the values of the family''s labels, joined by commas';
+
+CREATE FUNCTION count_up(p_family text, p_label text DEFAULT '', p_by bigint DEFAULT 1) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+	INSERT INTO counters AS c (family, label, shard, n)
+	VALUES (p_family, p_label, pg_backend_pid(), p_by)
+	ON CONFLICT (family, label, shard) DO UPDATE SET n = c.n + EXCLUDED.n;
+END $$;
+
+-- Takes the shards of backends that are gone into shard 0. One at a time. A row that somebody holds is left:
+-- a new backend got the old one's process id. Returns how many shards.
+CREATE FUNCTION counters_fold() RETURNS integer
+LANGUAGE plpgsql AS $$
+DECLARE
+	v_n integer;
+BEGIN
+	IF NOT pg_try_advisory_xact_lock(hashtext('wapool.counters')) THEN
+		RETURN 0;
+	END IF;
+	WITH left_over AS MATERIALIZED (
+		SELECT family, label, shard FROM counters
+		WHERE shard <> 0 AND shard NOT IN (SELECT pid FROM pg_stat_activity WHERE pid IS NOT NULL)
+		FOR UPDATE SKIP LOCKED),
+	gone AS (
+		DELETE FROM counters c USING left_over l
+		WHERE (c.family, c.label, c.shard) = (l.family, l.label, l.shard)
+		RETURNING c.family, c.label, c.n),
+	folded AS (
+		INSERT INTO counters AS c (family, label, n)
+		SELECT family, label, sum(n) FROM gone GROUP BY family, label
+		ON CONFLICT (family, label, shard) DO UPDATE SET n = c.n + EXCLUDED.n)
+	SELECT count(*) INTO v_n FROM gone;
+	RETURN v_n;
+END $$;
+
+-- Instances ------------------------------------------------------------------------------------------
+
+-- How many there are of each kind is kept, not counted: a scrape of a million instances reads as much as
+-- one of ten. `instances`: lifecycle, health, origin, server, and whether a phone is connected;
+-- `transitions`: the moves themselves.
+CREATE FUNCTION instance_kind(i instances) RETURNS text
+LANGUAGE sql STABLE AS $$
+	SELECT concat_ws(',', i.lifecycle, i.health, i.origin, i.server_id,
+		CASE WHEN i.lifecycle = 'assigned' AND i.status = 'WORKING' AND i.missing_since IS NULL
+			THEN 'online' ELSE 'offline' END)
+$$;
+
+CREATE FUNCTION instances_counted() RETURNS trigger
+LANGUAGE plpgsql AS $$
+DECLARE
+	v_was text;
+	v_is  text;
+BEGIN
+	IF TG_OP = 'INSERT' THEN
+		PERFORM count_up('instances', instance_kind(NEW));
+		RETURN NULL;
+	ELSIF TG_OP = 'DELETE' THEN
+		PERFORM count_up('instances', instance_kind(OLD), -1);
+		RETURN NULL;
+	END IF;
+	v_was := instance_kind(OLD);
+	v_is := instance_kind(NEW);
+	-- one statement for all, since every claim pays for it
+	IF OLD.lifecycle <> NEW.lifecycle THEN
+		INSERT INTO counters AS c (family, label, shard, n)
+		VALUES ('instances', v_was, pg_backend_pid(), -1), ('instances', v_is, pg_backend_pid(), 1),
+			('transitions', OLD.lifecycle || ',' || NEW.lifecycle, pg_backend_pid(), 1)
+		ON CONFLICT (family, label, shard) DO UPDATE SET n = c.n + EXCLUDED.n;
+	ELSIF v_was <> v_is THEN
+		PERFORM count_up('instances', v_was, -1), count_up('instances', v_is);
+	END IF;
+	RETURN NULL;
+END $$;
+CREATE TRIGGER counted_birth AFTER INSERT OR DELETE ON instances
+FOR EACH ROW EXECUTE FUNCTION instances_counted();
+CREATE TRIGGER counted AFTER UPDATE ON instances
+FOR EACH ROW WHEN (OLD.lifecycle <> NEW.lifecycle OR OLD.health <> NEW.health OR OLD.origin <> NEW.origin
+	OR OLD.server_id <> NEW.server_id
+	OR (OLD.status = 'WORKING') <> (NEW.status = 'WORKING')
+	OR (OLD.missing_since IS NULL) <> (NEW.missing_since IS NULL))
+EXECUTE FUNCTION instances_counted();
+
+-- Why an assignment ended, as one of a few words: reasons in the trail are sentences and may quote a gateway.
+CREATE FUNCTION release_class(p_reason text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+	SELECT CASE
+		WHEN p_reason = 'disconnected by its user' THEN 'user'
+		WHEN p_reason = 'never paired' THEN 'unpaired'
+		WHEN p_reason = 'logged out on the phone' THEN 'phone'
+		WHEN p_reason = 'by hand' THEN 'operator'
+		WHEN p_reason LIKE 'swapped: %' THEN 'swapped'
+		WHEN p_reason LIKE 'gateway: %' THEN 'gateway'
+		WHEN p_reason LIKE 'could not be mended%' THEN 'unrecovered'
+		WHEN p_reason = 'the gateway lost its session' THEN 'missing'
+		WHEN p_reason ~ '^(healthy|disconnected|degraded|stuck|corrupted|not_found): ' THEN 'ill'
+		ELSE 'other' END
+$$;
+
+-- What the trail tells: releases, repairs and their outcome.
+CREATE FUNCTION instance_events_counted() RETURNS trigger
+LANGUAGE plpgsql AS $$
+DECLARE
+	v_step text := CASE WHEN NEW.from_state IN ('look', 'restart', 'logout', 'cleanup') THEN NEW.from_state
+		ELSE 'other' END;
+	v_done text := CASE WHEN NEW.to_state IN ('recovered', 'failed') THEN NEW.to_state ELSE 'other' END;
+BEGIN
+	IF NEW.kind = 'repair' THEN
+		PERFORM count_up('recoveries', v_step || ',' || v_done);
+	ELSE
+		PERFORM count_up('releases', release_class(NEW.reason));
+	END IF;
+	RETURN NULL;
+END $$;
+CREATE TRIGGER counted AFTER INSERT ON instance_events
+FOR EACH ROW WHEN (NEW.kind = 'repair' OR NEW.kind = 'transition' AND NEW.from_state = 'assigned')
+EXECUTE FUNCTION instance_events_counted();
+
+-- Looks at servers ---------------------------------------------------------------------------------------
+
+-- The upper bounds of the histogram, in seconds. lib/metrics.c writes them as they stand here.
+CREATE VIEW look_bounds AS
+SELECT * FROM (VALUES (1, 0.05, '0.05'), (2, 0.1, '0.1'), (3, 0.25, '0.25'), (4, 0.5, '0.5'), (5, 1, '1.0'),
+	(6, 2.5, '2.5'), (7, 5, '5.0'), (8, 10, '10.0'), (9, 30, '30.0'), (10, 'Infinity'::float8, '+Inf'))
+	AS b (i, seconds, le);
+
+-- A look that took so long. Not in the look's own transaction: it has several, and ends with calls to the gateway.
+CREATE FUNCTION count_look(p_ok boolean, p_ms bigint) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+	v_outcome text := CASE WHEN p_ok THEN 'ok' ELSE 'failed' END;
+BEGIN
+	PERFORM count_up('look', v_outcome || ',' || b.le)
+	FROM (SELECT le FROM look_bounds WHERE p_ms / 1000.0 <= seconds ORDER BY i LIMIT 1) AS b;
+	PERFORM count_up('look_ms', v_outcome, p_ms);
+END $$;
+
+-- The histogram as Prometheus wants it: buckets that include the ones below, sum, count.
+CREATE VIEW look_histogram AS
+WITH n AS (
+	SELECT o.outcome, b.i, b.le,
+		(sum((SELECT coalesce(sum(c.n), 0) FROM counters c
+			WHERE c.family = 'look' AND c.label = o.outcome || ',' || b.le))
+			OVER (PARTITION BY o.outcome ORDER BY b.i))::bigint AS n
+	FROM look_bounds b CROSS JOIN (VALUES ('ok'), ('failed')) AS o (outcome))
+SELECT outcome, i, '_bucket' AS suffix, outcome || ',' || le AS label, n::float8 AS value FROM n
+UNION ALL
+SELECT outcome, 98, '_sum', outcome, (SELECT coalesce(sum(c.n), 0) / 1000.0 FROM counters c
+	WHERE c.family = 'look_ms' AND c.label = outcome)
+FROM n WHERE le = '+Inf'
+UNION ALL
+SELECT outcome, 99, '_count', outcome, n FROM n WHERE le = '+Inf';
+
+-- Helpers ------------------------------------------------------------------------------------------------
+
+-- When a task last went well, by host. Hosts that are gone are forgotten after a day.
+CREATE TABLE helper_runs (
+	host text NOT NULL,
+	task text NOT NULL,
+	at   timestamptz NOT NULL DEFAULT clock_timestamp(),
+	PRIMARY KEY (host, task)
+) WITH (fillfactor = 50);
+
+CREATE FUNCTION helper_ran(p_host text, p_tasks text[]) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+	-- in the order of their names: two helpers of one host write the same rows
+	INSERT INTO helper_runs (host, task) SELECT p_host, t FROM unnest(p_tasks) AS t ORDER BY t
+	ON CONFLICT (host, task) DO UPDATE SET at = EXCLUDED.at;
+	DELETE FROM helper_runs WHERE (host, task) IN (SELECT host, task FROM helper_runs
+		WHERE at < clock_timestamp() - interval '1 day' FOR UPDATE SKIP LOCKED);
+END $$;
+
+-- Makes every look due now; a look that is done has moved check_next_at beyond the time returned.
+CREATE FUNCTION looks_now() RETURNS timestamptz
+LANGUAGE plpgsql AS $$
+DECLARE
+	v_now timestamptz := clock_timestamp();
+BEGIN
+	UPDATE waha_servers SET check_next_at = v_now
+	WHERE id IN (SELECT id FROM waha_servers WHERE ativo AND check_next_at > v_now ORDER BY id FOR NO KEY UPDATE);
+	RETURN v_now;
+END $$;
+
+-- What there is already, and a 0 for all that can be counted: a series that appears with its first event
+-- has no rate for it.
+INSERT INTO counters (family, label, n)
+SELECT 'instances', instance_kind(i), count(*) FROM instances i GROUP BY 1, 2;
+INSERT INTO counters (family, label)
+SELECT 'transitions', f || ',' || t
+	FROM unnest(ARRAY['provisioning', 'standby', 'assigned', 'recycling']) AS f,
+		unnest(ARRAY['standby', 'assigned', 'recycling', 'retired']) AS t
+	WHERE instance_may_move(f, t)
+UNION ALL SELECT 'claims', o FROM unnest(ARRAY['own', 'claimed', 'empty', 'no-device', 'swapped']) AS o
+UNION ALL SELECT 'releases', r FROM unnest(ARRAY['user', 'unpaired', 'phone', 'operator', 'swapped', 'gateway',
+	'unrecovered', 'missing', 'ill', 'other']) AS r
+UNION ALL SELECT 'recoveries', s || ',' || o FROM unnest(ARRAY['look', 'restart', 'logout', 'cleanup']) AS s,
+	unnest(ARRAY['recovered', 'failed']) AS o
+UNION ALL SELECT 'webhooks', o FROM unnest(ARRAY['applied', 'stale', 'former', 'unassigned', 'unknown-session',
+	'kept', 'duplicate', 'refused']) AS o
+ON CONFLICT DO NOTHING;
+
+COMMIT;

@@ -1,0 +1,234 @@
+#!/usr/bin/perl
+# GET /metrics: both formats by their own parsers, numbers against what was done, who may read them, and
+# labels that tell nothing about anybody.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/../run/lib", "$FindBin::Bin/lib";
+
+use File::Temp ();
+use Test::More;
+
+use Wapool::Fault qw(connect_user crowd crowd_end fault_stack helper helper_end link_user user wait_pool webhook_body webhook_post);
+use Wapool::Process qw(run_program slurp spew wait_until);
+
+my $OPEN = 'application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1';
+
+my $s = fault_stack(env => { POOL_TARGET => 6, POOL_LOW => 2 });
+my $helper = helper($s, '--for', 600);
+wait_pool($s) or BAIL_OUT('the pool was never filled');
+
+subtest 'Prometheus text'                            => \&prometheus;
+subtest 'OpenMetrics'                                => \&openmetrics;
+subtest 'what happened is what is counted'           => \&numbers;
+subtest 'many processes count one thing once'        => \&many;
+subtest 'webhooks'                                   => \&webhooks;
+subtest 'no label tells of anybody'                  => \&labels;
+helper_end($helper) // fail('the helper does not end');
+subtest 'numbers survive restarts, CGI and pruning'  => \&survival;
+subtest 'who may read them'                          => \&access;
+subtest 'the database is away'                       => \&database_away;
+done_testing;
+
+# --- Reading ---
+
+sub scrape {
+	my (%headers) = @_;
+	return $s->http(GET => '/metrics', headers => \%headers);
+}
+
+# 'name{labels}' => value, of Prometheus' format.
+sub samples {
+	my $text = scrape()->{body};
+	return { map { /\A(\S+(?:\{[^}]*\})?) (\S+)\z/ ? ($1 => $2) : () } grep { !/\A#/ } split /\n/, $text };
+}
+
+sub value { return samples()->{ $_[0] } // "no $_[0]" }
+
+# --- Formats ---
+
+sub prometheus {
+	my $answer = scrape();
+	is $answer->{status}, 200, 'it answers';
+	is $answer->{headers}{'content-type'}, 'text/plain; version=0.0.4; charset=utf-8', 'content type';
+	my ($status, $said) = run_program([qw(promtool check metrics)], stdin => $answer->{body});
+	is $status, 0, 'promtool takes it';
+	is $said, '', 'and finds nothing to improve';
+	my %seen;
+	$seen{$_}++ for map { /\A(\S+(?:\{[^}]*\})?) \S+\z/ ? $1 : () } split /\n/, $answer->{body};
+	is_deeply [grep { $seen{$_} > 1 } sort keys %seen], [], 'no series twice';
+	cmp_ok scalar keys %seen, '>', 100, scalar(keys %seen) . ' series';
+	return;
+}
+
+sub openmetrics {
+	my $answer = scrape(Accept => $OPEN);
+	is $answer->{headers}{'content-type'}, 'application/openmetrics-text; version=1.0.0; charset=utf-8', 'content type';
+	my $check = File::Temp->new(SUFFIX => '.py');
+	spew($check->filename, <<'PY', 0600);
+import sys
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+n = 0
+for family in text_string_to_metric_families(sys.stdin.read()):
+    n += 1
+    assert family.documentation, family.name
+print(n)
+PY
+	my ($status, $said) = run_program(['/usr/bin/python3', $check->filename], stdin => $answer->{body});
+	is $status, 0, 'the strict parser takes it' or diag $said;
+	cmp_ok $said + 0, '>=', 20, 'families' if $status == 0;
+	like scrape(Accept => 'text/plain')->{headers}{'content-type'}, qr{\Atext/plain}, 'text/plain if that is asked for';
+	like scrape(Accept => '*/*')->{headers}{'content-type'}, qr{\Atext/plain}, 'and by default';
+	return;
+}
+
+# --- Numbers ---
+
+sub numbers {
+	my $before = samples();
+	is $before->{wapool_pool_free}, 6, 'the pool is full';
+	is $before->{wapool_pool_target}, 6, 'its target';
+	is $before->{wapool_pool_low}, 2, 'and where it is low';
+	my $ana = user($s);
+	link_user($s, $ana, '5511999990001') or return fail('a phone connects');
+	connect_user($s, $ana);
+	my $after = samples();
+	is $after->{'wapool_claims_total{outcome="claimed"}'} - $before->{'wapool_claims_total{outcome="claimed"}'}, 1, 'a claim';
+	is $after->{'wapool_claims_total{outcome="own"}'} - $before->{'wapool_claims_total{outcome="own"}'}, 1, 'a second click';
+	is $after->{wapool_pool_assigned}, 1, 'one is assigned';
+	is $after->{wapool_instances_online}, 1, 'and online';
+	is $s->http(POST => '/api/whatsapp/disconnect', token => $ana->{token}, json => {})->{status}, 200, 'he leaves';
+	is value('wapool_releases_total{reason="user"}'), 1, 'a release by its user';
+	ok wait_until(30, sub { value('wapool_cleanups_total{cause="release"}') == 1 }), 'its session is made anew';
+	ok wait_until(30, sub { value('wapool_pool_free') >= 6 }), 'and free again';
+	is value('wapool_instances_online'), 0, 'nobody is online';
+	my $server = $s->psql_value('SELECT id FROM waha_servers');
+	is value("wapool_server_up{server=\"$server\"}"), 1, 'the server is up';
+	is value("wapool_server_sessions{server=\"$server\"}"), $s->psql_value('SELECT sessions_ativas FROM waha_servers'), 'its sessions';
+	ok wait_until(30, sub { value('wapool_look_duration_seconds_count{outcome="ok"}') >= 1 }), 'looks are timed';
+	is value('wapool_look_duration_seconds_bucket{outcome="ok",le="+Inf"}') >= value('wapool_look_duration_seconds_bucket{outcome="ok",le="0.05"}'), 1,
+		'in buckets that grow';
+	for my $task (qw(seal refill recycle reconcile prune)) {
+		ok wait_until(30, sub { my $at = value("wapool_helper_last_run_timestamp_seconds{task=\"$task\"}"); $at =~ /\A\d/ && abs($at - time) < 60 }),
+			"the helper's $task ran just now";
+	}
+	is value('wapool_helper_hosts'), 1, 'on one host';
+	is kinds_wrong(), '', 'the kept numbers are the true ones';
+	return;
+}
+
+# What is kept against what there is.
+sub kinds_wrong {
+	my $samples = samples();
+	my %true = map { ("wapool_instances{lifecycle=\"$_->[0]\",health=\"$_->[1]\"}" => $_->[2]) }
+		$s->psql('SELECT lifecycle, health, count(*) FROM instances GROUP BY 1, 2');
+	return join ', ', map { "$_ $samples->{$_}, true " . ($true{$_} // 0) }
+		grep { $samples->{$_} != ($true{$_} // 0) } grep { /\Awapool_instances\{/ } sort keys %$samples;
+}
+
+sub many {
+	my $before = samples();
+	my $crowd = crowd(8, 3, sub {
+			my ($i, $say) = @_;
+			my $user = user($s);
+			my $answer = connect_user($s, $user);
+			$say->(status => $answer->{status});
+			$s->http(POST => '/api/whatsapp/disconnect', token => $user->{token}, json => {}) if $answer->{status} == 200;
+		});
+	my @said = crowd_end($crowd);
+	my $after = samples();
+	my $claims = sub { my ($o) = @_; $after->{"wapool_claims_total{outcome=\"$o\"}"} - $before->{"wapool_claims_total{outcome=\"$o\"}"} };
+	is $claims->('claimed') + $claims->('empty') + $claims->('own'), scalar(@said), scalar(@said) . ' clicks, as many claims';
+	is $claims->('empty'), scalar(grep { $_->{status} == 503 } @said), 'of which as many were told to come back';
+	is $s->psql_value(q{SELECT sum(n) FROM counters WHERE family = 'instances'}), $s->psql_value('SELECT count(*) FROM instances'),
+		'no instance is counted twice';
+	return;
+}
+
+sub webhooks {
+	my $body = webhook_body(id => 'evt_metrics', event => 'message', session => 'nobody', payload => { body => 'oi' });
+	my $before = samples();
+	is webhook_post($s, $body)->{status}, 200, 'stored';
+	is webhook_post($s, $body)->{status}, 200, 'again';
+	my $server = $s->psql_value('SELECT id FROM waha_servers');
+	is webhook_post($s, $body, secret => 'wrong')->{status}, 401, 'refused' for 1 .. 3;
+	my $after = samples();
+	my $grew = sub { my ($o) = @_; $after->{"wapool_webhooks_total{outcome=\"$o\"}"} - $before->{"wapool_webhooks_total{outcome=\"$o\"}"} };
+	is $grew->('unknown-session'), 1, 'one of a session that nobody knows';
+	is $grew->('duplicate'), 1, 'one duplicate';
+	cmp_ok $grew->('refused'), '>=', 1, 'the first refusal is written at once';
+	$s->restart_responder('webhook');
+	is value('wapool_webhooks_total{outcome="refused"}') - $before->{'wapool_webhooks_total{outcome="refused"}'}, 3,
+		'the others when the process ends, at the latest';
+	return;
+}
+
+sub labels {
+	my $ana = user($s);
+	my $name = link_user($s, $ana, '5511977776666') or return fail('a phone connects');
+	$s->psql(q{UPDATE waha_servers SET nome = 'nome-secreto'});
+	my $text = scrape()->{body};
+	for my $what ($ana->{id}, $name, '5511977776666', 'Ana', 'nome-secreto', $s->sim_url, $s->sim_key, split /\n/, `hostname`) {
+		is index($text, $what), -1, "not $what";
+	}
+	my %names = map { ($_ => 1) } $text =~ /[{,](\w+)="/g;
+	is_deeply [sort keys %names], [sort qw(version lifecycle health from to outcome reason cause step le owner server kind task)],
+		'labels are those and no others';
+	return;
+}
+
+# --- Survival ---
+
+sub survival {
+	my $claimed = value('wapool_claims_total{outcome="claimed"}');
+	my $releases = value('wapool_releases_total{reason="user"}');
+	$s->psql('DELETE FROM instance_events');
+	$s->restart_responder($_) for qw(connect metrics);
+	$s->maintain('prune');
+	is value('wapool_claims_total{outcome="claimed"}'), $claimed, 'restarts, folding and pruning take nothing away';
+	is value('wapool_releases_total{reason="user"}'), $releases, 'nor from what the trail told';
+	is $s->psql_value('SELECT count(*) FROM counters WHERE shard NOT IN (SELECT pid FROM pg_stat_activity) AND shard <> 0'), 0,
+		'nothing of connections that are gone is left over';
+	my ($status, $output) = cgi(user($s)->{token});
+	like $output, qr/^Status: (200|503|504)/m, 'a CGI process connects somebody' or diag $output;
+	is value('wapool_claims_total{outcome="claimed"}') + value('wapool_claims_total{outcome="empty"}')
+		- $claimed - 0 >= 1, 1, 'and is counted';
+	return;
+}
+
+sub cgi {
+	my ($token) = @_;
+	return run_program(['./connect'], dir => "$s->{build}/handlers", stdin => '{}', env => { %{ $s->environment },
+			REQUEST_METHOD => 'POST', DOCUMENT_URI => '/api/whatsapp/connect', CONTENT_TYPE => 'application/json',
+			CONTENT_LENGTH => 2, HTTP_AUTHORIZATION => "Bearer $token", GATEWAY_INTERFACE => 'CGI/1.1' });
+}
+
+# --- Access ---
+
+sub access {
+	is scrape()->{status}, 200, 'this machine may';
+	my $allow = "$s->{var}/nginx/wapool/wapool-metrics-allow.conf";
+	my $was = slurp($allow);
+	spew($allow, $was =~ s/^allow.*\n//mgr, 0644);
+	$s->group('nginx')->signal('HUP');
+	my $refused;
+	ok wait_until(10, sub { ($refused = scrape('Accept-Language' => 'en'))->{status} == 403 }), 'an address that is not on the list may not';
+	is $refused->{headers}{'content-type'}, 'application/problem+json', 'in the form of every error';
+	is $refused->{json}{type}, 'urn:wapool:problem:forbidden', 'forbidden';
+	is $refused->{json}{instance}, '/metrics', 'and where';
+	unlike $refused->{body}, qr/wapool_/, 'without a number';
+	spew($allow, $was, 0644);
+	$s->group('nginx')->signal('HUP');
+	ok wait_until(10, sub { scrape()->{status} == 200 }), 'and again it may';
+	is $s->http(POST => '/metrics', json => {})->{status}, 405, 'POST is no way to read';
+	return;
+}
+
+sub database_away {
+	$s->stop_postgres;
+	my $answer = scrape();
+	is $answer->{status}, 503, 'a scrape fails, and is not empty';
+	is $answer->{json}{type}, 'urn:wapool:problem:unavailable', 'unavailable';
+	return;
+}
