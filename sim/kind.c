@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-static const struct kind *const kinds[] = {&kind_waha};
+static const struct kind *const kinds[] = {&kind_waha, &kind_gowa};
 
 const struct kind *
 kind_find(const char *name)

@@ -44,6 +44,7 @@ struct kind {
 };
 
 extern const struct kind kind_waha;
+extern const struct kind kind_gowa;
 
 /* The kind of that name, or NULL. */
 const struct kind *kind_find(const char *name);
