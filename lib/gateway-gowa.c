@@ -552,6 +552,7 @@ const struct gateway gateway_gowa = {
 	.send_text = gowa_send_text,
 	.set_webhook = gowa_set_webhook,
 	.ping = gowa_ping,
+	.signature_header = "X-Hub-Signature-256",
 	.signature_ok = gowa_signature_ok,
 	.parse_webhook = gowa_parse_webhook,
 };

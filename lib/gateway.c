@@ -14,6 +14,15 @@ gateway_of(const char *kind)
 	return NULL;
 }
 
+const struct gateway *
+gateway_signed(const struct request *rq)
+{
+	for (size_t i = 0; i < sizeof(drivers) / sizeof(drivers[0]); i++)
+		if (request_header(rq, drivers[i]->signature_header) != NULL)
+			return drivers[i];
+	return NULL;
+}
+
 const char *
 gateway_polled(char out[GATEWAY_KINDS_SIZE])
 {

@@ -172,7 +172,7 @@ peek_session(const struct request *rq, char *out, size_t size)
 	struct gateway_event ev = {0};
 
 	*out = '\0';
-	if (body != NULL && gateway_waha.parse_webhook(body, &ev, NULL) &&
+	if (body != NULL && gateway_signed(rq)->parse_webhook(body, &ev, NULL) &&
 		ev.session != NULL)
 		snprintf(out, size, "%s", ev.session);
 	json_decref(body);
@@ -220,7 +220,7 @@ webhook_receive(struct app *app, const struct request *rq, const char *server_id
 	struct response *rs)
 {
 	/* unsigned: nothing is parsed and no key is looked for */
-	if (request_header(rq, "X-Webhook-Hmac") == NULL)
+	if (gateway_signed(rq) == NULL)
 		refuse(app, rq, rs);
 	else if (server_id != NULL)
 		receive_at(app, rq, server_id, rs);
