@@ -64,6 +64,8 @@ judge(int status, const json_t *v)
 		return strcmp(code, "SUCCESS") == 0 ? ERR_NONE : ERR_PROTOCOL;
 	if (status == 401 || strcmp(code, "ALREADY_LOGGED_IN") == 0)
 		return ERR_CONFLICT;
+	if (strcmp(code, "INVALID_JID") == 0 || strcmp(code, "VALIDATION_ERROR") == 0)
+		return ERR_INPUT;
 	if (status == 500)
 		return judge_500(code, gateway_text(v, "message"));
 	return gateway_judge(status, v);
@@ -552,7 +554,7 @@ const struct gateway gateway_gowa = {
 	.send_text = gowa_send_text,
 	.set_webhook = gowa_set_webhook,
 	.ping = gowa_ping,
-	.signature_header = "X-Hub-Signature-256",
+	.claims = gowa_claims,
 	.signature_ok = gowa_signature_ok,
 	.parse_webhook = gowa_parse_webhook,
 };

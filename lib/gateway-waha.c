@@ -419,7 +419,7 @@ const struct gateway gateway_waha = {
 	.send_text = waha_send_text,
 	.set_webhook = waha_set_webhook,
 	.ping = waha_ping,
-	.signature_header = "X-Webhook-Hmac",
+	.claims = waha_claims,
 	.signature_ok = waha_signature_ok,
 	.parse_webhook = waha_parse_webhook,
 };

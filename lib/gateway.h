@@ -175,8 +175,9 @@ struct gateway {
 		const struct session_spec *, deadline_t, struct err *);
 	bool (*ping)(struct http *, const struct server *, struct gateway_status *,
 		deadline_t, struct err *);
-	/* The header its webhooks prove themselves by: without it nothing is looked for. */
-	const char *signature_header;
+	/* True if a request looks like one of its webhooks, signature and all; no key is
+	 * needed to see it. NULL: it cannot be seen. */
+	bool (*claims)(const struct request *);
 	/* True if the webhook's raw body is signed with the server's secret; compared
 	 * in constant time. */
 	bool (*signature_ok)(const struct server *, const struct request *);
@@ -191,9 +192,8 @@ extern const struct gateway gateway_gowa;
 /* The driver of that kind, or NULL. */
 const struct gateway *gateway_of(const char *kind);
 
-/* The driver whose signature_header the request has, or NULL: then it is nobody's. Says
- * nothing about whether it is right. */
-const struct gateway *gateway_signed(const struct request *rq);
+/* The i-th driver, or NULL past the last. */
+const struct gateway *gateway_at(size_t i);
 
 /* The kinds that are `polled`, as an array of PostgreSQL ("{gowa}"), into out; returns
  * out. */

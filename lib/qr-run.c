@@ -35,7 +35,7 @@ take_turn(struct app *app, const struct server *s, const char *name, bool anew,
 		return TURN_FAILED;
 	if (db_bool(r, 0, 1))
 		turn = TURN_OURS;
-	else if (*db_text(r, 0, 0) != '\0')
+	else if (db_text(r, 0, 0) != NULL)
 		turn = unseal(app->seal, TABLE, name, COLUMN, db_text(r, 0, 0), value,
 			       e)
 			? TURN_KEPT

@@ -170,8 +170,9 @@ sub webhooks {
 	my $id = $s->psql_value('SELECT id FROM waha_servers');
 	my $forged = $s->http(POST => "/webhook/$id", json => { event => 'message', session_id => $name },
 		headers => { 'X-Hub-Signature-256' => 'sha256=' . '0' x 64 });
-	problem_ok $forged, 401, 'a forged one';
-	problem_ok $s->http(POST => "/webhook/$id", json => { event => 'message', session_id => $name }), 401, 'an unsigned one';
+	problem_ok $forged, 401, 'bad-signature', 'a forged one';
+	problem_ok $s->http(POST => "/webhook/$id", json => { event => 'message', session_id => $name }), 401, 'bad-signature',
+		'an unsigned one';
 }
 
 sub recycled {
@@ -190,11 +191,11 @@ sub recycled {
 sub trouble {
 	my $user = $s->unique_user;
 	faults($s, { kind => 'garbage', path => '/statics' });
-	problem_ok connect_as($user), 502, 'no picture';
+	problem_ok connect_as($user), 502, 'gateway-failed', 'no picture';
 	faults($s, { kind => 'unauthorized' });
-	problem_ok connect_as($user), 502, 'our key is refused';
+	problem_ok connect_as($user), 502, 'gateway-failed', 'our key is refused';
 	faults($s, { kind => 'status', status => 500, path => '/devices' });
-	problem_ok connect_as($user), 502, 'errors';
+	problem_ok connect_as($user), 502, 'gateway-failed', 'errors';
 	faults($s);
 	is connect_as($user)->{status}, 200, 'and when it is over, all is well';
 }

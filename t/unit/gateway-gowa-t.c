@@ -136,8 +136,7 @@ START_TEST(refusals_are_told_apart_by_their_text)
 			ERR_CONFLICT},
 		{401, "Unauthorized", ERR_UNAUTHORIZED}, {401, "", ERR_UNAUTHORIZED},
 		{404, "Cannot GET /devices/p1", ERR_PROTOCOL},
-		{400, "{\"code\":\"VALIDATION_ERROR\",\"message\":\"x\"}",
-			ERR_PROTOCOL},
+		{400, "{\"code\":\"VALIDATION_ERROR\",\"message\":\"x\"}", ERR_INPUT},
 		{429, "{\"code\":\"WA_REACHOUT_TIMELOCK\",\"message\":\"x\"}",
 			ERR_UNAVAILABLE},
 		{500, ERROR_500("database is locked"), ERR_UNAVAILABLE},
@@ -423,7 +422,7 @@ START_TEST(a_text_is_never_sent_twice)
 			true},
 		{{FAKE_JSON, 401, "{\"code\":\"AUTHENTICATION_ERROR\"}"}, ERR_CONFLICT,
 			false},
-		{{FAKE_JSON, 400, "{\"code\":\"INVALID_JID\"}"}, ERR_PROTOCOL, false}};
+		{{FAKE_JSON, 400, "{\"code\":\"INVALID_JID\"}"}, ERR_INPUT, false}};
 
 	for (int i = 0; i < N(cases); i++) {
 		const struct text_message m = {.chat = "5511988887777", .text = "oi"};
