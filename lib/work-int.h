@@ -35,7 +35,7 @@ struct work_item {
 #define WORK_ITEM_COLUMNS                                                              \
 	"id, name, server_id, lifecycle, work_token, work_attempts, generation, "      \
 	"epoch, "                                                                      \
-	"next_name, origin = 'admin' AND lifecycle = 'recycling'"
+	"next_name, lifecycle = 'recycling' AND next_name IS NULL"
 
 /* Claims an item by that statement; false if none is due. Close it with
  * work_item_close. */
