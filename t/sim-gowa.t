@@ -23,7 +23,8 @@ BAIL_OUT("$sim is not built") unless -x $sim;
 my $PATIENCE = 15;    # seconds before a condition counts as never coming
 my $json     = JSON::PP->new->utf8->canonical;
 my %AUTH     = (Authorization => 'Basic ' . encode_base64('admin:pw', ''));
-my $sim_pid  = open(my $out, '-|', $sim, qw(--port 0 --kind gowa --time-scale 20 --api-key admin:pw)) or die "$sim: $!";
+my ($sim_pid, $out);
+$sim_pid = open($out, '-|', $sim, qw(--port 0 --kind gowa --time-scale 20 --api-key admin:pw)) or die "$sim: $!";
 my ($base) = (readline($out) // '') =~ m{^wapool-sim listening on (http://127\.0\.0\.1:\d+)$}
 	or BAIL_OUT('the simulator does not start');
 my $http = HTTP::Tiny->new(keep_alive => 1, timeout => 30, max_redirect => 0);
@@ -31,7 +32,7 @@ my $http = HTTP::Tiny->new(keep_alive => 1, timeout => 30, max_redirect => 0);
 END {
 	my $status = $?;
 	kill 'KILL', $sim_pid if $sim_pid;
-	waitpid $sim_pid, 0 if $sim_pid;
+	close $out if $out;
 	$? = $status;
 }
 
