@@ -12,3 +12,9 @@ gateway_of(const char *kind)
 			return drivers[i];
 	return NULL;
 }
+
+const struct gateway *
+gateway_at(size_t i)
+{
+	return i < sizeof(drivers) / sizeof(drivers[0]) ? drivers[i] : NULL;
+}
