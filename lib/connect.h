@@ -25,6 +25,8 @@ struct connect_wish {
 struct connect_result {
 	struct claim claim;
 	bool connected;         /* a phone is connected already: nothing to show */
+	bool recovered;         /* its session had failed, and was restarted */
+	bool cleaned;           /* it was made anew, or gave way to a fresh one */
 	struct session session; /* as the gateway says */
 	struct buf show;        /* the raw QR value, or the pairing code */
 	int64_t asked_ms;       /* clock_ms() when the gateway was asked for that */

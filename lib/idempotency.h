@@ -22,7 +22,7 @@
 struct idempotency {
 	bool active; /* the request carried a key and is the first of it */
 	char user_id[37];
-	char route[64];
+	char route[128];
 	char key[IDEMPOTENCY_KEY_MAX + 1];
 	char token[37]; /* fences a first request that took longer than its lock */
 };

@@ -20,6 +20,60 @@ static const char *const messages[][2] = {
 		"Give the phone's number with its country code, e.g. "
 		"5511999999999."},
 	[MSG_WANT_DEVICE] = {"O deviceId é um UUID.", "A deviceId is a UUID."},
+	[MSG_WANT_NAME] = {"Informe um nome de 1 a 255 caracteres.",
+		"Give a name of 1 to 255 characters."},
+	[MSG_WANT_URL] = {"Informe um endereço que comece com http:// ou https://, "
+			  "sem usuário, senha, espaços ou parâmetros.",
+		"Give an address that begins with http:// or https://, without user, "
+		"password, blanks or parameters."},
+	[MSG_WANT_PUBLIC_URL] = {"Este endereço não é público, ou a porta não é de "
+				 "um serviço web.",
+		"This address is not public, or the port is not a web service's."},
+	[MSG_WANT_TEXT] = {"Um texto de até 2000 caracteres, ou null.",
+		"A text of up to 2000 characters, or null."},
+	[MSG_WANT_TRUTH] = {"true ou false.", "true or false."},
+	[MSG_WANT_NUMBER_IN] = {"Um número inteiro dentro dos limites",
+		"A whole number within the limits"},
+	[MSG_WANT_KIND] = {"O tipo é um dos que a documentação lista, como \"waha\".",
+		"The kind is one that the documentation lists, as \"waha\"."},
+	[MSG_WANT_KEY] = {"A chave tem até 1024 caracteres, sem espaços nem acentos.",
+		"A key has up to 1024 characters, without blanks and accents."},
+	[MSG_WANT_SECRET] = {"O segredo tem de 16 a 255 caracteres, sem espaços nem "
+			     "acentos.",
+		"A secret has 16 to 255 characters, without blanks and accents."},
+	[MSG_WANT_OWNER] = {"O user_id é o de um usuário, ou null para a plataforma.",
+		"A user_id is a user's, or null for the platform."},
+	[MSG_WANT_FILTER] = {"Um dos parâmetros da consulta tem um valor inválido.",
+		"One of the query parameters has an invalid value."},
+	[MSG_WANT_CURSOR] = {"O cursor não veio de uma página anterior.",
+		"The cursor is not one of a page before."},
+	[MSG_WANT_LIMIT] = {"O limit vai de 1 a 200.", "A limit is 1 to 200."},
+	[MSG_READ_ONLY] = {"Este campo é somente de leitura.",
+		"This field is read-only."},
+	[MSG_NO_SUCH_FIELD] = {"Este campo não existe.", "This field does not exist."},
+	[MSG_PROBE_OK] = {"Conexão bem-sucedida.", "The connection works."},
+	[MSG_PROBE_DNS] = {"O nome do servidor não existe. Confira o endereço.",
+		"The server's name does not exist. Check the address."},
+	[MSG_PROBE_REFUSED] = {"Ninguém atende nesse endereço e porta. O servidor "
+			       "está ligado?",
+		"Nobody answers at that address and port. Is the server running?"},
+	[MSG_PROBE_TLS] = {"A conexão segura falhou: o certificado não é confiável "
+			   "ou a porta não usa HTTPS.",
+		"The secure connection failed: the certificate is not trusted, or the "
+		"port does not speak HTTPS."},
+	[MSG_PROBE_TIMEOUT] = {"O servidor não respondeu a tempo.",
+		"The server did not answer in time."},
+	[MSG_PROBE_BLOCKED] = {"Este endereço não é público, ou a porta não é de um "
+			       "serviço web: não é permitido usá-lo.",
+		"This address is not public, or the port is not a web service's: it "
+		"may not be used."},
+	[MSG_PROBE_UNAUTHORIZED] = {"O servidor respondeu, mas recusou a chave.",
+		"The server answered, but refused the key."},
+	[MSG_PROBE_NOT_A_GATEWAY] = {"O servidor respondeu, mas não como um servidor "
+				     "de WhatsApp desse tipo.",
+		"The server answered, but not as a WhatsApp server of that kind."},
+	[MSG_PROBE_FAILED] = {"O servidor interrompeu a conexão ou informou um erro.",
+		"The server broke off or reported an error."},
 };
 
 /* status, Retry-After, code, {title pt, en}, {detail pt, en} */
@@ -114,6 +168,21 @@ static const struct problem_info problems[] = {
 		{"Operação não permitida agora", "Not possible right now"},
 		{"O estado atual não permite essa operação.",
 			"The current state does not allow this operation."}},
+	[PROBLEM_SERVER_EXISTS] = {409, 0, "server-exists",
+		{"Servidor já cadastrado", "Server already registered"},
+		{"Já existe um servidor com este endereço.",
+			"There is a server with this address already."}},
+	[PROBLEM_SERVER_IN_USE] = {409, 0, "server-in-use",
+		{"Servidor em uso", "Server in use"},
+		{"O servidor ainda tem sessões ativas. Esvazie-o primeiro, ou use "
+		 "force=drain.",
+			"The server still has live sessions. Drain it first, or use "
+			"force=drain."}},
+	[PROBLEM_PRECONDITION] = {412, 0, "precondition-failed",
+		{"Alterado por outra pessoa", "Changed by somebody else"},
+		{"O item mudou depois que você o leu. Leia-o de novo e repita.",
+			"The item has changed since you read it. Read it again and "
+			"repeat."}},
 };
 
 const char *

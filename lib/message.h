@@ -19,6 +19,30 @@ enum message {
 	MSG_WANT_METHOD,
 	MSG_WANT_NUMBER,
 	MSG_WANT_DEVICE,
+	MSG_WANT_NAME,
+	MSG_WANT_URL,
+	MSG_WANT_PUBLIC_URL,
+	MSG_WANT_TEXT,
+	MSG_WANT_TRUTH,
+	MSG_WANT_NUMBER_IN, /* the range follows in brackets */
+	MSG_WANT_KIND,
+	MSG_WANT_KEY,
+	MSG_WANT_SECRET,
+	MSG_WANT_OWNER,
+	MSG_WANT_FILTER,
+	MSG_WANT_CURSOR,
+	MSG_WANT_LIMIT,
+	MSG_READ_ONLY,
+	MSG_NO_SUCH_FIELD,
+	MSG_PROBE_OK, /* from here on: what a test found, in the order of enum probe_result */
+	MSG_PROBE_DNS,
+	MSG_PROBE_REFUSED,
+	MSG_PROBE_TLS,
+	MSG_PROBE_TIMEOUT,
+	MSG_PROBE_BLOCKED,
+	MSG_PROBE_UNAUTHORIZED,
+	MSG_PROBE_NOT_A_GATEWAY,
+	MSG_PROBE_FAILED,
 	MSG__MAX
 };
 
@@ -53,6 +77,9 @@ enum problem {
 	PROBLEM_UNAVAILABLE,       /* 503 unavailable: our database is out of reach */
 	PROBLEM_INTERNAL,          /* 500 internal */
 	PROBLEM_CONFLICT,          /* 409 conflict: right in itself, wrong now */
+	PROBLEM_SERVER_EXISTS,     /* 409 server-exists: the owner has that URL */
+	PROBLEM_SERVER_IN_USE,     /* 409 server-in-use: it has live sessions */
+	PROBLEM_PRECONDITION,      /* 412 precondition-failed: If-Match */
 	PROBLEM__MAX
 };
 

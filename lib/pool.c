@@ -1,5 +1,6 @@
 #include "lib/pool.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "lib/db.h"
@@ -14,7 +15,7 @@ static const struct db_stmt stmt_claim = {"pool_claim",
 
 static const struct db_stmt stmt_swap = {"pool_swap",
 	"SELECT " CLAIM_COLUMNS
-	" FROM pool_swap($1, $2::bigint, $3, $4::int, $5::uuid) c",
+	" FROM pool_swap($1, $2::bigint, $3, $4::int, $5::uuid[]) c",
 	5};
 
 static const struct db_stmt stmt_release = {
@@ -81,11 +82,29 @@ pool_claim(struct app *app, const struct user *u, const char *device, deadline_t
 		d, out);
 }
 
+/* Adds the claim's server to those it has left: "{id,id}". */
+static bool
+leave(struct claim *c)
+{
+	size_t n = strlen(c->left);
+
+	if (n + strlen(c->server_id) + 3 > sizeof(c->left))
+		return false;
+	snprintf(c->left + (n > 0 ? n - 1 : 0), sizeof(c->left) - n, "%c%s}",
+		n > 0 ? ',' : '{', c->server_id);
+	return true;
+}
+
 bool
 pool_swap(struct app *app, struct claim *claim, const char *reason, bool leave_server,
 	deadline_t d, struct err *e)
 {
 	char epoch[DB_PARAM_SIZE], low[DB_PARAM_SIZE];
+	char left[sizeof(claim->left)];
+
+	if (leave_server && !leave(claim))
+		return true;
+	memcpy(left, claim->left, sizeof(left));
 
 	log_write(LOG_WARN, "pool.swap", LOG_STR("instance", claim->name),
 		LOG_STR("reason", reason));
@@ -94,10 +113,11 @@ pool_swap(struct app *app, struct claim *claim, const char *reason, bool leave_s
 			    (const char *[]){claim->instance_id,
 				    db_param_int(epoch, claim->epoch), reason,
 				    db_param_int(low, app->config.pool_low),
-				    leave_server ? claim->server_id : NULL},
+				    leave_server ? left : "{}"},
 			    e),
 		    d, claim))
 		return false;
+	memcpy(claim->left, left, sizeof(left));
 	pool_wake(app, d); /* the one given up wants to be emptied */
 	return true;
 }

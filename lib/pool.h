@@ -23,6 +23,9 @@ enum claim_outcome {
 	CLAIM_NO_DEVICE /* the device is not the user's, or the assignment is over */
 };
 
+/* Servers that one click gives up; the next one it finds without an answer ends it. */
+#define POOL_LEFT_MAX 8
+
 /* An assignment; the texts are "" where the outcome has none. */
 struct claim {
 	enum claim_outcome outcome;
@@ -34,6 +37,8 @@ struct claim {
 	int64_t generation;
 	char status[51]; /* the last known word of the gateway */
 	bool paired;     /* a phone was connected in this assignment */
+	char left[POOL_LEFT_MAX * 37 + 2]; /* the servers given up by pool_swap, as an
+	                                      array of PostgreSQL's; "" for none */
 };
 
 /* What a device has now. */
@@ -54,8 +59,8 @@ bool pool_claim(struct app *app, const struct user *u, const char *device, deadl
 	struct claim *out, struct err *e);
 
 /* Gives up a broken, never paired instance for a fresh one; *claim is replaced. With
- * leave_server one of another server, whose own does not answer: if no other has a free
- * one, *claim stays as it is. CLAIM_NO_DEVICE if the assignment is over. */
+ * leave_server one of a server that this claim has not left yet: if none has a free one,
+ * *claim stays as it is. CLAIM_NO_DEVICE if the assignment is over. */
 bool pool_swap(struct app *app, struct claim *claim, const char *reason,
 	bool leave_server, deadline_t d, struct err *e);
 

@@ -131,10 +131,18 @@ json_parse_strict(const char *bytes, size_t n, struct err *e)
 static bool
 is_json_type(const char *type)
 {
-	static const char want[] = "application/json";
-	const size_t n = sizeof(want) - 1;
+	/* the second of a PATCH (RFC 7396) */
+	static const char *const wanted[] = {
+		"application/json", "application/merge-patch+json"};
 
-	return strncasecmp(type, want, n) == 0 && strchr("; \t", type[n]) != NULL;
+	for (int i = 0; i < 2; i++) {
+		size_t n = strlen(wanted[i]);
+
+		if (strncasecmp(type, wanted[i], n) == 0 &&
+			strchr("; \t", type[n]) != NULL)
+			return true;
+	}
+	return false;
 }
 
 json_t *

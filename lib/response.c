@@ -23,6 +23,7 @@ static const struct {
 	{404, "Not Found"},
 	{405, "Method Not Allowed"},
 	{409, "Conflict"},
+	{412, "Precondition Failed"},
 	{413, "Content Too Large"},
 	{415, "Unsupported Media Type"},
 	{422, "Unprocessable Content"},
@@ -158,11 +159,12 @@ problem_headers(struct response *rs, enum problem p, const struct problem_info *
 
 static void
 write_problem(struct response *rs, const struct request *rq, enum problem p,
-	const char *detail, const char *pointer)
+	const char *detail, const json_t *faults)
 {
 	const struct problem_info *info = problem_info(p);
 	enum lang lang = rq != NULL ? rq->lang : LANG_PT;
 	struct buf *b = &rs->body;
+	bool built = true;
 
 	forget(rs);
 	begin(rs, info->status, "application/problem+json");
@@ -176,15 +178,14 @@ write_problem(struct response *rs, const struct request *rq, enum problem p,
 	member(b, "instance", rq != NULL ? rq->path : "", false);
 	member(b, "error", info->title[lang], false);
 	member(b, "message", detail, false);
-	if (pointer != NULL) {
-		buf_puts(b, "\"errors\":[{");
-		member(b, "pointer", pointer, false);
-		member(b, "detail", detail, true);
-		buf_puts(b, "}],");
+	if (faults != NULL) {
+		buf_puts(b, "\"errors\":");
+		built = json_dump_callback(faults, dump_piece, b, JSON_COMPACT) == 0;
+		buf_putc(b, ',');
 	}
 	member(b, "requestId", rq != NULL ? rq->id : "", true);
 	buf_putc(b, '}');
-	if (b->failed)
+	if (b->failed || !built)
 		forget(rs);
 }
 
@@ -199,7 +200,21 @@ void
 response_invalid(struct response *rs, const struct request *rq, const char *pointer,
 	const char *detail)
 {
-	write_problem(rs, rq, PROBLEM_INVALID, detail, pointer != NULL ? pointer : "");
+	json_t *faults = json_pack("[{s:s, s:s}]", "pointer",
+		pointer != NULL ? pointer : "", "detail", detail);
+
+	write_problem(rs, rq, PROBLEM_INVALID, detail, faults);
+	json_decref(faults);
+}
+
+void
+response_invalid_all(
+	struct response *rs, const struct request *rq, const json_t *faults)
+{
+	const json_t *first = json_array_get(faults, 0);
+
+	write_problem(rs, rq, PROBLEM_INVALID,
+		json_string_value(json_object_get(first, "detail")), faults);
 }
 
 static enum problem

@@ -61,6 +61,11 @@ void response_problem(struct response *rs, const struct request *rq, enum proble
 void response_invalid(struct response *rs, const struct request *rq,
 	const char *pointer, const char *detail);
 
+/* The same for several: faults is an array of {"pointer", "detail"} with one at least; the first one's
+ * detail is the problem's. Borrowed. */
+void response_invalid_all(
+	struct response *rs, const struct request *rq, const json_t *faults);
+
 /* Chooses the problem that fits an error of lib (ERR_INPUT: bad-json, or 415 by
  * e->status; ERR_TIMEOUT and ERR_UNAVAILABLE: unavailable; ...) and logs it.
  * e->text is shown to the caller only for ERR_INPUT, and then not logged: it may

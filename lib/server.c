@@ -33,8 +33,8 @@ static const struct db_stmt stmt_platform = {"server_platform",
 
 static const struct db_stmt stmt_ensure = {"server_ensure",
 	"INSERT INTO waha_servers AS s (user_id, nome, api_url, prioridade, "
-	"max_sessions)"
-	" VALUES (NULL, 'WAHA', $1, 5, $2)"
+	"max_sessions, rate_limit)"
+	" VALUES (NULL, 'WAHA', $1, 5, $2, 0)"
 	" ON CONFLICT ON CONSTRAINT waha_servers_user_id_api_url_key DO UPDATE"
 	" SET max_sessions = excluded.max_sessions"
 	" RETURNING " COLUMNS,

@@ -16,6 +16,7 @@
 #include "lib/db.h"
 #include "lib/log.h"
 #include "lib/metrics.h"
+#include "lib/registry.h"
 #include "lib/server.h"
 #include "lib/upkeep.h"
 #include "maintain/crew.h"
@@ -94,8 +95,10 @@ seal_keys(struct helper *h)
 {
 	struct err e = ERR_INIT;
 	size_t n = 0;
+	int gone = 0;
 	bool ok = server_ensure_platform(&h->app, soon(h), &e) &&
-		servers_seal(&h->app, &n, soon(h), &e);
+		servers_seal(&h->app, &n, soon(h), &e) &&
+		registry_sweep(&h->app, &gone, soon(h), &e);
 
 	tell("seal", ok, (int)n, &e);
 	h->went_well |= ok ? SEAL : 0;

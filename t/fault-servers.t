@@ -42,6 +42,7 @@ sub dead {
 	ok wait_until(20, sub { time_passes($t); $t->psql_value(q{SELECT health FROM waha_servers WHERE nome = '/s/a'}) eq 'up' }),
 		'it is back';
 	helper_end($pid);
+	$t->psql(q{UPDATE waha_servers SET up_since = up_since - interval '1 minute'}); # its slow start is over
 	my $target = pool($t)->{standby} + 4;
 	$t->set_env(POOL_TARGET => $target);
 	$t->maintain;

@@ -173,7 +173,7 @@ sub labels {
 		is index($text, $what), -1, "not $what";
 	}
 	my %names = map { ($_ => 1) } $text =~ /[{,](\w+)="/g;
-	is_deeply [sort keys %names], [sort qw(version lifecycle health from to outcome reason cause step le owner server kind task)],
+	is_deeply [sort keys %names], [sort qw(version lifecycle health from to outcome reason cause step le owner server kind state task)],
 		'labels are those and no others';
 	return;
 }

@@ -226,7 +226,8 @@ FOR EACH ROW WHEN (OLD.lifecycle IS DISTINCT FROM NEW.lifecycle) EXECUTE FUNCTIO
 CREATE FUNCTION server_count(p_server uuid, p_by integer) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
-	UPDATE waha_servers SET sessions_ativas = sessions_ativas + p_by
+	UPDATE waha_servers SET sessions_ativas = sessions_ativas + p_by,
+		used_at = CASE WHEN p_by > 0 THEN clock_timestamp() ELSE used_at END
 	WHERE id = p_server AND (p_by < 0 OR sessions_ativas + p_by <= max_sessions);
 	IF NOT FOUND THEN
 		RAISE EXCEPTION 'server % is full', p_server

@@ -16,16 +16,42 @@ CREATE TABLE installation (
 );
 INSERT INTO installation DEFAULT VALUES;
 
--- Servers that may serve this user's new work, best first: his own, then the platform's; those
--- that answer, then those last seen down (never eject the last); priority, then load.
-CREATE FUNCTION servers_for(p_user uuid) RETURNS TABLE (server_id uuid, room integer)
-LANGUAGE sql STABLE AS $$
-	SELECT s.id, s.max_sessions - s.sessions_ativas
-	FROM waha_servers s
-	WHERE s.ativo AND (s.user_id IS NULL OR s.user_id = p_user)
-	ORDER BY (s.user_id IS NULL), (s.health = 'down'), s.prioridade DESC,
-		s.sessions_ativas::float8 / greatest(s.max_sessions, 1), s.id
+-- What part of its share of new work a server gets: little when it has just come back after it was down,
+-- growing to all of it over a minute.
+CREATE FUNCTION server_share(p_up_since timestamptz) RETURNS float8
+LANGUAGE sql VOLATILE AS $$
+	SELECT CASE WHEN p_up_since IS NULL THEN 1
+		ELSE greatest(0.1, extract(epoch FROM clock_timestamp() - p_up_since) / 60) END
 $$;
+
+-- Servers that may serve this user's new work, best first: those that answer, then those last seen down
+-- (never eject the last); his own, then the platform's; priority; load; who was given none for longest.
+-- One that comes back takes its place in the order for its share of the calls, and else comes behind
+-- the others.
+CREATE FUNCTION servers_for(p_user uuid) RETURNS TABLE (server_id uuid, room integer, own boolean)
+LANGUAGE sql VOLATILE AS $$
+	SELECT s.id, s.max_sessions - s.sessions_ativas, s.user_id IS NOT NULL
+	FROM waha_servers s
+	WHERE s.ativo AND s.draining_at IS NULL AND (s.user_id IS NULL OR s.user_id = p_user)
+	ORDER BY (s.health = 'down'), (s.user_id IS NULL), (random() >= server_share(s.up_since)),
+		s.prioridade DESC, s.sessions_ativas::float8 / greatest(s.max_sessions, 1),
+		s.used_at NULLS FIRST, s.id
+$$;
+
+-- Notes that a server was given work. Never waits: what another transaction is noting at this moment, or
+-- was noted a moment ago, is as good.
+CREATE FUNCTION server_used(p_server uuid) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+	v_now timestamptz := clock_timestamp();
+BEGIN
+	PERFORM FROM waha_servers
+	WHERE id = p_server AND (used_at IS NULL OR used_at < v_now - interval '100 milliseconds')
+	FOR NO KEY UPDATE SKIP LOCKED;
+	IF FOUND THEN
+		UPDATE waha_servers SET used_at = v_now WHERE id = p_server;
+	END IF;
+END $$;
 
 -- What a claim hands out. outcome: 'own' (the device had one), 'claimed', 'empty' (none is
 -- free), 'no-device' (not one of the user's). low: fewer than p_low stand by now.
@@ -51,7 +77,7 @@ LANGUAGE sql STABLE AS $$
 		SELECT FROM waha_servers s CROSS JOIN LATERAL (
 			SELECT FROM instances
 			WHERE server_id = s.id AND lifecycle = 'standby' AND origin = 'pool' LIMIT p_low) AS i
-		WHERE s.ativo AND s.user_id IS NULL AND s.health <> 'down'
+		WHERE s.ativo AND s.draining_at IS NULL AND s.user_id IS NULL AND s.health <> 'down'
 		LIMIT p_low) AS free
 $$;
 
@@ -79,14 +105,36 @@ LANGUAGE sql STABLE AS $$
 		i.phone_number, i.paired_at IS NOT NULL, pool_is_low(p_low))::claim
 $$;
 
--- The device's instance: the one it has, or a free one. Two clicks at once queue on the device's
--- row, so the second finds what the first got; the unique index stands behind that.
+-- A new instance on a user's own server, at once his: nothing stands by there until he has released one.
+-- Its generation is 0: whoever serves him has to make the session. Nothing if the server is full.
+CREATE FUNCTION pool_make(p_server uuid, p_user uuid, p_device uuid) RETURNS SETOF instances
+LANGUAGE plpgsql AS $$
+BEGIN
+	RETURN QUERY INSERT INTO instances (name, server_id, lifecycle, assigned_to_user_id, device_id, pairing_asked_at)
+	VALUES (pool_name(), p_server, 'assigned', p_user, p_device, clock_timestamp())
+	RETURNING *;
+EXCEPTION WHEN check_violation THEN
+	RETURN;
+END $$;
+
+-- True if this user could be given one by a server that is none of those.
+CREATE FUNCTION pool_has_other(p_user uuid, p_avoid uuid[]) RETURNS boolean
+LANGUAGE sql VOLATILE AS $$
+	SELECT EXISTS (SELECT FROM servers_for(p_user) f
+		WHERE f.server_id <> ALL (p_avoid)
+			AND (f.own AND f.room > 0 OR EXISTS (SELECT FROM instances i
+				WHERE i.server_id = f.server_id AND i.lifecycle = 'standby' AND i.origin <> 'admin')))
+$$;
+
+-- The device's instance: the one it has, or a free one, or a new one on its user's own server. Two clicks
+-- at once queue on the device's row, so the second finds what the first got; the unique index stands
+-- behind that. Who has never paired is moved away from a server that is being drained.
 CREATE FUNCTION claim_for(p_user uuid, p_email text, p_device uuid, p_low integer,
-	p_avoid uuid DEFAULT NULL) RETURNS claim
+	p_avoid uuid[] DEFAULT '{}') RETURNS claim
 LANGUAGE plpgsql AS $$
 DECLARE
 	v_device uuid;
-	v_server uuid;
+	v_server record;
 	v_row    instances;
 BEGIN
 	PERFORM ensure_user(p_user, p_email);
@@ -99,13 +147,23 @@ BEGIN
 	UPDATE instances SET pairing_asked_at = clock_timestamp()
 	WHERE device_id = v_device RETURNING * INTO v_row;
 	IF FOUND THEN
-		RETURN claim_of('own', v_row, 0);
+		IF v_row.paired_at IS NOT NULL OR v_row.origin = 'admin'
+			OR NOT EXISTS (SELECT FROM waha_servers WHERE id = v_row.server_id AND draining_at IS NOT NULL)
+			OR NOT pool_has_other(p_user, '{}') THEN
+			RETURN claim_of('own', v_row, 0);
+		END IF;
+		PERFORM because('its server is being drained');
+		UPDATE instances SET lifecycle = 'recycling' WHERE id = v_row.id;
 	END IF;
 
 	PERFORM because('claimed');
-	FOR v_server IN SELECT server_id FROM servers_for(p_user) WHERE server_id IS DISTINCT FROM p_avoid LOOP
-		SELECT * INTO v_row FROM pool_take(v_server, p_user, v_device);
+	FOR v_server IN SELECT * FROM servers_for(p_user) f WHERE f.server_id <> ALL (p_avoid) LOOP
+		SELECT * INTO v_row FROM pool_take(v_server.server_id, p_user, v_device);
+		IF NOT FOUND AND v_server.own AND v_server.room > 0 THEN
+			SELECT * INTO v_row FROM pool_make(v_server.server_id, p_user, v_device);
+		END IF;
 		IF FOUND THEN
+			PERFORM server_used(v_server.server_id);
 			RETURN claim_of('claimed', v_row, p_low);
 		END IF;
 	END LOOP;
@@ -114,7 +172,7 @@ END $$;
 
 -- The same, counted (change `metrics`).
 CREATE FUNCTION pool_claim(p_user uuid, p_email text, p_device uuid, p_low integer,
-	p_avoid uuid DEFAULT NULL) RETURNS claim
+	p_avoid uuid[] DEFAULT '{}') RETURNS claim
 LANGUAGE plpgsql AS $$
 DECLARE
 	v_claim claim := claim_for(p_user, p_email, p_device, p_low, p_avoid);
@@ -125,9 +183,9 @@ END $$;
 
 -- Gives up an instance that never paired and cannot, and claims a fresh one for the same device.
 -- If the epoch is over, or a phone is connected by now, it only tells what the device has.
--- p_avoid: a server that does not answer; while no other has a free one, he keeps what he has.
+-- p_avoid: servers that were tried; while no other can give one, he keeps what he has.
 CREATE FUNCTION pool_swap(p_instance uuid, p_epoch bigint, p_reason text, p_low integer,
-	p_avoid uuid DEFAULT NULL) RETURNS claim
+	p_avoid uuid[] DEFAULT '{}') RETURNS claim
 LANGUAGE plpgsql AS $$
 DECLARE
 	v_user   uuid;
@@ -140,9 +198,7 @@ BEGIN
 		RETURN ROW('no-device', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, false, false)::claim;
 	END IF;
 	PERFORM FROM devices WHERE id = v_device FOR NO KEY UPDATE;
-	IF p_avoid IS NOT NULL AND NOT EXISTS (SELECT FROM servers_for(v_user) f
-			JOIN instances i ON i.server_id = f.server_id AND i.lifecycle = 'standby' AND i.origin <> 'admin'
-			WHERE f.server_id <> p_avoid) THEN
+	IF p_avoid <> '{}' AND NOT pool_has_other(v_user, p_avoid) THEN
 		RETURN pool_claim(v_user, NULL, v_device, p_low);
 	END IF;
 	PERFORM because('swapped: ' || p_reason);
@@ -242,6 +298,7 @@ BEGIN
 	IF NOT pg_try_advisory_xact_lock(hashtext('wapool.refill')) THEN
 		RETURN 0;
 	END IF;
+	PERFORM drain_sweep();
 	PERFORM pool_reorder();
 	-- By indexes and the servers' own counts, so that it costs the same with ten instances and a million.
 	SELECT count(*) INTO v_free
@@ -249,10 +306,11 @@ BEGIN
 		SELECT FROM instances i
 		WHERE i.server_id = s.id AND i.lifecycle = 'standby' AND i.origin = 'pool'
 		LIMIT p_target + p_low) AS free
-	WHERE s.ativo AND s.user_id IS NULL AND s.health <> 'down';
+	WHERE s.ativo AND s.draining_at IS NULL AND s.user_id IS NULL AND s.health <> 'down';
 	SELECT count(*) INTO v_coming
 	FROM instances i JOIN waha_servers s ON s.id = i.server_id
-	WHERE i.lifecycle = 'provisioning' AND i.origin = 'pool' AND s.ativo AND s.user_id IS NULL;
+	WHERE i.lifecycle = 'provisioning' AND i.origin = 'pool' AND s.ativo AND s.draining_at IS NULL
+		AND s.user_id IS NULL;
 
 	IF v_free + v_coming < p_low THEN
 		v_want := greatest(p_step, p_target - v_free - v_coming);
@@ -262,7 +320,9 @@ BEGIN
 	IF v_want <= 0 THEN
 		RETURN 0;
 	END IF;
-	SELECT count(*) INTO v_all FROM instances WHERE origin = 'pool' AND lifecycle <> 'retired';
+	SELECT count(*) INTO v_all FROM instances i
+	WHERE i.origin = 'pool' AND i.lifecycle <> 'retired'
+		AND i.server_id IN (SELECT id FROM waha_servers WHERE user_id IS NULL);
 	v_want := least(v_want, p_max - v_all, 1000);
 
 	-- Their rows are counted up one by one below: locked in the order of their ids, as a move locks them.
@@ -291,10 +351,18 @@ LANGUAGE sql STABLE AS $$
 	WHERE s.health <> 'down' AND l.n < p_per_server
 $$;
 
+-- True if an instance is being emptied for the last time, and nobody wants it made anew.
+CREATE FUNCTION ends_here(i instances) RETURNS boolean
+LANGUAGE sql STABLE AS $$
+	SELECT i.lifecycle = 'recycling' AND (i.origin = 'admin'
+		OR EXISTS (SELECT FROM waha_servers s WHERE s.id = i.server_id AND s.draining_at IS NOT NULL))
+$$;
+
 -- The oldest due item of one server, leased: it is the caller's until the lease ends or he says what
 -- became of it. Taking it starts a new generation of the session under a new name (next_name), so that
 -- neither webhooks of the former one nor commands to it that are still under way reach the next. What an
--- attempt that failed may have left at the gateway is an orphan, which a look finds (change `upkeep`).
+-- attempt that failed may have left at the gateway is an orphan, which a look finds (change `upkeep`). No
+-- next_name: its session is only to be deleted.
 CREATE FUNCTION work_take(p_server uuid, p_now timestamptz, p_lease interval) RETURNS SETOF instances
 LANGUAGE sql AS $$
 	WITH c AS MATERIALIZED (
@@ -308,7 +376,7 @@ LANGUAGE sql AS $$
 	UPDATE instances i
 	SET work_token = gen_random_uuid(), work_lease_until = p_now + p_lease,
 		work_attempts = i.work_attempts + 1, generation = i.generation + 1,
-		next_name = CASE WHEN i.origin <> 'pool' OR i.lifecycle = 'provisioning' AND i.work_attempts = 0
+		next_name = CASE WHEN ends_here(i) THEN NULL WHEN i.origin <> 'pool' OR i.lifecycle = 'provisioning' AND i.work_attempts = 0
 			THEN i.name ELSE pool_name() END
 	FROM c
 	WHERE i.id = c.id
@@ -330,16 +398,16 @@ BEGIN
 	END LOOP;
 END $$;
 
--- The session is made and empty: it stands by. What an administrator made and gave up is not made anew:
--- its session is gone, and it is retired. False if the lease went to somebody else.
+-- The session is made and empty: it stands by. What an administrator made and gave up, or what a server
+-- that is being drained had, is not made anew: its session is gone, and it is retired. False if the lease went to somebody else.
 CREATE FUNCTION work_done(p_instance uuid, p_token uuid) RETURNS boolean
 LANGUAGE plpgsql AS $$
 DECLARE
 	v_was varchar;
 	v_is  varchar;
 BEGIN
-	PERFORM FROM instances WHERE id = p_instance AND work_token = p_token AND origin = 'admin'
-		AND lifecycle = 'recycling' FOR NO KEY UPDATE;
+	PERFORM FROM instances WHERE id = p_instance AND work_token = p_token
+		AND lifecycle = 'recycling' AND next_name IS NULL FOR NO KEY UPDATE;
 	IF FOUND THEN
 		PERFORM because('emptied');
 		PERFORM instance_retire(p_instance);

@@ -35,6 +35,9 @@ CREATE TABLE waha_servers (
 	check_lease_until     timestamptz,
 	version               text,
 	started_at            timestamptz,
+	draining_at           timestamptz,
+	up_since              timestamptz,
+	used_at               timestamptz,
 	CONSTRAINT waha_servers_user_id_api_url_key UNIQUE NULLS NOT DISTINCT (user_id, api_url)
 ) WITH (fillfactor = 70);
 CREATE INDEX waha_servers_user_id_idx ON waha_servers (user_id);
@@ -45,6 +48,22 @@ COMMENT ON COLUMN waha_servers.created_at IS
 COMMENT ON COLUMN waha_servers.started_at IS
 	'when the gateway says it started; a change is a restart, after which absence of sessions means nothing for a while';
 COMMENT ON COLUMN waha_servers.checked_at IS 'the last look at it that succeeded';
+COMMENT ON COLUMN waha_servers.draining_at IS
+	'since when it gets no new work; with no session left it is drained (server_drain, change `balance`)';
+COMMENT ON COLUMN waha_servers.up_since IS 'when it came back after it was down: new work comes to it slowly at first';
+COMMENT ON COLUMN waha_servers.used_at IS
+	'the last time it was given work, to a tenth of a second: of equals, the one that has waited longest is next';
+
+-- One that comes back after it was down starts slowly (see servers_for).
+CREATE FUNCTION waha_servers_came_back() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+	NEW.up_since := clock_timestamp();
+	RETURN NEW;
+END $$;
+CREATE TRIGGER came_back BEFORE UPDATE OF health ON waha_servers
+FOR EACH ROW WHEN (OLD.health = 'down' AND NEW.health = 'up')
+EXECUTE FUNCTION waha_servers_came_back();
 
 -- sessions_ativas is the database's own count: it follows the instances' rows (see
 -- change `instances`). A statement that writes it by hand, as seed 001 does after

@@ -2,5 +2,6 @@
 BEGIN;
 DROP TABLE waha_servers;
 DROP FUNCTION waha_servers_keep_count();
+DROP FUNCTION waha_servers_came_back();
 DROP FUNCTION waha_servers_start_count();
 COMMIT;

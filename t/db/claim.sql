@@ -66,8 +66,8 @@ INSERT INTO waha_servers (nome, api_url, prioridade, max_sessions, health, ativo
 	('minor', 'http://minor', 1, 100, 'unknown', true, NULL),
 	('down', 'http://down', 10, 100, 'down', true, NULL),
 	('off', 'http://off', 10, 100, 'up', false, NULL),
-	('own', 'http://own', 0, 100, 'up', true, somebody('olga')),
-	('own-down', 'http://own-down', 9, 100, 'down', true, somebody('olga')),
+	('own', 'http://own', 0, 2, 'up', true, somebody('olga')),
+	('own-down', 'http://own-down', 9, 2, 'down', true, somebody('olga')),
 	('foreign', 'http://foreign', 10, 100, 'up', true, somebody('zoe'));
 SELECT make_many(nome, 2, 'standby', nome) FROM waha_servers
 WHERE nome IN ('busy', 'idle', 'minor', 'down', 'off', 'own', 'own-down', 'foreign');
@@ -77,11 +77,11 @@ SELECT results_eq(
 	'by priority, then load; the one that is down comes last, the one switched off and others'' own are left out');
 SELECT results_eq(
 	$$SELECT s.nome::text FROM servers_for(somebody('olga')) f JOIN waha_servers s ON s.id = f.server_id WHERE s.nome <> 's'$$,
-	ARRAY['own', 'own-down', 'idle', 'busy', 'minor', 'down'], 'who has servers of his own is served from those first');
+	ARRAY['own', 'idle', 'busy', 'minor', 'own-down', 'down'], 'who has servers of his own is served from those first');
 SELECT is((SELECT room FROM servers_for(NULL) WHERE server_id = server('busy')), 2, 'room is what is not taken');
 
 SELECT is((SELECT array_agg((claims('olga', 'd' || n)).name ORDER BY n)::text FROM generate_series(1, 11) n),
-	'{own-1,own-2,own-down-1,own-down-2,idle-1,idle-2,busy-1,busy-2,minor-1,minor-2,down-1}',
+	'{own-1,own-2,idle-1,idle-2,busy-1,busy-2,minor-1,minor-2,own-down-1,own-down-2,down-1}',
 	'and claims follow that order to the end');
 SELECT is((SELECT array_agg((claims('paul', 'd' || n)).name ORDER BY n)::text FROM generate_series(1, 2) n),
 	'{down-2,NULL}', 'the last server that has any is used though it looks down; then there is none');

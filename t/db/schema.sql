@@ -2,8 +2,8 @@
 BEGIN;
 SELECT no_plan();
 
-SELECT tables_are('public', ARRAY['counters', 'deliveries', 'devices', 'event_lanes', 'event_subscriptions', 'helper_runs', 'idempotency_keys',
-	'installation', 'instance_events', 'instances', 'orphans', 'outbox', 'users', 'waha_servers', 'webhook_events']);
+SELECT tables_are('public', ARRAY['alarms', 'counters', 'deliveries', 'devices', 'event_lanes', 'event_subscriptions', 'helper_runs', 'idempotency_keys',
+	'installation', 'instance_events', 'instances', 'orphans', 'outbox', 'server_rate', 'users', 'waha_servers', 'webhook_events']);
 SELECT views_are('public', ARRAY['look_bounds', 'look_histogram', 'lost_due', 'mend_due', 'outbox_status', 'pool_status']);
 
 -- seed 001's table --------------------------------------------------------------------------------

@@ -50,11 +50,26 @@ START_TEST(each_place_is_looked_at)
 }
 END_TEST
 
+START_TEST(made_ids_are_valid_and_never_the_same)
+{
+	char one[37], two[37];
+
+	uuid_make(one);
+	uuid_make(two);
+	ck_assert(uuid_valid(one));
+	ck_assert(uuid_valid(two));
+	ck_assert_str_ne(one, two);
+	ck_assert_int_eq(one[14], '4');
+	ck_assert_ptr_nonnull(strchr("89ab", one[19]));
+}
+END_TEST
+
 int
 main(void)
 {
 	const TTest *const tests[] = {the_form_counts_in_either_case,
-		no_other_form_is_one, each_place_is_looked_at, NULL};
+		no_other_form_is_one, each_place_is_looked_at,
+		made_ids_are_valid_and_never_the_same, NULL};
 
 	return unit_main(unit_suite("uuid", tests));
 }

@@ -27,6 +27,7 @@ sub configure {
 	for my $file (glob "$self->{root}/nginx/*.conf") {
 		$changed += $self->write_if_new("$wapool/" . basename($file), $self->adapted($file));
 	}
+	$changed += $self->write_if_new("$wapool/openapi.yaml", slurp("$self->{root}/docs/openapi.yaml"));
 	$changed += $self->write_if_new($self->conf_file, $self->main_conf);
 	own($self->worker, make_dir("$self->{reach}/nginx-tmp", 0700));
 	$self->check;
@@ -49,6 +50,7 @@ sub adapted {
 	my $text = slurp($file);
 	my $name = basename($file);
 	$text =~ s{unix:/run/wapool/}{unix:$self->{socket_dir}/}g    if $name eq 'wapool-upstreams.conf';
+	$text =~ s{alias \S+/openapi\.yaml;}{alias $self->{dir}/wapool/openapi.yaml;}g;
 	$text =~ s{rate=\S+;}{rate=100000r/s;}g                      if $name eq 'wapool-limits.conf' && !$self->{limits};
 	$text =~ s{(limit_conn \S+) \d+;}{$1 60000;}g                if !$self->{limits};
 	$text .= join '', map { "$_ \$http_origin;\n" } $self->origins if $name eq 'wapool-origins.conf';

@@ -1,0 +1,8 @@
+-- Revert wapool:balance from pg
+BEGIN;
+DROP FUNCTION server_admit(uuid, interval);
+DROP TABLE server_rate;
+DROP FUNCTION server_drain(uuid, boolean);
+DROP FUNCTION drain_sweep();
+DROP FUNCTION drain_state(waha_servers);
+COMMIT;
