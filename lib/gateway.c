@@ -2,7 +2,8 @@
 
 #include <string.h>
 
-static const struct gateway *const drivers[] = {&gateway_waha, &gateway_gowa};
+static const struct gateway *const drivers[] = {
+	&gateway_waha, &gateway_evolution, &gateway_gowa};
 
 const struct gateway *
 gateway_of(const char *kind)
