@@ -3,7 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct gateway *const drivers[] = {&gateway_waha, &gateway_gowa};
+static const struct gateway *const drivers[] = {
+	&gateway_waha, &gateway_evolution, &gateway_gowa};
 
 const struct gateway *
 gateway_of(const char *kind)

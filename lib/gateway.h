@@ -9,7 +9,7 @@
  * them: STOPPED, STARTING, SCAN_QR_CODE, WORKING, FAILED. Errors:
  * ERR_NOT_FOUND (no such session), ERR_CONFLICT (wrong state for that),
  * ERR_UNAUTHORIZED (our key is refused: never repeated), ERR_UNAVAILABLE, ERR_TIMEOUT,
- * ERR_PROTOCOL. e->status is the gateway's HTTP status if there was one. Thread-safety:
+ * ERR_PROTOCOL; ERR_INPUT for what the gateway says is no number or no text. e->status is the gateway's HTTP status if there was one. Thread-safety:
  * all operations may run in any thread; a struct server is read-only meanwhile.
  */
 #ifndef WAPOOL_GATEWAY_H
@@ -186,7 +186,7 @@ struct gateway {
 	bool (*parse_webhook)(const json_t *body, struct gateway_event *, struct err *);
 };
 
-extern const struct gateway gateway_waha;
+extern const struct gateway gateway_waha, gateway_evolution;
 extern const struct gateway gateway_gowa;
 
 /* The driver of that kind, or NULL. */
