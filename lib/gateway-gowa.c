@@ -200,7 +200,7 @@ login(struct http *h, const struct server *s, const char *name, json_t **results
 
 /* What is paired comes back; what is not begins a pairing run. */
 static bool
-gowa_start(struct http *h, const struct server *s, const char *name, deadline_t d,
+gowa_restart(struct http *h, const struct server *s, const char *name, deadline_t d,
 	struct err *e)
 {
 	struct err why = ERR_INIT;
@@ -259,6 +259,18 @@ gowa_state(struct http *h, const struct server *s, const char *name,
 
 	json_decref(v);
 	return ok;
+}
+
+/* What runs is left alone: another login would void the QR that somebody looks at. */
+static bool
+gowa_start(struct http *h, const struct server *s, const char *name, deadline_t d,
+	struct err *e)
+{
+	struct session now;
+
+	if (!gowa_state(h, s, name, &now, d, e))
+		return false;
+	return now.state != SESSION_STOPPED || gowa_restart(h, s, name, d, e);
 }
 
 /* There is no such call. A pairing run is ended by a logout, which costs nobody his
@@ -543,7 +555,7 @@ const struct gateway gateway_gowa = {
 	.polled = true,
 	.create = gowa_create,
 	.start = gowa_start,
-	.restart = gowa_start,
+	.restart = gowa_restart,
 	.stop = gowa_stop,
 	.logout = gowa_logout,
 	.remove = gowa_remove,
