@@ -28,8 +28,8 @@ binmode $_, ':encoding(UTF-8)' for map { Test::More->builder->$_ } qw(output fai
 # Slow enough for the gateway's own QRs to live through a test.
 my $s = stack(scale => 4, helper => 0, env => { WAHA_URL => '', SIM_KIND => 'gowa', POOL_TARGET => POOL, POOL_LOW => 1,
 	POOL_STEP => 1, HEALTH_INTERVAL => 60 });
-$s->psql("INSERT INTO waha_servers (nome, kind, api_url, api_key, max_sessions)
-	VALUES ('gowa', 'gowa', '" . $s->sim_url . "', '" . $s->sim_key . "', 20)");
+$s->psql("INSERT INTO waha_servers (nome, kind, api_url, api_key, max_sessions, rate_limit)
+	VALUES ('gowa', 'gowa', '" . $s->sim_url . "', '" . $s->sim_key . "', 20, 100000)");
 $s->maintain('seal');
 $s->start_maintain;
 
