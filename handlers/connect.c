@@ -1,21 +1,25 @@
 /* POST /api/whatsapp/connect: the button. A QR (or a pairing code) for the user's
- * device, or the news that it is connected already. */
+ * device, or the news that it is connected already.
+ * POST /api/v1/whatsapp/setup: the same by seed 002's name, and told how it went. */
 #include <string.h>
 
 #include "lib/connect.h"
 #include "lib/device.h"
+#include "lib/health.h"
 #include "lib/idempotency.h"
 #include "lib/log.h"
 #include "lib/phone.h"
 #include "lib/qr.h"
 #include "lib/responder.h"
 
-#define ROUTE "/api/whatsapp/connect"
+#define CONNECT "/api/whatsapp/connect"
+#define SETUP "/api/v1/whatsapp/setup"
 
 /* What the body asks for; the texts live in `body` and here. */
 struct input {
 	json_t *body;
 	struct connect_wish wish;
+	bool tell_health; /* seed 002's setup */
 	char number[PHONE_SIZE];
 };
 
@@ -81,19 +85,30 @@ code_body(const struct connect_result *r, enum lang lang)
 		message_text(MSG_ENTER_CODE, lang));
 }
 
+/* Connected is healthy, waiting for a scan is disconnected: nothing else is ever shown. */
+static json_t *
+health_of_result(const struct connect_result *r)
+{
+	return json_pack("{s:s, s:b, s:b}", "state",
+		health_name(r->connected ? HEALTH_HEALTHY : HEALTH_DISCONNECTED),
+		"recovered", r->recovered, "cleaned", r->cleaned);
+}
+
 static void
-answer(const struct request *rq, const struct connect_wish *wish,
-	const struct connect_result *r, struct response *rs)
+answer(const struct request *rq, const struct input *in, const struct connect_result *r,
+	struct response *rs)
 {
 	struct err e = ERR_INIT;
 	json_t *body;
 
 	if (r->connected)
 		body = connected_body(r, rq->lang);
-	else if (wish->number != NULL)
+	else if (in->wish.number != NULL)
 		body = code_body(r, rq->lang);
 	else
 		body = qr_body(r, rq->lang, &e);
+	if (body != NULL && in->tell_health)
+		json_object_set_new(body, "health", health_of_result(r));
 	if (body == NULL && err_isset(&e))
 		response_error(rs, rq, &e);
 	else
@@ -123,16 +138,15 @@ commit(struct app *app, const struct connect_result *r, const struct idempotency
 }
 
 static void
-run(struct app *app, struct request *rq, const struct user *u,
-	const struct connect_wish *wish, const struct idempotency *id,
-	struct response *rs)
+run(struct app *app, struct request *rq, const struct user *u, const struct input *in,
+	const struct idempotency *id, struct response *rs)
 {
 	struct err e = ERR_INIT;
 	struct connect_result r;
 	enum problem problem;
 	bool current = false;
 
-	if (!connect_run(app, u, wish, rq->deadline, &r, &problem, &e)) {
+	if (!connect_run(app, u, &in->wish, rq->deadline, &r, &problem, &e)) {
 		if (err_isset(&e))
 			log_write(LOG_WARN, "connect.failed",
 				LOG_STR("instance", r.claim.name),
@@ -140,7 +154,7 @@ run(struct app *app, struct request *rq, const struct user *u,
 				LOG_STR("error", e.text));
 		response_problem(rs, rq, problem, NULL);
 	} else {
-		answer(rq, wish, &r, rs);
+		answer(rq, in, &r, rs);
 		if (rs->status == 200 && !commit(app, &r, id, rs, &current, &e))
 			response_error(rs, rq, &e);
 		else if (rs->status == 200 && !current)
@@ -150,10 +164,10 @@ run(struct app *app, struct request *rq, const struct user *u,
 }
 
 static void
-connect_device(struct app *app, struct request *rq, struct response *rs)
+serve(struct app *app, struct request *rq, const char *route, struct response *rs)
 {
 	struct err e = ERR_INIT;
-	struct input in = {0};
+	struct input in = {.tell_health = strcmp(route, SETUP) == 0};
 	struct idempotency id;
 	struct user u;
 
@@ -165,17 +179,30 @@ connect_device(struct app *app, struct request *rq, struct response *rs)
 		response_error(rs, rq, &e);
 	} else if (device_of_body(rq, in.body, &in.wish.device, rs) &&
 		read_method(rq, &in, rs) &&
-		idempotency_begin(app, rq, &u, ROUTE,
+		idempotency_begin(app, rq, &u, route,
 			config_longest_ms(&app->config) + 1000, &id, rs)) {
-		run(app, rq, &u, &in.wish, &id, rs);
+		run(app, rq, &u, &in, &id, rs);
 		if (rs->status >= 400) /* a success is stored already */
 			idempotency_end(app, &id, rs);
 	}
 	json_decref(in.body);
 }
 
+static void
+connect_device(struct app *app, struct request *rq, struct response *rs)
+{
+	serve(app, rq, CONNECT, rs);
+}
+
+static void
+setup_device(struct app *app, struct request *rq, struct response *rs)
+{
+	serve(app, rq, SETUP, rs);
+}
+
 static const struct route routes[] = {
-	{"POST", ROUTE, 4096, connect_device},
+	{"POST", CONNECT, 4096, connect_device},
+	{"POST", SETUP, 4096, setup_device},
 	{NULL, NULL, 0, NULL},
 };
 

@@ -41,6 +41,10 @@ struct config {
 	char *gateway_allow_private;
 	int unpaired_ttl_s;
 	int health_interval_s;
+	int health_attempts;
+	int health_retry_ms;
+	int health_timeout_ms;
+	int health_stuck_s;
 	int threads;
 	int db_pool;
 	int db_timeout_ms;

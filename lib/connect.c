@@ -17,6 +17,12 @@ static const struct db_stmt stmt_current = {"connect_current",
 	" WHERE id = $1 AND epoch = $2::bigint AND lifecycle = 'assigned'",
 	2};
 
+static const struct db_stmt stmt_stuck = {"connect_stuck",
+	"SELECT true FROM instances WHERE id = $1 AND epoch = $2::bigint"
+	" AND lifecycle = 'assigned' AND paired_at IS NULL AND status = 'STARTING'"
+	" AND status_since < clock_timestamp() - $3::int * interval '1 second'",
+	3};
+
 static const struct db_stmt stmt_dirty = {"connect_dirty",
 	"SELECT pool_release_epoch($1, $2::bigint, 'connected before anybody scanned "
 	"it')",
@@ -51,6 +57,7 @@ struct attempt {
 	deadline_t deadline;
 	bool restarted; /* once per attempt: a second FAILED is broken */
 	bool made;      /* likewise: an absent session is made anew once */
+	bool waited;    /* asked whether it has been starting for too long already */
 	int absent;     /* looks in a row at which the gateway knew no such session */
 	struct err *e;
 };
@@ -112,7 +119,9 @@ nudge(struct attempt *a, enum session_state state)
 	if (a->restarted)
 		return err_set(a->e, ERR_CONFLICT, "the session failed again");
 	a->restarted = true;
-	return a->gw->restart(a->app->http, a->server, name, a->deadline, a->e);
+	a->out->recovered =
+		a->gw->restart(a->app->http, a->server, name, a->deadline, a->e);
+	return a->out->recovered;
 }
 
 /* False if the assignment is over: then the session is absent because it was emptied. */
@@ -151,11 +160,33 @@ revive(struct attempt *a)
 	a->made = true;
 	log_write(LOG_WARN, "connect.remade", LOG_STR("instance", spec.name));
 	if (a->gw->create(a->app->http, a->server, &spec, a->deadline, a->e))
-		return true;
+		return a->out->cleaned = true;
 	if (a->e->code != ERR_CONFLICT)
 		return false;
 	err_clear(a->e);
 	return true;
+}
+
+/* True if an earlier click started it and it has shown nothing for HEALTH_STUCK_S: it never will,
+ * and nobody need wait for that again. */
+static bool
+is_stuck(struct attempt *a)
+{
+	char epoch[DB_PARAM_SIZE], most[DB_PARAM_SIZE];
+	PGresult *r;
+	bool stuck;
+
+	if (a->waited || a->out->claim.outcome != CLAIM_OWN || a->out->claim.paired)
+		return false;
+	a->waited = true;
+	r = db_query(a->app->db, a->deadline, &stmt_stuck,
+		(const char *[]){a->out->claim.instance_id,
+			db_param_int(epoch, a->out->claim.epoch),
+			db_param_int(most, a->app->config.health_stuck_s)},
+		NULL);
+	stuck = r != NULL && PQntuples(r) > 0;
+	PQclear(r);
+	return stuck;
 }
 
 /* What a failed look at the session means. True when the attempt has
@@ -205,11 +236,12 @@ step(struct attempt *a, enum outcome *result)
 		*result = ask(a, &again);
 		return !again;
 	}
-	if (!nudge(a, s->state)) {
-		*result = blame(a->e);
-		return true;
-	}
-	return false;
+	if (s->state == SESSION_STARTING && is_stuck(a))
+		err_set(a->e, ERR_CONFLICT, "stuck in STARTING");
+	else if (nudge(a, s->state))
+		return false;
+	*result = blame(a->e);
+	return true;
 }
 
 static enum outcome
@@ -357,7 +389,22 @@ connect_run(struct app *app, const struct user *u, const struct connect_wish *wi
 			take_leave(app, &out->claim, result);
 			return give_up(result, problem, e);
 		}
+		out->cleaned = true;
 	}
+}
+
+bool
+connect_instance(struct app *app, const struct connect_wish *wish, deadline_t d,
+	struct connect_result *out, enum problem *problem, struct err *e)
+{
+	enum outcome result;
+
+	buf_init(&out->show, SHOW_MAX);
+	result = try_instance(app, wish, d, out, e);
+	if (result == SHOWN)
+		return true;
+	take_leave(app, &out->claim, result);
+	return give_up(result, problem, e);
 }
 
 void

@@ -25,6 +25,8 @@ struct connect_wish {
 struct connect_result {
 	struct claim claim;
 	bool connected;         /* a phone is connected already: nothing to show */
+	bool recovered;         /* its session had failed, and was restarted */
+	bool cleaned;           /* it was made anew, or gave way to a fresh one */
 	struct session session; /* as the gateway says */
 	struct buf show;        /* the raw QR value, or the pairing code */
 	int64_t asked_ms;       /* clock_ms() when the gateway was asked for that */
@@ -34,6 +36,12 @@ struct connect_result {
  * is what to answer and *e why (for the log). */
 bool connect_run(struct app *app, const struct user *u, const struct connect_wish *wish,
 	deadline_t d, struct connect_result *out, enum problem *problem, struct err *e);
+
+/* The same for the one instance that the caller has in out->claim: no other one is tried, and one that
+ * its gateway does not know is made there. out->show is initialised here. */
+bool connect_instance(struct app *app, const struct connect_wish *wish, deadline_t d,
+	struct connect_result *out, enum problem *problem, struct err *e);
+
 void connect_result_free(struct connect_result *r);
 
 /* Writes down what was shown, inside the caller's transaction on c. *current is false

@@ -74,7 +74,7 @@ judge_starting(const struct health_facts *f)
 	if (f->paired)
 		return verdict(HEALTH_STUCK, REMEDY_RESTART,
 			"Stuck in connecting state for %d s", seconds(f));
-	if (f->state_ms <= HEALTH_STUCK_MS)
+	if (f->state_ms <= (f->stuck_ms > 0 ? f->stuck_ms : HEALTH_STUCK_MS))
 		return verdict(HEALTH_DISCONNECTED, REMEDY_NONE, "Starting");
 	return verdict(HEALTH_STUCK, REMEDY_CLEANUP,
 		"Stuck in connecting state for %d s", seconds(f));

@@ -55,6 +55,7 @@ struct health_facts {
 	int64_t state_ms;   /* for how long the gateway has been in that state */
 	int bad_samples;    /* looks in a row, this one included, that found trouble */
 	enum health before; /* the last judgement */
+	int64_t stuck_ms;   /* the setting HEALTH_STUCK_S; 0: HEALTH_STUCK_MS */
 };
 
 struct health_verdict {

@@ -12,6 +12,8 @@
 #define SERVERS_SHOWN                                                                  \
 	"500" /* servers with series of their own; more are only counted */
 
+#define OUTBOX_COUNTED "1000000"
+
 enum type { COUNTER, GAUGE, HISTOGRAM, INFO };
 
 /* key: as the statements below call it. name: without _total, _info and the like, which the
@@ -71,6 +73,10 @@ static const struct family families[] = {
 		"Instances that stand by on it."},
 	{"webhooks", "wapool_webhooks", COUNTER, NULL, {"outcome"},
 		"Webhooks of gateways by what they did; refused: for their signature."},
+	{"outbox", "wapool_outbox_events", GAUGE, NULL, {"state"},
+		"Events that wait to be delivered, and those given up until a replay."},
+	{"deliveries", "wapool_deliveries", COUNTER, NULL, {"outcome"},
+		"Events handed on to subscribers, given up, or past their time."},
 	{"helper_ran", "wapool_helper_last_run_timestamp_seconds", GAUGE, "seconds",
 		{"task"}, "When a task last went well, on whichever host."},
 	{"helper_hosts", "wapool_helper_hosts", GAUGE, NULL, {NULL},
@@ -91,7 +97,7 @@ static const struct db_stmt sources[] = {
 	{"metrics_counters",
 		"SELECT family, '', label, sum(n) FROM counters"
 		" WHERE family IN ('transitions', 'claims', 'releases', 'recoveries', "
-		"'webhooks')"
+		"'webhooks', 'deliveries')"
 		" GROUP BY family, label"
 		" UNION ALL SELECT 'cleanups', '', 'release', sum(n) FROM counters"
 		" WHERE family = 'transitions' AND label = 'recycling,standby'"
@@ -151,6 +157,12 @@ static const struct db_stmt sources[] = {
 		" ('server_sessions', s.id::text, s.sessions_ativas),"
 		" ('server_max', s.id::text, s.max_sessions)) AS v (f, l, x)"
 		" WHERE v.x IS NOT NULL ORDER BY 1, 3",
+		0},
+	{"metrics_outbox", /* counted by partial indexes, and no further than that */
+		"SELECT 'outbox', '', 'pending', count(*) FROM (SELECT FROM deliveries"
+		" WHERE state = 'pending' LIMIT " OUTBOX_COUNTED ") AS p"
+		" UNION ALL SELECT 'outbox', '', 'parked', count(*) FROM (SELECT FROM"
+		" deliveries WHERE state = 'parked' LIMIT " OUTBOX_COUNTED ") AS p",
 		0},
 	{"metrics_helpers",
 		"SELECT 'helper_ran', '', task, extract(epoch FROM max(at))"

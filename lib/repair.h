@@ -35,17 +35,22 @@ struct ensure_result {
 bool check_instance_health(struct app *app, const char *which, deadline_t d,
 	struct health_report *out, struct err *e);
 
-/* Climbs the gentle rungs of the ladder. *recovered is false if it is still ill. */
+/* Climbs the ladder: HEALTH_ATTEMPTS restarts with their pauses, then, as seed 002 has it, a
+ * logout and a restart; never that while its server is frozen (docs/health.md). *recovered
+ * is false if it is still ill; nothing is lost yet then but the pairing. One that stands by is
+ * only looked at. A gateway that does not answer is never blamed on the session. */
 bool try_recover_instance(struct app *app, const char *which, deadline_t d,
 	bool *recovered, struct err *e);
 
 /* Deletes the session, waits until it is gone, makes it anew with its webhook and resets the
- * record. An owner of a paired phone loses the pairing. */
+ * record: it stands by, under another name if it is the pool's. An owner loses it and is given
+ * another at his next connect. On an error of the gateway the helper goes on with it.
+ * ERR_CONFLICT for what an administrator made: he deletes it and makes another. */
 bool cleanup_corrupted_instance(
 	struct app *app, const char *which, deadline_t d, struct err *e);
 
 /* The three above as seed 002 has them: check, recover if that is worth trying, clean up what
- * should be. */
+ * should be; the latter not while its server is frozen (ERR_CONFLICT). */
 bool ensure_healthy_instance(struct app *app, const char *which, deadline_t d,
 	struct ensure_result *out, struct err *e);
 

@@ -24,6 +24,7 @@ struct work_item {
 	char id[37], name[256], next_name[256], server_id[37], token[37];
 	bool recycling;
 	bool retiring; /* recycling, and not to be made anew */
+	char rung[16]; /* of the ladder, where the claim tells it */
 	int attempts;
 	int64_t generation, epoch;
 	struct server *server;
@@ -37,6 +38,11 @@ struct work_item {
 	"epoch, "                                                                      \
 	"next_name, lifecycle = 'recycling' AND next_name IS NULL"
 
+/* Reads the first row of an answer with WORK_ITEM_COLUMNS into *it, to be worked on until the
+ * deadline. Close it with work_item_close. */
+void
+work_item_read(struct app *app, const PGresult *r, deadline_t d, struct work_item *it);
+
 /* Claims an item by that statement; false if none is due. Close it with
  * work_item_close. */
 bool work_item_claim(struct app *app, const struct db_stmt *s,
@@ -49,23 +55,42 @@ void work_item_close(struct work_item *it);
 /* Writes down what its gateway said when asked at asked_ms (clock_ms). */
 void work_item_observe(struct work_item *it, const struct session *s, int64_t asked_ms);
 
-/* Ends its assignment, if that is still the one the item was claimed in. */
-void work_item_release(struct work_item *it, const char *reason);
+/* Exponential from that base, with jitter over its upper half, so that a server that returns is
+ * not flooded. A minute at the most. */
+int64_t work_backoff_ms(int attempts, int base_ms);
 
-/* Exponential, with jitter over its upper half, so that a server that returns is not
- * flooded. */
-int64_t work_backoff_ms(int attempts);
+/* After a failure: true if it is the session's own. A gateway that does not answer at all, or
+ * refuses us, is to blame itself: that is counted against it, and no session pays for it. */
+bool work_item_blame(struct work_item *it);
 
 /* Runs a statement by itself, whatever the item's deadline. True if it answers true; a
  * failure is logged. */
 bool work_run(struct app *app, const struct db_stmt *s, const char *const *params);
 
+/* Restarts the session and waits until it works, or waits for a scan: *s is then what it says. */
+bool work_restart(struct work_item *it, struct session *s, struct err *e);
+
+/* Logs it out, if the item is still ours at this moment: that is asked and written down in one
+ * statement right before. ERR_CONFLICT if not: then nothing was done, and *ours is false. */
+bool work_logout(struct work_item *it, bool *ours, struct err *e);
+
+/* True if the session works, or waits for a new pairing, which is looked after elsewhere. */
+bool work_is_settled(const struct session *s);
+
+/* Empties the session (logout, delete, gone) if the item is being recycled, makes it anew, and
+ * reports what became of it. True if it stands by now. */
+bool work_remake(struct work_item *it, struct err *e);
+
+/* Raises and clears alarms, of that server and of the network, and logs each change. */
+void work_alarms(struct app *app, const char *server_id);
+
 /* Counts a failure of that server: after the third in a row it is down. */
 void work_server_failed(struct app *app, const char *server_id, const struct err *why);
 
 /* Judges the server's instances by what its list said when asked at asked_ms, and writes down
- * what changed. calm: remedies may be begun. False on an error of db. */
+ * what changed. A few that say they show a QR are asked for it, until d. calm: remedies may be
+ * begun. False on an error of db. */
 bool work_judge(struct app *app, const struct server *s, const json_t *list,
-	int64_t asked_ms, bool calm, struct err *e);
+	int64_t asked_ms, bool calm, deadline_t d, struct err *e);
 
 #endif

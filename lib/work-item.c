@@ -5,9 +5,10 @@
 #include "lib/server.h"
 #include "lib/work-int.h"
 
-#define BACKOFF_MS 2000 /* the longest wait after the first failure, doubling... */
-#define BACKOFF_LONGEST_MS 60000 /* ...up to this */
+#define BACKOFF_LONGEST_MS 60000
+#define PING_MS 10000
 
+/* WORK_ITEM_COLUMNS, then what a claim of the ladder adds. */
 enum {
 	ID,
 	NAME,
@@ -18,7 +19,8 @@ enum {
 	GENERATION,
 	EPOCH,
 	NEXT_NAME,
-	RETIRING
+	RETIRING,
+	RUNG
 };
 
 static const struct db_stmt stmt_server_failed = {
@@ -29,8 +31,11 @@ static const struct db_stmt stmt_observe = {"work_observe",
 	" $4, $5, $6)",
 	6};
 
-static const struct db_stmt stmt_release = {
-	"work_release", "SELECT pool_release_epoch($1, $2::bigint, $3)", 3};
+static const struct db_stmt stmt_alarms = {"work_alarms",
+	"SELECT a.raised, a.kind, coalesce(s.nome, ''), a.reason FROM alarms_judge($1) "
+	"a"
+	" LEFT JOIN waha_servers s ON s.id = a.server_id",
+	1};
 
 bool
 work_run(struct app *app, const struct db_stmt *s, const char *const *params)
@@ -47,6 +52,25 @@ work_run(struct app *app, const struct db_stmt *s, const char *const *params)
 	return yes;
 }
 
+void
+work_item_read(struct app *app, const PGresult *r, deadline_t d, struct work_item *it)
+{
+	*it = (struct work_item){.app = app,
+		.deadline = deadline_min(d, deadline_in(WORK_ITEM_MS)),
+		.recycling = strcmp(db_text(r, 0, LIFECYCLE), "recycling") == 0,
+		.retiring = db_bool(r, 0, RETIRING),
+		.attempts = (int)db_int(r, 0, ATTEMPTS),
+		.generation = db_int(r, 0, GENERATION),
+		.epoch = db_int(r, 0, EPOCH)};
+	db_copy(r, 0, ID, it->id, sizeof(it->id));
+	db_copy(r, 0, NAME, it->name, sizeof(it->name));
+	db_copy(r, 0, NEXT_NAME, it->next_name, sizeof(it->next_name));
+	db_copy(r, 0, SERVER_ID, it->server_id, sizeof(it->server_id));
+	db_copy(r, 0, TOKEN, it->token, sizeof(it->token));
+	if (PQnfields(r) > RUNG)
+		db_copy(r, 0, RUNG, it->rung, sizeof(it->rung));
+}
+
 bool
 work_item_claim(struct app *app, const struct db_stmt *s, const char *const *params,
 	struct work_item *it)
@@ -56,21 +80,10 @@ work_item_claim(struct app *app, const struct db_stmt *s, const char *const *par
 		app->db, deadline_in(app->config.db_timeout_ms), s, params, &e);
 	bool got = r != NULL && PQntuples(r) > 0;
 
-	*it = (struct work_item){.app = app, .deadline = deadline_in(WORK_ITEM_MS)};
-	if (got) {
-		db_copy(r, 0, ID, it->id, sizeof(it->id));
-		db_copy(r, 0, NAME, it->name, sizeof(it->name));
-		db_copy(r, 0, NEXT_NAME, it->next_name, sizeof(it->next_name));
-		db_copy(r, 0, SERVER_ID, it->server_id, sizeof(it->server_id));
-		it->recycling = strcmp(db_text(r, 0, LIFECYCLE), "recycling") == 0;
-		it->retiring = db_bool(r, 0, RETIRING);
-		db_copy(r, 0, TOKEN, it->token, sizeof(it->token));
-		it->attempts = (int)db_int(r, 0, ATTEMPTS);
-		it->generation = db_int(r, 0, GENERATION);
-		it->epoch = db_int(r, 0, EPOCH);
-	} else if (r == NULL) {
+	if (got)
+		work_item_read(app, r, deadline_in(WORK_ITEM_MS), it);
+	else if (r == NULL)
 		log_write(LOG_WARN, "work.claim", LOG_STR("error", e.text));
-	}
 	PQclear(r);
 	return got;
 }
@@ -85,9 +98,9 @@ work_item_open(struct work_item *it, struct err *e)
 }
 
 int64_t
-work_backoff_ms(int attempts)
+work_backoff_ms(int attempts, int base_ms)
 {
-	int64_t most = BACKOFF_MS;
+	int64_t most = base_ms;
 
 	for (int i = 1; i < attempts && most < BACKOFF_LONGEST_MS; i++)
 		most *= 2;
@@ -96,10 +109,44 @@ work_backoff_ms(int attempts)
 	return most / 2 + clock_jitter((uint32_t)(most / 2));
 }
 
+bool
+work_item_blame(struct work_item *it)
+{
+	struct gateway_status st;
+	struct err why = ERR_INIT;
+
+	if (it->server == NULL)
+		return false;
+	if (it->gw->ping(it->app->http, it->server, &st, deadline_in(PING_MS), &why))
+		return true;
+	work_server_failed(it->app, it->server_id, &why);
+	return false;
+}
+
+void
+work_alarms(struct app *app, const char *server_id)
+{
+	struct err e = ERR_INIT;
+	PGresult *r = db_query(app->db, deadline_in(app->config.db_timeout_ms),
+		&stmt_alarms, (const char *[]){server_id}, &e);
+
+	if (r == NULL)
+		log_write(LOG_WARN, "work.database", LOG_STR("statement", "alarms"),
+			LOG_STR("error", e.text));
+	for (int i = 0; r != NULL && i < PQntuples(r); i++)
+		log_write(db_bool(r, i, 0) ? LOG_ERROR : LOG_INFO, "alarm",
+			LOG_STR("change", db_bool(r, i, 0) ? "raised" : "cleared"),
+			LOG_STR("kind", db_text(r, i, 1)),
+			LOG_STR("server", db_text(r, i, 2)),
+			LOG_STR("reason", db_text(r, i, 3)));
+	PQclear(r);
+}
+
 void
 work_server_failed(struct app *app, const char *server_id, const struct err *why)
 {
 	work_run(app, &stmt_server_failed, (const char *[]){server_id, why->text});
+	work_alarms(app, server_id);
 }
 
 void
@@ -111,17 +158,6 @@ work_item_observe(struct work_item *it, const struct session *s, int64_t asked_m
 		(const char *[]){it->id, db_param_int(generation, it->generation),
 			db_param_int(age, clock_ms() - asked_ms), s->word,
 			db_param_text(s->phone), db_param_text(s->profile)});
-}
-
-void
-work_item_release(struct work_item *it, const char *reason)
-{
-	char epoch[DB_PARAM_SIZE];
-
-	log_write(LOG_INFO, "work.released", LOG_STR("instance", it->name),
-		LOG_STR("reason", reason));
-	work_run(it->app, &stmt_release,
-		(const char *[]){it->id, db_param_int(epoch, it->epoch), reason});
 }
 
 void

@@ -153,10 +153,12 @@ look(struct app *app, const char *id, bool *blame, struct err *e)
 		server_gateway(s)->list(app->http, s, add_session, &listing, d, e);
 	bool calm = false;
 	bool ok = answered && write_down(app, s, &st, list, asked, &calm, e) &&
-		work_judge(app, s, list, asked, calm, e);
+		work_judge(app, s, list, asked, calm, d, e);
 
-	if (ok)
+	if (ok) {
+		work_alarms(app, id);
 		delete_orphans(app, s, list, d);
+	}
 	if (s != NULL)
 		*blame = !answered;
 	else

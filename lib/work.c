@@ -5,6 +5,9 @@
 #include "lib/work-int.h"
 
 #define MAKE_TRIES 3
+#define BACKOFF_MS 2000      /* the longest wait after the first failure */
+#define GONE_FIRST_MS 100    /* between two looks for a deleted session, doubling... */
+#define GONE_LONGEST_MS 2000 /* ...up to this */
 
 static const struct db_stmt stmt_claim = {"work_claim",
 	"SELECT " WORK_ITEM_COLUMNS " FROM work_claim('" WORK_LEASE "', $1::int)", 1};
@@ -68,7 +71,37 @@ make(struct work_item *it, struct err *e)
 	}
 }
 
-/* Nothing of the former owner stays: logged out, deleted. A gateway that cannot log a
+/* Deletes it, and again if need be, until the gateway knows it no more: an answer of 200 is no
+ * proof. Within the time that a session may take to settle. */
+static bool
+remove_for_good(struct work_item *it, struct err *e)
+{
+	deadline_t until = deadline_min(
+		deadline_in(it->app->config.health_timeout_ms), it->deadline);
+	struct http *h = it->app->http;
+	int64_t wait = GONE_FIRST_MS;
+	struct err why = ERR_INIT;
+	struct session s;
+
+	for (;;) {
+		if (!it->gw->remove(h, it->server, it->name, it->deadline, e))
+			return false;
+		err_clear(&why);
+		if (!it->gw->state(h, it->server, it->name, &s, it->deadline, &why) &&
+			why.code == ERR_NOT_FOUND)
+			return true;
+		if (!clock_sleep(wait, until))
+			break;
+		wait = wait * 2 < GONE_LONGEST_MS ? wait * 2 : GONE_LONGEST_MS;
+	}
+	if (err_isset(&why)) {
+		*e = why;
+		return false;
+	}
+	return err_set(e, ERR_CONFLICT, "deleted, but it is still there");
+}
+
+/* Nothing of the former owner stays: logged out, deleted, gone. A gateway that cannot log a
  * session out (its engine hangs) is still told to delete it, which unpairs too. */
 static bool
 empty(struct work_item *it, struct err *e)
@@ -82,7 +115,7 @@ empty(struct work_item *it, struct err *e)
 			LOG_STR("error", e->text));
 		err_clear(e);
 	}
-	return it->gw->remove(h, it->server, it->name, it->deadline, e);
+	return remove_for_good(it, e);
 }
 
 /* Trust is good: the session must be there, stopped, and nobody's. */
@@ -96,22 +129,6 @@ is_clean(struct work_item *it, struct err *e)
 		return false;
 	return (s.state == SESSION_STOPPED && *s.phone == '\0') ||
 		err_set(e, ERR_PROTOCOL, "made, but it is %s", s.word);
-}
-
-/* Its name is given free only when the gateway has no session of it. */
-static bool
-is_gone(struct work_item *it, struct err *e)
-{
-	struct err why = ERR_INIT;
-	struct session s;
-
-	if (it->gw->state(it->app->http, it->server, it->name, &s, it->deadline, &why))
-		return err_set(e, ERR_CONFLICT, "deleted, but it is %s", s.word);
-	if (why.code == ERR_NOT_FOUND)
-		return true;
-	if (e != NULL)
-		*e = why;
-	return false;
 }
 
 static void
@@ -136,8 +153,18 @@ report(struct work_item *it, bool ok, const struct err *e)
 	}
 	work_run(it->app, &stmt_failed,
 		(const char *[]){it->id, it->token, e->text,
-			db_param_int(wait, work_backoff_ms(it->attempts)),
+			db_param_int(wait, work_backoff_ms(it->attempts, BACKOFF_MS)),
 			may_be_elsewhere(it, e) ? "true" : "false"});
+}
+
+bool
+work_remake(struct work_item *it, struct err *e)
+{
+	bool ok = work_item_open(it, e) && (!it->recycling || empty(it, e)) &&
+		(it->retiring || (make(it, e) && is_clean(it, e)));
+
+	report(it, ok, e);
+	return ok;
 }
 
 bool
@@ -147,13 +174,10 @@ work_make(struct app *app)
 	const char *params[] = {db_param_int(most, app->config.provision_parallel)};
 	struct err e = ERR_INIT;
 	struct work_item it;
-	bool ok;
 
 	if (!work_item_claim(app, &stmt_claim, params, &it))
 		return false;
-	ok = work_item_open(&it, &e) && (!it.recycling || empty(&it, &e)) &&
-		(it.retiring ? is_gone(&it, &e) : make(&it, &e) && is_clean(&it, &e));
-	report(&it, ok, &e);
+	work_remake(&it, &e);
 	work_item_close(&it);
 	return true;
 }
@@ -181,7 +205,7 @@ look_after(struct work_item *it)
 			it->app->http, it->server, it->name, &s, it->deadline, &e)) {
 		log_write(LOG_WARN, "work.lost", LOG_STR("instance", it->name),
 			LOG_STR("error", e.text));
-		return work_backoff_ms(it->attempts + 2);
+		return work_backoff_ms(it->attempts + 2, BACKOFF_MS);
 	}
 	work_item_observe(it, &s, asked);
 	if (s.state == SESSION_SCAN) {
@@ -194,7 +218,7 @@ look_after(struct work_item *it)
 	if (!it->gw->restart(it->app->http, it->server, it->name, it->deadline, &e))
 		log_write(LOG_WARN, "work.restart", LOG_STR("instance", it->name),
 			LOG_STR("error", e.text));
-	return it->attempts < 4 ? 1000 : work_backoff_ms(it->attempts);
+	return it->attempts < 4 ? 1000 : work_backoff_ms(it->attempts, BACKOFF_MS);
 }
 
 bool

@@ -27,11 +27,20 @@
 #define PRUNE_ONCE_MS 300000
 #define PRUNE_EVERY_MS 20000
 #define MAX_SECONDS 86400
+#define JOBS_MAX 4
 #define TELL_EVERY_MS 10000 /* that tasks went well, to the database */
 
 static volatile sig_atomic_t stop_asked;
 
-enum { SEAL = 1, REFILL = 2, RECYCLE = 4, RECONCILE = 8, PRUNE = 16, ALL = 31 };
+enum {
+	SEAL = 1,
+	REFILL = 2,
+	RECYCLE = 4,
+	RECONCILE = 8,
+	PRUNE = 16,
+	HEALTH = 32,
+	ALL = 63
+};
 
 static const struct task {
 	const char *name;
@@ -42,6 +51,7 @@ static const struct task {
 		"seal keys written in clear; make the platform's server from WAHA_URL"},
 	{"refill", REFILL, "order instances when few are free"},
 	{"recycle", RECYCLE, "make what was ordered, empty what was released"},
+	{"health", HEALTH, "look at each gateway, mend the sessions that are ill"},
 	{"reconcile", RECONCILE, "compare each gateway's sessions with the database"},
 	{"prune", PRUNE, "delete what is past its retention"},
 };
@@ -50,6 +60,7 @@ struct helper {
 	struct app app;
 	unsigned asked; /* bits of the tasks to do */
 	int seconds;    /* 0: once */
+	work_fn *jobs[JOBS_MAX + 1];
 	struct crew *crew;
 	deadline_t top_up_at, unpaired_at, seal_at, prune_at, tell_at;
 	unsigned went_well; /* bits of the tasks, since that was last told */
@@ -154,7 +165,7 @@ wake_crew(struct helper *h)
 		crew_wake(h->crew, due);
 	else if (due < 0)
 		tell("due", false, 0, &e);
-	h->went_well |= due >= 0 ? h->asked & (RECYCLE | RECONCILE) : 0;
+	h->went_well |= due >= 0 ? h->asked & (RECYCLE | HEALTH | RECONCILE) : 0;
 }
 
 /* Writes down which tasks went well since the last time, for whoever watches us. */
@@ -238,29 +249,31 @@ run_once(struct helper *h)
 		crew_busy(h->crew) > 0);
 }
 
-/* What the threads do, by the tasks asked for. */
-static work_fn *const *
-jobs_of(unsigned asked)
+/* What the threads do, by the tasks asked for: into jobs, which ends with NULL. False if there
+ * is nothing for them. */
+static bool
+choose_jobs(unsigned asked, work_fn **jobs)
 {
-	static work_fn *const both[] = {
-		work_make, work_lost, work_mend, work_look, NULL};
-	static work_fn *const recycle[] = {work_make, work_lost, work_mend, NULL};
-	static work_fn *const reconcile[] = {work_look, NULL};
+	size_t n = 0;
 
-	if ((asked & RECYCLE) && (asked & RECONCILE))
-		return both;
-	if (asked & RECYCLE)
-		return recycle;
-	return (asked & RECONCILE) ? reconcile : NULL;
+	if (asked & RECYCLE) {
+		jobs[n++] = work_make;
+		jobs[n++] = work_lost;
+	}
+	if (asked & HEALTH)
+		jobs[n++] = work_mend;
+	if (asked & (HEALTH | RECONCILE))
+		jobs[n++] = work_look;
+	jobs[n] = NULL;
+	return n > 0;
 }
 
 static int
 run(struct helper *h)
 {
-	work_fn *const *jobs = jobs_of(h->asked);
-
-	if (jobs != NULL) {
-		h->crew = crew_start(&h->app, h->app.config.provision_parallel, jobs);
+	if (choose_jobs(h->asked, h->jobs)) {
+		h->crew =
+			crew_start(&h->app, h->app.config.provision_parallel, h->jobs);
 		if (h->crew == NULL) {
 			log_write(LOG_ERROR, "start",
 				LOG_STR("error", "no thread could be started"));

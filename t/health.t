@@ -93,6 +93,7 @@ sub settles {
 	my $who = $person{"$gateway $role"} = { %{ user($s) }, phone => $phone };
 	my $answer = connect_user($s, $who);
 	$who->{name} = $answer->{json}{instanceName} // BAIL_OUT("connect: $answer->{status} $answer->{body}");
+	$who->{id} = one($s, $who->{name})->{id};
 	return $who;
 }
 
@@ -158,7 +159,7 @@ sub has_lost {
 
 sub column {
 	my ($key, $columns) = @_;
-	my ($row) = $s->psql("SELECT $columns FROM instances WHERE name = '" . name_of($key) . q{'});
+	my ($row) = $s->psql("SELECT $columns FROM instances WHERE id = '$person{$key}{id}'");
 	return join ' ', map { $_ // 'NULL' } @$row;
 }
 
@@ -178,8 +179,7 @@ sub trail {
 	my $kinds = join ', ', map { "'$_'" } @kinds ? @kinds : qw(health repair transition);
 	return map { join ' ', map { $_ // '' } @$_ } $s->psql(
 		"SELECT kind, from_state || '>' || to_state, reason FROM instance_events
-		WHERE id > $began AND kind IN ($kinds) AND instance_id = (SELECT id FROM instances WHERE name = '"
-			. name_of($key) . q{') ORDER BY id});
+		WHERE id > $began AND kind IN ($kinds) AND instance_id = '$person{$key}{id}' ORDER BY id");
 }
 
 # These are among what the trail says, in this order.
@@ -301,7 +301,7 @@ sub judged {
 	is +(sim($s, POST => at('failed') . '/_sim/sessions/' . name_of('failed ill') . '/logout', {}))[0], 200,
 		'failed ill logs out on his phone';
 	my $free = $s->psql_value(q{SELECT name FROM instances WHERE name LIKE 'gone-%' AND lifecycle = 'standby'});
-	$person{'gone free'} = { name => $free };
+	$person{'gone free'} = { name => $free, id => one($s, $free)->{id} };
 	is api('gone', DELETE => name_of("gone $_")), 200, "gone $_ is deleted" for qw(ill free);
 	$s->psql("UPDATE waha_servers SET api_url = replace(api_url, '/emptied', '/void') WHERE nome = 'emptied'");
 
@@ -421,7 +421,7 @@ sub gone {
 		qr/\Ahealth degraded>corrupted The gateway lost/, qr/\Atransition assigned>recycling corrupted/,
 		qr/\Atransition recycling>standby ready/);
 	comes_to('gone free', qr/\Atransition recycling>standby ready/);
-	is sim_sessions($s, at('gone'))->{ name_of("gone $_") }{status}, 'STOPPED', "gone $_ is there again" for qw(ill free);
+	is sim_sessions($s, at('gone'))->{ column("gone $_", 'name') }{status}, 'STOPPED', "gone $_ is there again" for qw(ill free);
 	return;
 }
 
@@ -468,7 +468,8 @@ sub restarts {
 sub emptied {
 	my @who = map { "emptied $_" } qw(one two three);
 	ok wait_until(PATIENCE, sub { $s->psql_value(
-		q{SELECT count(*) FROM instances WHERE name LIKE 'emptied-%' AND lifecycle = 'standby' AND generation > 1}) == 4 }),
+		q{SELECT count(*) FROM instances JOIN waha_servers s ON s.id = server_id
+			WHERE nome = 'emptied' AND lifecycle = 'standby' AND generation > 1}) == 4 }),
 		'what stood by is made anew';
 	ok looks(4), 'it is looked at four times more';
 	is health($_), 'corrupted: The gateway lost a session that was connected', "$_: still missing" for @who;
@@ -489,10 +490,11 @@ sub emptied {
 sub locked {
 	my $key = 'locked ill';
 	comes_to($key, qr/\Atransition assigned>recycling could not be mended/);
-	is_deeply [trail($key, 'repair')], [('repair restart>failed WAHA answered 500') x 3], 'three attempts';
+	is_deeply [trail($key, 'repair')], [('repair restart>failed WAHA answered 500') x 3, 'repair logout>failed WAHA answered 500'],
+		'three gentle attempts, then a logout';
 	breaks('locked');
 	has_lost($key);
-	trail_has($key, qr/\Ahealth healthy>degraded Stopped/, (qr/\Arepair restart>failed/) x 3,
+	trail_has($key, qr/\Ahealth healthy>degraded Stopped/, (qr/\Arepair restart>failed/) x 3, qr/\Arepair logout>failed/,
 		qr/\Atransition assigned>recycling could not be mended/, qr/\Atransition recycling>standby ready/);
 	is $s->psql_value(q{SELECT health FROM waha_servers WHERE nome = 'locked'}), 'up', 'its server is not blamed';
 	prefers('locked');
@@ -503,9 +505,10 @@ sub locked {
 sub hopeless {
 	my $key = 'stuck hopeless';
 	comes_to($key, qr/\Atransition assigned>recycling could not be mended/);
-	is_deeply [trail($key, 'repair')], ['repair restart>failed it stays STARTING'], 'the third attempt failed too';
+	is_deeply [trail($key, 'repair')], ['repair restart>failed it stays STARTING', 'repair logout>failed it stays STARTING'],
+		'the third attempt failed too, and a logout';
 	has_lost($key);
-	trail_has($key, qr/\Ahealth degraded>stuck Stuck/, qr/\Arepair restart>failed/, qr/\Atransition assigned>recycling/,
+	trail_has($key, qr/\Ahealth degraded>stuck Stuck/, qr/\Arepair restart>failed/, qr/\Arepair logout>failed/, qr/\Atransition assigned>recycling/,
 		qr/\Atransition recycling>standby ready/);
 	return;
 }

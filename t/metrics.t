@@ -8,6 +8,7 @@ use FindBin;
 use lib "$FindBin::Bin/../run/lib", "$FindBin::Bin/lib";
 
 use File::Temp ();
+use JSON::PP ();
 use Test::More;
 
 use Wapool::Fault qw(connect_user crowd crowd_end fault_stack helper helper_end link_user user wait_pool webhook_body webhook_post);
@@ -28,6 +29,8 @@ subtest 'no label tells of anybody'                  => \&labels;
 helper_end($helper) // fail('the helper does not end');
 subtest 'numbers survive restarts, CGI and pruning'  => \&survival;
 subtest 'who may read them'                          => \&access;
+subtest 'alert rules'                                => \&rules;
+subtest 'rules and dashboard ask for what there is'  => \&queries;
 subtest 'the database is away'                       => \&database_away;
 done_testing;
 
@@ -109,7 +112,7 @@ sub numbers {
 	ok wait_until(30, sub { value('wapool_look_duration_seconds_count{outcome="ok"}') >= 1 }), 'looks are timed';
 	is value('wapool_look_duration_seconds_bucket{outcome="ok",le="+Inf"}') >= value('wapool_look_duration_seconds_bucket{outcome="ok",le="0.05"}'), 1,
 		'in buckets that grow';
-	for my $task (qw(seal refill recycle reconcile prune)) {
+	for my $task (qw(seal refill recycle health reconcile prune)) {
 		ok wait_until(30, sub { my $at = value("wapool_helper_last_run_timestamp_seconds{task=\"$task\"}"); $at =~ /\A\d/ && abs($at - time) < 60 }),
 			"the helper's $task ran just now";
 	}
@@ -173,7 +176,7 @@ sub labels {
 		is index($text, $what), -1, "not $what";
 	}
 	my %names = map { ($_ => 1) } $text =~ /[{,](\w+)="/g;
-	is_deeply [sort keys %names], [sort qw(version lifecycle health from to outcome reason cause step le owner server kind task)],
+	is_deeply [sort keys %names], [sort qw(version lifecycle health from to outcome reason cause step le owner server kind state task)],
 		'labels are those and no others';
 	return;
 }
@@ -222,6 +225,57 @@ sub access {
 	$s->group('nginx')->signal('HUP');
 	ok wait_until(10, sub { scrape()->{status} == 200 }), 'and again it may';
 	is $s->http(POST => '/metrics', json => {})->{status}, 405, 'POST is no way to read';
+	return;
+}
+
+# --- Rules and dashboard ---
+
+sub rules {
+	my $rules = "$s->{root}/docs/prometheus/wapool.rules.yml";
+	my ($status, $said) = run_program(['promtool', 'check', 'rules', $rules]);
+	is $status, 0, 'promtool takes them' or diag $said;
+	($status, $said) = run_program(['promtool', 'test', 'rules', "$s->{root}/t/prometheus/wapool.test.yml"]);
+	is $status, 0, 'each alert comes when it should, and not before' or diag $said;
+	my %alert = map { ($_ => 1) } slurp($rules) =~ /- alert: (\w+)/g;
+	my $tests = slurp("$s->{root}/t/prometheus/wapool.test.yml");
+	ok $tests =~ /"?$_"?/, "$_ is tested" for sort keys %alert;
+	my $page = slurp("$s->{root}/docs/monitoring.md");
+	ok $page =~ /`$_`/, "docs/monitoring.md: what to do about $_" for sort keys %alert;
+	return;
+}
+
+# Expressions of the dashboard and of the rules.
+sub expressions {
+	my $dashboard = JSON::PP->new->utf8->decode(slurp("$s->{root}/docs/grafana/wapool.json"));
+	my @panels = map { ($_, @{ $_->{panels} || [] }) } @{ $dashboard->{panels} };
+	my @targets = map { @{ $_->{targets} || [] } } @panels;
+	cmp_ok scalar @targets, '>', 20, scalar(@targets) . ' queries on the dashboard';
+	my %id;
+	$id{ $_->{id} }++ for @panels;
+	is_deeply [grep { $_ > 1 } values %id], [], 'each panel has its own id';
+	return ((map { $_->{expr} } @targets), split /- alert:/, slurp("$s->{root}/docs/prometheus/wapool.rules.yml"));
+}
+
+sub queries {
+	my %labels = (up => {});    # name => {label => 1}, as a scrape shows them
+	for (keys %{ samples() }) {
+		my ($name, $inside) = /\A(\w+)(?:\{(.*)\})?\z/;
+		$labels{$name}{$_} = 1 for 'job', 'instance', ($inside // '') =~ /(\w+)="/g;
+	}
+	my (%unknown, %used);
+	for my $expression (expressions()) {
+		$expression =~ s/^\s*(?:summary|description):.*$//mg;
+		while ($expression =~ /\b(wapool_\w+)(?:\{([^}]*)\})?/g) {
+			my ($name, $matchers) = ($1, $2 // '');
+			$used{$name} = 1;
+			$unknown{$name} = 1 unless $labels{$name};
+			$labels{$name}{$_} or $unknown{"$name\{$_}"} = 1 for $matchers =~ /(\w+)\s*(?:=~|!~|!=|=)/g;
+		}
+	}
+	is_deeply [sort keys %unknown], [], 'no name or label that /metrics does not have';
+	my $page = slurp("$s->{root}/docs/monitoring.md");
+	my @undocumented = grep { $page !~ /`$_`/ } grep { !/_(?:bucket|sum|count)\z/ } grep { /\Awapool_/ } sort keys %labels;
+	is_deeply \@undocumented, [], 'every family is in docs/monitoring.md';
 	return;
 }
 

@@ -221,10 +221,10 @@ sub parameters {
 	is $params->{HTTP_X_REQUEST_ID} // '', '', "a client's X-Request-Id is not trusted";
 	like $params->{REQUEST_ID}, qr/\A[0-9a-f]{32}\z/, 'REQUEST_ID';
 	is $answer->{headers}{'x-request-id'}, $params->{REQUEST_ID}, 'is the X-Request-Id of the answer, once';
-	for my $path (qw(/api/auth/login /api/whatsapp/connect /api/whatsapp/disconnect
+	for my $path (qw(/api/auth/login /api/whatsapp/connect /api/v1/whatsapp/setup /api/whatsapp/disconnect
 		/api/whatsapp/my-connection /webhook /webhook/0b9de1c2-58f8-4b1c-9a65-4a2bdfb0a4e1 /livez /readyz)) {
 		my $got = $s->http(POST => $path);
-		my $want = $path =~ m{^/webhook} ? 'webhook' : $path =~ /login/ ? 'auth-login' : ($path =~ m{([^/]+)\z})[0];
+		my $want = $path =~ m{^/webhook} ? 'webhook' : $path =~ /setup/ ? 'connect' : $path =~ /login/ ? 'auth-login' : ($path =~ m{([^/]+)\z})[0];
 		is $got->{json}{program}, "./$want", "$path goes to $want";
 	}
 	is $s->http(POST => '/webhook', body => 'x' x 2_000_000)->{json}{bytes}, 2_000_000, 'a webhook of 2 MB';
@@ -317,7 +317,7 @@ sub passing {
 sub cors {
 	my $good = 'https://painel.example';
 	my @allow = map { "access-control-allow-$_" } qw(origin methods headers);
-	for my $path (qw(/api/auth/login /api/whatsapp/connect /api/whatsapp/disconnect
+	for my $path (qw(/api/auth/login /api/whatsapp/connect /api/v1/whatsapp/setup /api/whatsapp/disconnect
 		/api/whatsapp/my-connection /api/whatsapp/qr)) {
 		my %preflight = ('Access-Control-Request-Method' => 'POST', 'Access-Control-Request-Headers' => 'authorization');
 		my $yes = $s->http(OPTIONS => $path, headers => { Origin => $good, %preflight });

@@ -132,6 +132,16 @@ CREATE TRIGGER counted AFTER INSERT ON instance_events
 FOR EACH ROW WHEN (NEW.kind = 'repair' OR NEW.kind = 'transition' AND NEW.from_state = 'assigned')
 EXECUTE FUNCTION instance_events_counted();
 
+-- Events out: what became of a delivery, each time it changes.
+CREATE FUNCTION deliveries_counted() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM count_up('deliveries', NEW.state);
+	RETURN NULL;
+END $$;
+CREATE TRIGGER counted AFTER UPDATE OF state ON deliveries
+FOR EACH ROW WHEN (OLD.state <> NEW.state AND NEW.state <> 'pending') EXECUTE FUNCTION deliveries_counted();
+
 -- Looks at servers ---------------------------------------------------------------------------------------
 
 -- The upper bounds of the histogram, in seconds. lib/metrics.c writes them as they stand here.
@@ -214,6 +224,7 @@ UNION ALL SELECT 'recoveries', s || ',' || o FROM unnest(ARRAY['look', 'restart'
 	unnest(ARRAY['recovered', 'failed']) AS o
 UNION ALL SELECT 'webhooks', o FROM unnest(ARRAY['applied', 'stale', 'former', 'unassigned', 'unknown-session',
 	'kept', 'duplicate', 'refused']) AS o
+UNION ALL SELECT 'deliveries', o FROM unnest(ARRAY['delivered', 'parked', 'skipped']) AS o
 ON CONFLICT DO NOTHING;
 
 COMMIT;

@@ -1,9 +1,22 @@
 -- Revert wapool:health from pg
 BEGIN;
-DROP FUNCTION mend_step(uuid, uuid, text, text, bigint, interval, boolean);
+DROP FUNCTION repair_cleanup(uuid, text, boolean, interval);
+DROP FUNCTION repair_done(uuid, uuid, boolean);
+DROP FUNCTION repair_claim(uuid, interval);
+DROP FUNCTION mend_step(uuid, uuid, text, text, bigint, interval, boolean, integer);
+DROP FUNCTION mend_next(text, integer, integer);
+DROP FUNCTION repair_note(uuid, uuid, text, text, text, bigint);
+DROP FUNCTION mend_logout(uuid, uuid, text, bigint, bigint, interval);
 DROP FUNCTION mend_claim(interval);
 DROP VIEW mend_due;
+DROP FUNCTION health_remedies(json);
 DROP FUNCTION health_write(json, boolean);
+DROP FUNCTION is_frozen(uuid);
+DROP FUNCTION alarms_judge(uuid);
+DROP FUNCTION alarms_wanted(uuid);
+DROP FUNCTION sessions_trouble(uuid);
+DROP FUNCTION network_trouble();
+DROP TABLE alarms;
 DROP FUNCTION owned_are_missing(uuid);
 DROP FUNCTION health_facts(uuid, interval);
 DROP TRIGGER transition_health ON instances;
@@ -11,5 +24,6 @@ DROP FUNCTION instances_fresh_health();
 DROP TRIGGER status_since ON instances;
 DROP FUNCTION instances_status_since();
 ALTER TABLE instances DROP COLUMN health, DROP COLUMN health_reason, DROP COLUMN health_at,
-	DROP COLUMN bad_samples, DROP COLUMN status_since, DROP COLUMN mending, DROP COLUMN mend_attempts;
+	DROP COLUMN bad_samples, DROP COLUMN status_since, DROP COLUMN mending, DROP COLUMN mend_attempts,
+	DROP COLUMN mend_rung;
 COMMIT;

@@ -6,6 +6,8 @@ DROP TABLE helper_runs;
 DROP VIEW look_histogram;
 DROP FUNCTION count_look(boolean, bigint);
 DROP VIEW look_bounds;
+DROP TRIGGER counted ON deliveries;
+DROP FUNCTION deliveries_counted();
 DROP TRIGGER counted ON instance_events;
 DROP FUNCTION instance_events_counted();
 DROP FUNCTION release_class(text);

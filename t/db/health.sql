@@ -7,7 +7,7 @@ SELECT no_plan();
 -- One judgement, written down while all is calm or not; returns how many changed.
 CREATE FUNCTION pg_temp.judge(p_name text, p_health text, p_reason text, p_remedy text DEFAULT 'none',
 	p_bad integer DEFAULT 1, p_calm boolean DEFAULT true, p_older bigint DEFAULT 0) RETURNS integer LANGUAGE sql AS $$
-	SELECT health_write(json_build_array(json_build_object('i', id, 'g', generation - p_older, 'h', p_health,
+	SELECT health_write(json_build_array(json_build_object('i', id, 'g', generation - p_older, 'e', epoch, 'h', p_health,
 		'r', p_reason, 'b', p_bad, 'm', p_remedy)), p_calm)
 	FROM instances WHERE name = p_name $$;
 -- Somebody's whose phone is connected.
@@ -157,12 +157,13 @@ SELECT is((SELECT (lifecycle, health, mending)::text FROM instance('ana')), '(as
 SELECT is(pg_temp.judge(s, 'stuck', 'Late', 'cleanup'), 0, format('nor does a judgement on what is %s by now', s))
 FROM unnest(ARRAY['provisioning', 'recycling', 'retired']) s;
 SELECT is(health_write('[]', true), 0, 'no judgements, no changes');
-SELECT is(health_write((SELECT json_agg(json_build_object('i', id, 'g', generation, 'h', 'degraded', 'r', 'Many', 'b', 1, 'm', 'none'))
+SELECT is(health_write((SELECT json_agg(json_build_object('i', id, 'g', generation, 'e', epoch, 'h', 'degraded', 'r', 'Many', 'b', 1, 'm', 'none'))
 	FROM instances WHERE name IN ('ana', 'paired', 'unpaired', 'standby')), true), 2, 'many at once: those that changed are counted');
 
 -- health_write: what it sets going -----------------------------------------------------------------------------------
 
 SELECT pg_temp.connected('c-' || n) FROM generate_series(1, 6) n;
+SELECT pg_temp.connected('well-' || n) FROM generate_series(1, 12) n; -- or it would be the server's trouble
 SELECT make('u-' || n, 'assigned', 'u' || n) FROM generate_series(1, 3) n;
 SELECT make('n-' || n, 'standby') FROM generate_series(1, 3) n;
 CREATE FUNCTION pg_temp.after(p_name text) RETURNS text LANGUAGE sql AS $$
@@ -219,6 +220,7 @@ SELECT pg_temp.judge('all-' || n, 'corrupted', 'The gateway lost a session that 
 SELECT is(pg_temp.after('all-' || n), 'assigned corrupted left', 'most of what is owned is missing: the server''s fault, nobody loses it')
 FROM generate_series(1, 3) n;
 UPDATE instances SET missing_since = NULL WHERE name IN ('all-1', 'all-2');
+SELECT pg_temp.judge('all-' || n, 'healthy', 'Connected', p_bad => 0) FROM generate_series(1, 2) n;
 SELECT pg_temp.judge('all-3', 'corrupted', 'The gateway lost a session that was connected', 'release', 3);
 SELECT is(pg_temp.after('all-3'), 'recycling healthy left', 'the others are back, one is not: that one is gone');
 
@@ -273,6 +275,7 @@ SELECT is(mend_step(id_of('first'), :'token', 'restart', '', 9, NULL, true), fal
 
 -- bounded: a server's sessions are not all in repair at once ---------------------------------------------------------------
 
+SELECT pg_temp.connected('small-well-' || n, 'small') FROM generate_series(1, 5) n;
 SELECT pg_temp.ill('small-' || n, 'small') FROM generate_series(1, 5) n;
 SELECT is(pg_temp.mend_many(5), 3, 'of a few sessions three at a time');
 SELECT pg_temp.ill('other-1', 'other');
@@ -282,7 +285,8 @@ SELECT pg_temp.step(:'done', 'restart', '', NULL);
 SELECT matches(pg_temp.mend(), '^small-', 'the next when one is done');
 SELECT is(pg_temp.mend(), NULL, 'and no more');
 UPDATE instances SET mending = false, work_lease_until = NULL, work_token = NULL;
-SELECT make_many('large', 20, 'standby', 'large');
+SELECT make_many('large', 14, 'standby', 'large');
+SELECT pg_temp.connected('large-well-' || n, 'large') FROM generate_series(1, 6) n;
 SELECT pg_temp.ill('large-ill-' || n, 'large') FROM generate_series(1, 6) n;
 SELECT is((SELECT sessions_ativas FROM waha_servers WHERE nome = 'large'), 26, 'of 26');
 SELECT is(pg_temp.mend_many(6), 5, 'a fifth');
@@ -305,6 +309,119 @@ SELECT is(pg_temp.mend(), 'waits', 'it is mended');
 UPDATE instances SET work_token = NULL, work_lease_until = NULL WHERE name = 'waits';
 UPDATE waha_servers SET ativo = nome = 'b';
 SELECT is(pg_temp.mend(), 'waits', 'servers that are switched off have no vote');
+
+-- the ladder: which rung comes next is in the database --------------------------------------------------------------------
+
+UPDATE waha_servers SET ativo = true, health = 'up';
+UPDATE instances SET mending = false, work_token = NULL, work_lease_until = NULL, missing_since = NULL, health = 'healthy';
+SELECT pg_temp.ill('climbs');
+CREATE FUNCTION pg_temp.rung(p_name text) RETURNS text LANGUAGE sql AS $$
+	SELECT format('%s %s %s', lifecycle, mend_rung, mend_attempts) FROM instances WHERE name = p_name $$;
+CREATE FUNCTION pg_temp.fails(p_name text, p_counts boolean DEFAULT true) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	v_rung text := (SELECT mend_rung FROM instances WHERE name = p_name);
+BEGIN
+	UPDATE instances SET work_next_at = '2026-01-01' WHERE name = p_name;
+	PERFORM mend_claim('1 minute');
+	PERFORM pg_temp.step(p_name, v_rung, 'it stays STARTING', '0', p_counts);
+	RETURN pg_temp.rung(p_name);
+END $$;
+SELECT is(pg_temp.fails('climbs'), 'assigned restart 1', 'a restart failed');
+SELECT is(pg_temp.fails('climbs', false), 'assigned restart 1', 'and one for which it is not to blame');
+SELECT is(pg_temp.fails('climbs'), 'assigned restart 2', 'another');
+SELECT is(pg_temp.fails('climbs'), 'assigned logout 0', 'the third: nothing gentler is left than a logout');
+
+SELECT is(pg_temp.mend(), 'climbs', 'its turn');
+SELECT (instance('climbs')).work_token AS token \gset
+CREATE FUNCTION pg_temp.may_log_out(p_token uuid, p_name text DEFAULT 'climbs', p_epoch integer DEFAULT 1, p_generation integer DEFAULT 0)
+RETURNS boolean LANGUAGE sql AS $$
+	SELECT mend_logout(id_of('climbs'), p_token, p_name, p_epoch, p_generation, '1 minute') $$;
+SELECT is(pg_temp.may_log_out(gen_random_uuid()), false, 'no logout under another''s token');
+SELECT is(pg_temp.may_log_out(:'token', 'renamed'), false, 'nor under another name');
+SELECT is(pg_temp.may_log_out(:'token', 'climbs', 2), false, 'nor in another assignment');
+SELECT is(pg_temp.may_log_out(:'token', 'climbs', 1, 1), false, 'nor of another session');
+UPDATE instances SET work_lease_until = clock_timestamp() - interval '1 second' WHERE name = 'climbs';
+SELECT is(pg_temp.may_log_out(:'token'), false, 'nor after the lease');
+UPDATE instances SET work_lease_until = clock_timestamp() + interval '1 minute', status = 'WORKING' WHERE name = 'climbs';
+SELECT is(pg_temp.may_log_out(:'token'), false, 'nor of one that works by now');
+SELECT ok((instance('climbs')).paired_at IS NOT NULL, 'its pairing is not touched by any of this');
+UPDATE instances SET status = 'STARTING' WHERE name = 'climbs';
+SELECT is(pg_temp.may_log_out(:'token'), true, 'but then it may');
+SELECT is((SELECT (lifecycle, paired_at, phone_number, pairing_asked_at > clock_timestamp() - interval '1 minute')::text
+	FROM instance('climbs')), '(assigned,,,t)', 'its owner keeps the instance, and has time to scan again');
+SELECT pg_temp.step('climbs', 'logout', 'it stays STARTING', '0');
+SELECT is(pg_temp.rung('climbs'), 'recycling restart 0', 'that failed too: it is made anew');
+SELECT is((last_event('climbs')).reason, 'could not be mended', 'the trail tells why');
+SELECT is((SELECT array_agg(from_state || '>' || to_state ORDER BY id) FROM instance_events
+	WHERE instance_id = id_of('climbs') AND kind = 'repair'),
+	'{restart>failed,restart>failed,restart>failed,restart>failed,logout>failed}', 'and each step');
+
+SELECT pg_temp.connected('of-admin-2', 's', 'admin');
+UPDATE instances SET mending = true, mend_rung = 'logout' WHERE name = 'of-admin-2';
+SELECT pg_temp.fails('of-admin-2');
+SELECT is((SELECT (lifecycle, mending)::text FROM instance('of-admin-2')), '(assigned,f)', 'an admin''s own is left for him');
+
+SELECT pg_temp.ill('rescans');
+SELECT pg_temp.mend();
+SELECT pg_temp.step('rescans', 'restart', 'it waits for a scan', NULL);
+SELECT is((SELECT (from_state, to_state)::text FROM last_event('rescans')), '(restart,unpaired)', 'settled, but not connected: no recovery');
+
+-- alarms ---------------------------------------------------------------------------------------------------------------------
+
+SELECT is((SELECT count(*) FROM alarms_judge(server('calm'))), 0::bigint, 'no trouble, no alarm');
+SELECT pg_temp.connected('calm-' || n, 'calm') FROM generate_series(1, 5) n;
+SELECT pg_temp.judge('calm-' || n, 'stuck', 'Stuck', 'restart', 3) FROM generate_series(1, 2) n;
+SELECT is(is_frozen(server('calm')), false, 'two of five are two sessions'' trouble');
+SELECT pg_temp.judge('calm-3', 'stuck', 'Stuck', 'restart', 3);
+SELECT is(is_frozen(server('calm')), true, 'most of them: the server''s');
+SELECT is((SELECT (raised, kind, reason)::text FROM alarms_judge(server('calm'))),
+	'(t,sessions,"3 of 5 connected sessions are in trouble")', 'an alarm is raised');
+SELECT is((SELECT count(*) FROM alarms_judge(server('calm'))), 0::bigint, 'once');
+SELECT is((SELECT (kind, server_id = server('calm'), reason)::text FROM alarms), '(sessions,t,"3 of 5 connected sessions are in trouble")',
+	'and stands to be read');
+SELECT is((SELECT count(*) FROM mend_due JOIN instances USING (id) WHERE server_id = server('calm')), 0::bigint, 'repairs freeze');
+UPDATE instances SET status = 'STOPPED' WHERE name = 'calm-1';
+SELECT is((SELECT name FROM mend_due JOIN instances USING (id) WHERE server_id = server('calm')), 'calm-1',
+	'but for one that merely is stopped: it is started');
+SELECT make('calm-new', 'assigned', 'cn', 'calm');
+SELECT pg_temp.judge('calm-new', 'stuck', 'Stuck', 'cleanup', 3);
+SELECT is(pg_temp.after('calm-new'), 'assigned stuck left', 'assignments stay');
+SELECT is((SELECT count(*) FROM repair_cleanup(id_of('calm-new'), 'x', false, '1 minute')), 0::bigint, 'for setup too');
+SELECT is((SELECT count(*) FROM alarms_judge(server('s'))), 0::bigint, 'a look at another server does not clear it');
+SELECT pg_temp.judge('calm-' || n, 'healthy', 'Connected', 'none', 0) FROM generate_series(1, 3) n;
+SELECT is((SELECT (raised, kind)::text FROM alarms_judge(server('calm'))), '(f,sessions)', 'over: cleared');
+SELECT is((SELECT count(*) FROM alarms), 0::bigint, 'nothing is left');
+
+UPDATE waha_servers SET ativo = nome IN ('a', 'b', 'c');
+UPDATE waha_servers SET health = 'down', health_reason = 'connection refused' WHERE nome = 'a';
+SELECT is((SELECT array_agg((raised, kind, reason)::text) FROM alarms_judge(server('a'))), ARRAY['(t,server,"connection refused")'], 'a server is down');
+UPDATE waha_servers SET health = 'down' WHERE nome = 'b';
+SELECT is((SELECT array_agg((kind, server_id IS NULL, reason)::text ORDER BY kind) FROM alarms_judge(server('b'))),
+	ARRAY['(network,t,"2 of 3 servers look down")', '(server,f,"does not answer")'], 'most of them: our network');
+SELECT is(is_frozen(server('c')), true, 'everything freezes, also where all is well');
+UPDATE waha_servers SET health = 'up' WHERE nome IN ('a', 'b');
+SELECT alarms_judge(server('a'));
+SELECT is((SELECT array_agg(kind) FROM alarms), '{server}', 'over; the other server''s own is cleared by the look at it');
+UPDATE waha_servers SET ativo = false WHERE nome = 'b';
+SELECT alarms_judge(server('a'));
+SELECT is((SELECT count(*) FROM alarms), 0::bigint, 'a server that is switched off has none');
+
+-- repairs by hand --------------------------------------------------------------------------------------------------------------
+
+SELECT pg_temp.connected('hand');
+SELECT is((SELECT name FROM repair_claim(id_of('hand'), '1 minute')), 'hand', 'leased');
+SELECT is((SELECT count(*) FROM repair_claim(id_of('hand'), '1 minute')), 0::bigint, 'once');
+SELECT is((SELECT count(*) FROM repair_cleanup(id_of('hand'), 'x', true, '1 minute')), 0::bigint, 'for a cleanup too');
+SELECT (instance('hand')).work_token AS token \gset
+SELECT is(repair_note(id_of('hand'), gen_random_uuid(), 'restart', 'failed', 'x', 1), false, 'others may not write into its trail');
+SELECT is(repair_note(id_of('hand'), :'token', 'restart', 'failed', 'x', 1), true, 'the holder may');
+SELECT is(repair_done(id_of('hand'), gen_random_uuid(), true), false, 'nor give it back');
+SELECT is(repair_done(id_of('hand'), :'token', true), true, 'given back');
+SELECT is((SELECT (lifecycle, next_name <> name, work_token IS NOT NULL, generation)::text
+	FROM repair_cleanup(id_of('hand'), 'cleaned up by hand', true, '1 minute')), '(recycling,t,t,1)', 'a cleanup takes it from its owner, and is leased at once');
+SELECT is((SELECT count(*) FROM work_claim('1 minute', 100) WHERE id = id_of('hand')), 0::bigint, 'so that no helper does it too');
+SELECT make('hand-admin', 'assigned', 'ha', 's', 'admin');
+SELECT is((SELECT count(*) FROM repair_cleanup(id_of('hand-admin'), 'x', true, '1 minute')), 0::bigint, 'an admin''s own is not: it would be retired');
 
 SELECT * FROM finish();
 ROLLBACK;
