@@ -320,7 +320,8 @@ sub races {
 		my ($removed, $made) = burst($s, request(DELETE => "/$server", $his_token),
 			{ method => 'POST', path => '/api/whatsapp/connect', token => $his_token, json => {} });
 		like $removed->{status}, qr/^(204|409)$/, "removed while a session is made: $removed->{status}";
-		is $made->{status}, 200, 'he gets one, there or from the platform' or diag $made->{body};
+		like $made->{status}, qr/^(200|503)$/, 'he gets one, there or from the platform, or is asked to try again' or diag $made->{body};
+		is $s->http(POST => '/api/whatsapp/connect', token => $his_token, json => {})->{status}, 200, 'then he does';
 		is $s->psql_value("SELECT count(*) FROM instances i LEFT JOIN waha_servers s ON s.id = i.server_id WHERE s.id IS NULL"), 0,
 			'no session without a server';
 	}
