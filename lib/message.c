@@ -41,6 +41,22 @@ static const char *const messages[][2] = {
 		"Give the phone's number with its country code, e.g. "
 		"5511999999999."},
 	[MSG_WANT_DEVICE] = {"O deviceId é um UUID.", "A deviceId is a UUID."},
+	[MSG_WANT_WEBHOOK_URL] =
+		{"A url é um endereço http:// ou https:// público, sem "
+		 "usuário, senha ou fragmento.",
+			"The url is a public http:// or https:// address without user, "
+			"password or fragment."},
+	[MSG_WANT_EVENTS] = {"Os events são uma lista de tipos conhecidos; sem a "
+			     "lista, "
+			     "todos são enviados.",
+		"The events are a list of known types; without the list all are "
+		"sent."},
+	[MSG_WANT_STATE] = {"O state é pending, delivered, parked ou skipped.",
+		"The state is pending, delivered, parked or skipped."},
+	[MSG_WEBHOOK_DISABLED] =
+		{"O webhook está desativado. Registre-o novamente antes "
+		 "de reenviar.",
+			"The webhook is disabled. Register it again before a replay."},
 	[MSG_WANT_NAME] = {"Informe um nome de 1 a 255 caracteres.",
 		"Give a name of 1 to 255 characters."},
 	[MSG_WANT_URL] = {"Informe um endereço que comece com http:// ou https://, "
