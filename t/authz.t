@@ -14,14 +14,14 @@ use Wapool::Test qw(stack webhook server_id eventually_ok free_instances problem
 my $root = "$FindBin::Bin/..";
 my @WHO  = qw(anonymous a b admin gateway);
 
-# Route => the status for each of @WHO. An {id} is a server of user A's, new for each request; a gateway signs as
+# Route => the status for each of @WHO. An {id} is a server of user A's, new for each request, or his device; {nome} and {event} are nobody's; a gateway signs as
 # the platform's does, and has no token.
 my %MATRIX = (
 	'POST /api/auth/login'                  => [422, 422, 422, 422, 422],
 	'POST /api/whatsapp/connect'            => [401, 200, 200, 200, 401],
 	'POST /api/whatsapp/disconnect'         => [401, 200, 200, 200, 401],
 	'GET /api/whatsapp/my-connection'       => [401, 200, 200, 200, 401],
-	'GET /api/whatsapp/qr'                  => [401, 409, 409, 409, 401],
+	'GET /api/whatsapp/qr'                  => [401, '200|409', '200|409', '200|409', 401],
 	'POST /webhook'                         => [401, 401, 401, 401, 200],
 	'POST /webhook/{server_id}'             => [401, 401, 401, 401, 200],
 	'GET /api/waha/servers'                 => [401, 200, 200, 200, 401],
@@ -35,6 +35,31 @@ my %MATRIX = (
 	'POST /api/waha/servers/{id}/activate'  => [401, 200, 404, 200, 401],
 	'POST /api/waha/servers/{id}/deactivate' => [401, 200, 404, 200, 401],
 	'POST /api/waha/servers/{id}/drain'     => [401, 202, 404, 202, 401],
+	'POST /api/v1/whatsapp/setup' => [401, 200, 200, 200, 401],
+	'GET /admin/instances' => [401, 403, 403, 200, 401],
+	'POST /admin/instances' => [401, 403, 403, 201, 401],
+	'GET /admin/instances/{nome}' => [401, 403, 403, 404, 401],
+	'DELETE /admin/instances/{nome}' => [401, 403, 403, 404, 401],
+	'GET /admin/instances/{nome}/qrcode' => [401, 403, 403, 404, 401],
+	'POST /admin/instances/{nome}/restart' => [401, 403, 403, 404, 401],
+	'POST /admin/instances/{nome}/logout' => [401, 403, 403, 404, 401],
+	'GET /api/webhook' => [401, 200, 200, 200, 401],
+	'PUT /api/webhook' => [401, 200, 200, 200, 401],
+	'DELETE /api/webhook' => [401, 200, 200, 200, 401],
+	'POST /api/webhook/test' => [401, 200, 200, 200, 401],
+	'POST /api/webhook/rotate' => [401, 200, 200, 200, 401],
+	'GET /api/webhook/deliveries' => [401, 200, 200, 200, 401],
+	'POST /api/webhook/deliveries/replay' => [401, 200, 200, 200, 401],
+	'POST /api/webhook/deliveries/{event}/replay' => [401, 404, 404, 404, 401],
+	'GET /device/{id}/webhook' => [401, 200, 404, 200, 401],
+	'PUT /device/{id}/webhook' => [401, 200, 404, 200, 401],
+	'DELETE /device/{id}/webhook' => [401, 200, 404, 200, 401],
+	'POST /device/{id}/webhook/test' => [401, 200, 404, 200, 401],
+	'POST /device/{id}/webhook/rotate' => [401, 200, 404, 200, 401],
+	'GET /device/{id}/webhook/deliveries' => [401, 200, 404, 200, 401],
+	'POST /device/{id}/webhook/deliveries/replay' => [401, 200, 404, 200, 401],
+	'POST /device/{id}/webhook/deliveries/{event}/replay' => [401, 404, 404, 404, 401],
+	'GET /health/instances' => [200, 200, 200, 200, 200],
 	'GET /openapi.yaml'                     => [200, 200, 200, 200, 200],
 	'GET /livez'                            => [200, 200, 200, 200, 200],
 	'GET /readyz'                           => [200, 200, 200, 200, 200],
@@ -51,6 +76,9 @@ my %BODY = (
 	'POST /api/waha/servers'       => \&new_server,
 	'POST /api/waha/servers/test'  => sub { { api_url => 'http://name.invalid' } },
 	'PUT /api/waha/servers/{id}'   => \&new_server,
+	'POST /api/v1/whatsapp/setup'  => sub { {} },
+	'POST /admin/instances'        => sub { { nome => 'admin-' . ++$count } },
+	(map { ("PUT $_" => sub { { url => 'https://hooks' . ++$count . '.example/in' } }) } '/api/webhook', '/device/{id}/webhook'),
 	'PATCH /api/waha/servers/{id}' => sub { { prioridade => 3 } },
 );
 
@@ -110,12 +138,27 @@ sub object {
 	return $answer->{json}{id} // die "no server: $answer->{body}";
 }
 
+# A's device.
+sub device {
+	return $s->http(GET => '/api/whatsapp/my-connection', token => $token{a})->{json}{deviceId}
+		// $s->http(POST => '/api/whatsapp/connect', token => $token{a}, json => {})->{json}{deviceId} // die 'no device';
+}
+
+# A's device and everybody have a webhook.
+sub subscriptions {
+	ask('a', 'PUT /device/{id}/webhook', device());
+	ask($_, 'PUT /api/webhook', '') for qw(a b admin);
+	return;
+}
+
 sub ask {
 	my ($who, $route, $id) = @_;
 	my ($method, $path) = split ' ', $route;
 	$path =~ s/\{id\}/$id/;
+	$path =~ s/\{nome\}/nobody/;
+	$path =~ s/\{event\}/evt_nothing/;
 	$path =~ s/\{server_id\}/server_id($s)/e;
-	if ($path =~ m{\A/webhook} || $who eq 'gateway') {
+	if ($path =~ m{\A/webhook\b} || $who eq 'gateway') {
 		my $event = { event => 'session.status', id => 'evt_' . ++$count, session => 'nobody', payload => {} };
 		my $rq = webhook($s, $event, path => $path, $who eq 'gateway' ? () : (signature => undef));
 		return $s->http($method, $path, headers => $rq->{headers}, body => $rq->{body}, token => $token{$who});
@@ -127,9 +170,10 @@ sub ask {
 sub row {
 	my ($route) = @_;
 	for my $i (0 .. $#WHO) {
-		my $id = $route =~ /\{id\}/ ? object() : '';
+		my $id = $route =~ /\{id\}/ ? $route =~ m{/device/} ? device() : object() : '';
+		subscriptions() if $route =~ m{ /(api|device/\{id\})/webhook};
 		my $answer = ask($WHO[$i], $route, $id);
-		is $answer->{status}, $MATRIX{$route}[$i], $WHO[$i] or diag $answer->{body};
+		like $answer->{status}, qr/^(?:$MATRIX{$route}[$i])$/, $WHO[$i] or diag $answer->{body};
 		unlike $answer->{body}, qr/\Q$id{a}\E/, "and nothing of A's"
 			if $route =~ /\{id\}/ && $WHO[$i] ne 'a' && $WHO[$i] ne 'admin';
 	}
