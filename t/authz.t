@@ -185,7 +185,7 @@ sub bad_tokens {
 	my %bad = (expired => $s->token($id{a}, exp => time - 3600), 'of nobody' => $s->token('nobody'),
 		'with another key' => $token{a} =~ s/.\z/$& eq 'A' ? 'B' : 'A'/er, 'without a signature' => $token{a} =~ s/[^.]*\z//r,
 		'a service key' => $s->token($id{a}, role => 'service_role', sub => undef), garbage => 'x');
-	my @protected = grep { $MATRIX{$_}[0] == 401 && $MATRIX{$_}[1] != 401 } sort keys %MATRIX;
+	my @protected = grep { $MATRIX{$_}[0] eq 401 && $MATRIX{$_}[1] ne 401 } sort keys %MATRIX;
 	cmp_ok scalar @protected, '>', 10, 'protected routes';
 	my $id = object();
 	for my $what (sort keys %bad) {
