@@ -35,7 +35,7 @@ done_testing;
 
 sub setup_user {
 	my ($user, %opt) = @_;
-	return $s->http(POST => '/api/v1/whatsapp/setup', token => $user->{token}, json => {}, %opt);
+	return $s->http(POST => '/api/v1/whatsapp/setup', token => $user->{token}, $opt{body} ? () : (json => {}), %opt);
 }
 
 sub my_connection { return $s->http(GET => '/api/whatsapp/my-connection', token => $_[0]{token})->{json} }
@@ -90,7 +90,7 @@ sub health_once {
 
 sub setup {
 	my $who = user($s);
-	my %request = (json => undef, body => '{"name":"Loja","instanceName":"user_1_whatsapp"}',
+	my %request = (body => '{"name":"Loja","instanceName":"user_1_whatsapp"}',
 		headers => { 'Idempotency-Key' => 'setup-1', 'Content-Type' => 'application/json' });
 	my $first = setup_user($who, %request);
 	is $first->{status}, 200, 'further members of the body are tolerated' or diag $first->{body};
