@@ -1,147 +1,34 @@
 /*
- * wapoolctl: the operator's tool. A table of commands, each a short function.
+ * wapoolctl: the operator's tool. Tables of commands, each a short function in the file of its noun.
  */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "lib/account.h"
-#include "lib/app.h"
-#include "lib/db.h"
-#include "lib/password.h"
-#include "lib/seal.h"
+#include "ctl/ctl.h"
 
-/* Exit statuses, as s6 has them. */
-enum { DONE = 0, REFUSED = 1, USAGE = 100, TROUBLE = 111 };
+static const struct command *const tables[] = {instance_commands, repair_commands,
+	pool_commands, server_commands, user_commands, key_commands};
 
-struct command {
-	const char *words; /* as typed, "user add" */
-	const char *args;
-	const char *help;
-	int (*run)(int argc, char **argv);
-};
+#define TABLES (sizeof(tables) / sizeof(tables[0]))
 
-static int
-complain(int status, const char *text)
+static void
+describe(const struct command *c, FILE *to)
 {
-	fprintf(stderr, "wapoolctl: %s\n", text);
-	return status;
+	fprintf(to, "  %s%s%s\n      %s\n", c->words, *c->args != '\0' ? " " : "",
+		c->args, c->help);
 }
-
-static int
-key_create(int argc, char **argv)
-{
-	struct err e = ERR_INIT;
-
-	if (argc != 1)
-		return complain(USAGE, "key create PATH");
-	if (!seal_key_create(argv[0], &e))
-		return complain(e.code == ERR_CONFLICT ? REFUSED : TROUBLE, e.text);
-	return DONE;
-}
-
-/* One line from standard input, without its end. */
-static bool
-read_line(char *out, size_t size)
-{
-	if (fgets(out, (int)size, stdin) == NULL)
-		return false;
-	out[strcspn(out, "\r\n")] = '\0';
-	return true;
-}
-
-static int
-user_add(int argc, char **argv)
-{
-	char password[PASSWORD_MAX + 2];
-	struct err e = ERR_INIT;
-	const char *email = NULL;
-	struct app app;
-	struct user u;
-	bool admin = false, ok;
-
-	for (int i = 0; i < argc; i++) {
-		if (strcmp(argv[i], "--admin") == 0)
-			admin = true;
-		else if (strcmp(argv[i], "--password-stdin") != 0)
-			email = argv[i];
-	}
-	if (email == NULL)
-		return complain(USAGE, "user add EMAIL [--admin] --password-stdin");
-	if (isatty(STDIN_FILENO))
-		fputs("Password (one line): ", stderr);
-	if (!read_line(password, sizeof(password)))
-		return complain(
-			USAGE, "the password is read from standard input, one line");
-	if (!app_open(&app, "wapoolctl", APP_DB, &e))
-		return complain(TROUBLE, e.text);
-	ok = account_put(&app, email, password, admin, deadline_in(10000), &u, &e);
-	app_close(&app);
-	if (!ok)
-		return complain(e.code == ERR_INPUT ? REFUSED : TROUBLE, e.text);
-	printf("%s %s %s\n", u.id, u.email, u.admin ? "admin" : "user");
-	return DONE;
-}
-
-static int
-pool_show(int argc, char **argv)
-{
-	static const struct db_stmt stmt = {"ctl_pool",
-		"SELECT free, assigned, provisioning, recycling, retired FROM "
-		"pool_status",
-		0};
-	static const char *const names[] = {
-		"free", "assigned", "provisioning", "recycling", "retired"};
-	struct err e = ERR_INIT;
-	struct app app;
-	PGresult *r;
-
-	(void)argv;
-	if (argc != 0)
-		return complain(USAGE, "pool");
-	if (!app_open(&app, "wapoolctl", APP_DB, &e))
-		return complain(TROUBLE, e.text);
-	r = db_query(app.db, deadline_in(10000), &stmt, NULL, &e);
-	for (int i = 0; r != NULL && i < 5; i++)
-		printf("%-14s %s\n", names[i], db_text(r, 0, i));
-	PQclear(r);
-	app_close(&app);
-	return r != NULL ? DONE : complain(TROUBLE, e.text);
-}
-
-static int
-config_show(int argc, char **argv)
-{
-	struct config_help row;
-
-	(void)argv;
-	if (argc != 0)
-		return complain(USAGE, "config");
-	for (size_t i = 0; config_help(i, &row); i++)
-		printf("%s%s%s  [%s]\n    %s\n", row.name,
-			row.alias != NULL ? ", or " : "",
-			row.alias != NULL ? row.alias : "", row.fallback, row.help);
-	return DONE;
-}
-
-static const struct command commands[] = {
-	{"config", "", "every setting, its default and what it does", config_show},
-	{"key create", "PATH", "make a key file for SECRET_KEY_FILE", key_create},
-	{"pool", "", "how many instances are free, in use, being made", pool_show},
-	{"user add", "EMAIL [--admin] --password-stdin",
-		"make a user, or give him a new password and role", user_add},
-};
 
 static int
 usage(FILE *to)
 {
 	fputs("usage: wapoolctl COMMAND\n\n", to);
-	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
-		fprintf(to, "  %s %s\n      %s\n", commands[i].words, commands[i].args,
-			commands[i].help);
-	fputs("\nSettings come from the environment. Exit status: 0 done, 1 refused,\n"
-	      "100 wrong usage, 111 something did not answer.\n",
+	for (size_t i = 0; i < TABLES; i++)
+		for (const struct command *c = tables[i]; c->words != NULL; c++)
+			describe(c, to);
+	fputs("\nEach command takes --help. Settings come from the environment.\n"
+	      "Exit status: 0 done, 1 refused, 2 done and the answer is no, 100 wrong "
+	      "usage,\n"
+	      "111 something did not answer.\n",
 		to);
 	return to == stdout ? DONE : USAGE;
 }
@@ -160,16 +47,34 @@ match(const struct command *c, int argc, char **argv)
 		: 0;
 }
 
+static int
+run(const struct command *c, int argc, char **argv)
+{
+	int status;
+
+	for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++)
+		if (strcmp(argv[i], "--help") == 0) {
+			fputs("usage: wapoolctl COMMAND\n\n", stdout);
+			describe(c, stdout);
+			return DONE;
+		}
+	status = c->run(argc, argv);
+	if (status == USAGE)
+		fprintf(stderr, "usage: wapoolctl %s %s\n", c->words, c->args);
+	return status;
+}
+
 int
 main(int argc, char **argv)
 {
 	if (argc == 2 && strcmp(argv[1], "--help") == 0)
 		return usage(stdout);
-	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
-		int n = match(&commands[i], argc - 1, argv + 1);
+	for (size_t i = 0; i < TABLES; i++)
+		for (const struct command *c = tables[i]; c->words != NULL; c++) {
+			int n = match(c, argc - 1, argv + 1);
 
-		if (n > 0)
-			return commands[i].run(argc - 1 - n, argv + 1 + n);
-	}
+			if (n > 0)
+				return run(c, argc - 1 - n, argv + 1 + n);
+		}
 	return usage(stderr);
 }

@@ -21,6 +21,14 @@ static const struct db_stmt stmt_put = {"account_put",
 	" RETURNING id, email, role",
 	3};
 
+static const struct db_stmt stmt_enable = {"account_enable",
+	"UPDATE users SET updated_at = now(), disabled_at ="
+	" CASE WHEN $2::boolean THEN NULL ELSE coalesce(disabled_at, now()) END"
+	" WHERE id <> platform_user() AND (id::text = lower($1)"
+	" OR lower(email) = lower($1) AND password_hash IS NOT NULL)"
+	" RETURNING id",
+	2};
+
 enum { ID, EMAIL, ROLE, HASH };
 
 bool
@@ -89,4 +97,17 @@ account_put(struct app *app, const char *email, const char *password, bool admin
 		read_user(r, out);
 	PQclear(r);
 	return r != NULL;
+}
+
+bool
+account_enable(
+	struct app *app, const char *who, bool enabled, deadline_t d, struct err *e)
+{
+	PGresult *r = db_query(app->db, d, &stmt_enable,
+		(const char *[]){who, enabled ? "true" : "false"}, e);
+	bool found = r != NULL && PQntuples(r) > 0;
+
+	PQclear(r);
+	return found ||
+		(r != NULL && err_set(e, ERR_NOT_FOUND, "there is no such user"));
 }

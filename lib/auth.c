@@ -142,3 +142,14 @@ auth_user(struct app *app, const struct request *rq, struct user *out,
 	out->admin = claims.is_admin;
 	return true;
 }
+
+bool
+auth_admin(struct app *app, const struct request *rq, struct user *out,
+	struct response *rs)
+{
+	if (!auth_user(app, rq, out, rs))
+		return false;
+	if (!out->admin)
+		response_problem(rs, rq, PROBLEM_FORBIDDEN, NULL);
+	return out->admin;
+}

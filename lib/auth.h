@@ -32,4 +32,8 @@ bool auth_open(struct app *app, struct err *e);
 bool auth_user(struct app *app, const struct request *rq, struct user *out,
 	struct response *rs);
 
+/* The same, if he is an administrator: 403 for others. */
+bool auth_admin(struct app *app, const struct request *rq, struct user *out,
+	struct response *rs);
+
 #endif

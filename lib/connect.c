@@ -393,6 +393,20 @@ connect_run(struct app *app, const struct user *u, const struct connect_wish *wi
 	}
 }
 
+bool
+connect_instance(struct app *app, const struct connect_wish *wish, deadline_t d,
+	struct connect_result *out, enum problem *problem, struct err *e)
+{
+	enum outcome result;
+
+	buf_init(&out->show, SHOW_MAX);
+	result = try_instance(app, wish, d, out, e);
+	if (result == SHOWN)
+		return true;
+	take_leave(app, &out->claim, result);
+	return give_up(result, problem, e);
+}
+
 void
 connect_result_free(struct connect_result *r)
 {

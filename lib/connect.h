@@ -36,6 +36,12 @@ struct connect_result {
  * is what to answer and *e why (for the log). */
 bool connect_run(struct app *app, const struct user *u, const struct connect_wish *wish,
 	deadline_t d, struct connect_result *out, enum problem *problem, struct err *e);
+
+/* The same for the one instance that the caller has in out->claim: no other one is tried, and one that
+ * its gateway does not know is made there. out->show is initialised here. */
+bool connect_instance(struct app *app, const struct connect_wish *wish, deadline_t d,
+	struct connect_result *out, enum problem *problem, struct err *e);
+
 void connect_result_free(struct connect_result *r);
 
 /* Writes down what was shown, inside the caller's transaction on c. *current is false

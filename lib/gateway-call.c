@@ -109,8 +109,6 @@ call_once(const struct gateway_dialect *dialect, struct http *h, const struct se
 		.body_len = body != NULL ? strlen(body) : 0,
 		.max_answer = call->max_answer,
 		.guarded = s->guarded};
-	if (s->admit != NULL && !s->admit(s->admit_ctx, d, e))
-		goto out;
 	ok = http_call(
 		h, &rq, deadline_min(d, deadline_in(s->timeout_ms)), &a->http, e);
 	if (call->sent != NULL)
@@ -141,6 +139,9 @@ call_gateway(const struct gateway_dialect *dialect, struct http *h,
 
 	for (;; left--) {
 		err_clear(&last);
+		*a = (struct answer){0};
+		if (s->admit != NULL && !s->admit(s->admit_ctx, d, &last))
+			break; /* the deadline is too near: no later try helps */
 		if (call_once(dialect, h, s, call, d, a, &last))
 			return true;
 		if (left <= 0 || !worth_repeating(&last) ||

@@ -10,6 +10,27 @@ static const char *const messages[][2] = {
 	[MSG_DISCONNECTED] = {"WhatsApp desconectado com sucesso",
 		"WhatsApp disconnected successfully"},
 	[MSG_NOT_CONNECTED] = {"WhatsApp não conectado", "WhatsApp not connected"},
+	[MSG_SCAN_TO_CONNECT] = {"Escaneie o QR Code para conectar",
+		"Scan the QR code to connect"},
+	[MSG_QR_LATER] = {"Instância criada. O QR Code ainda não está pronto: peça-o "
+			  "de novo em alguns segundos.",
+		"The instance is made. Its QR code is not ready yet: ask for it again "
+		"in a few seconds."},
+	[MSG_RESTARTED] = {"Instância reiniciada", "Instance restarted"},
+	[MSG_LOGGED_OUT] = {"WhatsApp desconectado da instância",
+		"WhatsApp logged out of the instance"},
+	[MSG_DELETED] = {"A instância será desconectada e excluída",
+		"The instance will be logged out and deleted"},
+	[MSG_SEVERAL] =
+		{"Mais de um servidor tem uma instância com esse nome: use o id.",
+			"Several servers have an instance of that name: use its id."},
+	[MSG_NOT_ADMINS] = {"Essa instância não foi criada por um administrador ou "
+			    "está sendo excluída.",
+		"That instance was not made by an administrator, or is being deleted."},
+	[MSG_NO_SESSION] = {"O servidor não tem a sessão dessa instância. Peça o QR "
+			    "Code para criá-la de novo.",
+		"The server has no session of that instance. Ask for its QR code to "
+		"make it anew."},
 	[MSG_WANT_EMAIL] = {"Informe um endereço de e-mail.",
 		"Give an e-mail address."},
 	[MSG_WANT_PASSWORD] = {"Informe a senha.", "Give the password."},
@@ -20,6 +41,22 @@ static const char *const messages[][2] = {
 		"Give the phone's number with its country code, e.g. "
 		"5511999999999."},
 	[MSG_WANT_DEVICE] = {"O deviceId é um UUID.", "A deviceId is a UUID."},
+	[MSG_WANT_WEBHOOK_URL] =
+		{"A url é um endereço http:// ou https:// público, sem "
+		 "usuário, senha ou fragmento.",
+			"The url is a public http:// or https:// address without user, "
+			"password or fragment."},
+	[MSG_WANT_EVENTS] = {"Os events são uma lista de tipos conhecidos; sem a "
+			     "lista, "
+			     "todos são enviados.",
+		"The events are a list of known types; without the list all are "
+		"sent."},
+	[MSG_WANT_STATE] = {"O state é pending, delivered, parked ou skipped.",
+		"The state is pending, delivered, parked or skipped."},
+	[MSG_WEBHOOK_DISABLED] =
+		{"O webhook está desativado. Registre-o novamente antes "
+		 "de reenviar.",
+			"The webhook is disabled. Register it again before a replay."},
 	[MSG_WANT_NAME] = {"Informe um nome de 1 a 255 caracteres.",
 		"Give a name of 1 to 255 characters."},
 	[MSG_WANT_URL] = {"Informe um endereço que comece com http:// ou https://, "
@@ -74,6 +111,12 @@ static const char *const messages[][2] = {
 		"The server answered, but not as a WhatsApp server of that kind."},
 	[MSG_PROBE_FAILED] = {"O servidor interrompeu a conexão ou informou um erro.",
 		"The server broke off or reported an error."},
+	[MSG_WANT_INSTANCE] = {"O nome tem de 1 a 64 letras, números, _ ou -, e não a "
+			       "forma dos nomes do pool (pool-1-1).",
+		"A name is 1 to 64 letters, digits, _ or -, and not of the form of the "
+		"pool's names (pool-1-1)."},
+	[MSG_WANT_SERVER] = {"Informe o id ou o nome de um servidor ativo.",
+		"Give the id or the name of an active server."},
 };
 
 /* status, Retry-After, code, {title pt, en}, {detail pt, en} */
@@ -183,6 +226,15 @@ static const struct problem_info problems[] = {
 		{"O item mudou depois que você o leu. Leia-o de novo e repita.",
 			"The item has changed since you read it. Read it again and "
 			"repeat."}},
+	[PROBLEM_NAME_TAKEN] = {409, 0, "name-taken",
+		{"Nome já utilizado", "Name taken"},
+		{"Esse nome já está em uso.", "That name is in use already."}},
+	[PROBLEM_NO_ROOM] = {503, 0, "no-room",
+		{"Não há servidor com espaço", "No server has room"},
+		{"Todos os servidores estão cheios ou desativados. Aumente "
+		 "max_sessions ou adicione um servidor.",
+			"Every server is full or switched off. Raise max_sessions or "
+			"add a server."}},
 };
 
 const char *

@@ -14,11 +14,23 @@ enum message {
 	MSG_ALREADY_CONNECTED,
 	MSG_DISCONNECTED,
 	MSG_NOT_CONNECTED,
+	MSG_SCAN_TO_CONNECT, /* from here to MSG_NO_SESSION: for administrators */
+	MSG_QR_LATER,
+	MSG_RESTARTED,
+	MSG_LOGGED_OUT,
+	MSG_DELETED,
+	MSG_SEVERAL,    /* instances of one name, on several servers */
+	MSG_NOT_ADMINS, /* an instance that no administrator made */
+	MSG_NO_SESSION, /* the gateway has none of that name */
 	MSG_WANT_EMAIL, /* from here on: what a field of a request should be */
 	MSG_WANT_PASSWORD,
 	MSG_WANT_METHOD,
 	MSG_WANT_NUMBER,
 	MSG_WANT_DEVICE,
+	MSG_WANT_WEBHOOK_URL,
+	MSG_WANT_EVENTS,
+	MSG_WANT_STATE,
+	MSG_WEBHOOK_DISABLED,
 	MSG_WANT_NAME,
 	MSG_WANT_URL,
 	MSG_WANT_PUBLIC_URL,
@@ -32,6 +44,8 @@ enum message {
 	MSG_WANT_FILTER,
 	MSG_WANT_CURSOR,
 	MSG_WANT_LIMIT,
+	MSG_WANT_INSTANCE, /* the name of one */
+	MSG_WANT_SERVER,
 	MSG_READ_ONLY,
 	MSG_NO_SUCH_FIELD,
 	MSG_PROBE_OK, /* from here on: what a test found, in the order of enum probe_result */
@@ -80,6 +94,8 @@ enum problem {
 	PROBLEM_SERVER_EXISTS,     /* 409 server-exists: the owner has that URL */
 	PROBLEM_SERVER_IN_USE,     /* 409 server-in-use: it has live sessions */
 	PROBLEM_PRECONDITION,      /* 412 precondition-failed: If-Match */
+	PROBLEM_NAME_TAKEN,        /* 409 name-taken: an instance's */
+	PROBLEM_NO_ROOM,           /* 503 no-room: every server is full */
 	PROBLEM__MAX
 };
 

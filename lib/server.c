@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/log.h"
+#include "lib/rate.h"
 #include "lib/seal.h"
 #include "lib/utf8.h"
 
@@ -14,7 +15,7 @@
 #define COLUMNS                                                                        \
 	"s.id, s.kind, s.api_url, s.api_key, s.api_key_sealed, s.webhook_secret, "     \
 	"s.webhook_secret_sealed, s.timeout, (SELECT id FROM installation), "          \
-	"s.version, s.retry_attempts, s.user_id IS NOT NULL"
+	"s.version, s.retry_attempts, s.user_id IS NOT NULL, s.rate_limit"
 
 static const struct db_stmt stmt_load = {
 	"server_load", "SELECT " COLUMNS " FROM waha_servers s WHERE s.id = $1", 1};
@@ -73,7 +74,8 @@ enum {
 	POOL_ID,
 	VERSION,
 	RETRIES,
-	GUARDED
+	GUARDED,
+	RATE_LIMIT
 };
 
 static void
@@ -91,6 +93,7 @@ server_free(struct server *s)
 		return;
 	wipe(s->key);
 	wipe(s->webhook_secret);
+	free(s->admit_ctx);
 	free(s->url);
 	free(s->webhook_url);
 	free(s);
@@ -149,6 +152,24 @@ webhook_url(const struct app *app, const char *id)
 	return buf_steal(&url);
 }
 
+/* Only a server that has a limit pays for asking. */
+static bool
+limit_rate(struct app *app, struct server *s, int64_t limit)
+{
+	struct rate *r;
+
+	if (limit == 0)
+		return true;
+	r = calloc(1, sizeof(*r));
+	if (r == NULL)
+		return false;
+	r->db = app->db;
+	snprintf(r->server_id, sizeof(r->server_id), "%s", s->id);
+	s->admit = rate_admit;
+	s->admit_ctx = r;
+	return true;
+}
+
 static struct server *
 server_of_row(struct app *app, const PGresult *r, int row, struct err *e)
 {
@@ -172,8 +193,8 @@ server_of_row(struct app *app, const PGresult *r, int row, struct err *e)
 		db_text(r, row, KEY_SEALED), e);
 	s->webhook_secret = open_secret(app, id, "webhook_secret",
 		db_text(r, row, SECRET), db_text(r, row, SECRET_SEALED), e);
-	if (s->url == NULL || s->webhook_url == NULL || s->key == NULL ||
-		s->webhook_secret == NULL)
+	if (!limit_rate(app, s, db_int(r, row, RATE_LIMIT)) || s->url == NULL ||
+		s->webhook_url == NULL || s->key == NULL || s->webhook_secret == NULL)
 		goto fail;
 	if (gateway_of(s->kind) == NULL) {
 		err_set(e, ERR_CONFIG, "no driver for gateways of kind %s", s->kind);

@@ -15,6 +15,11 @@ static const struct db_stmt stmt_prune = {"upkeep_prune",
 	" $3::int * interval '1 hour', " BATCH ")",
 	3};
 
+static const struct db_stmt stmt_prune_events = {"upkeep_prune_events",
+	"SELECT events_prune($1::int * interval '1 hour', $2::int * interval '1 "
+	"day', " BATCH ")",
+	2};
+
 static const struct db_stmt stmt_due = {"upkeep_due",
 	"SELECT work_due($1::int) + (SELECT count(*) FROM (SELECT FROM mend_due LIMIT "
 	"$1::int) m)",
@@ -70,7 +75,8 @@ upkeep_prune(struct app *app, deadline_t d, int *n, struct err *e)
 
 	do {
 		batch = 0;
-		if (!counted(app, &stmt_prune, params, d, &batch, e))
+		if (!counted(app, &stmt_prune, params, d, &batch, e) ||
+			!counted(app, &stmt_prune_events, params, d, &batch, e))
 			return false;
 		if (n != NULL)
 			*n += batch;

@@ -77,3 +77,61 @@ utf8_copy(char *to, size_t size, const char *from)
 		memcpy(to, from, n);
 	to[n] = '\0';
 }
+
+/* The code point of the valid character of len bytes. */
+static unsigned long
+code_of(const char *s, size_t len)
+{
+	const unsigned char *p = (const unsigned char *)s;
+	unsigned long c = len == 1 ? p[0] : p[0] & (0x7fu >> len);
+
+	for (size_t i = 1; i < len; i++)
+		c = c << 6 | (p[i] & 0x3fu);
+	return c;
+}
+
+/* Unicode's combining marks and joiners, and the blocks of UAX #11 that are wide; in order. */
+static const struct {
+	unsigned long from, to;
+	size_t width;
+} widths[] = {
+	{0x300, 0x36f, 0},
+	{0x1100, 0x115f, 2},
+	{0x1ab0, 0x1aff, 0},
+	{0x200b, 0x200f, 0},
+	{0x20d0, 0x20ff, 0},
+	{0x2e80, 0x303e, 2},
+	{0x3041, 0xa4cf, 2},
+	{0xac00, 0xd7a3, 2},
+	{0xf900, 0xfaff, 2},
+	{0xfe00, 0xfe0f, 0},
+	{0xfe20, 0xfe2f, 0},
+	{0xfe30, 0xfe6f, 2},
+	{0xff00, 0xff60, 2},
+	{0xffe0, 0xffe6, 2},
+	{0x1f300, 0x1f64f, 2},
+	{0x1f680, 0x1f6ff, 2},
+	{0x1f900, 0x1f9ff, 2},
+	{0x20000, 0x3fffd, 2},
+};
+
+size_t
+utf8_width(const char *s, size_t n)
+{
+	size_t all = 0, len;
+
+	for (; n > 0; s += len, n -= len) {
+		unsigned long c;
+		size_t width = 1;
+
+		len = utf8_char(s, n);
+		if (len == 0)
+			len = 1;
+		c = code_of(s, len);
+		for (size_t i = 0; i < sizeof(widths) / sizeof(widths[0]); i++)
+			if (c >= widths[i].from && c <= widths[i].to)
+				width = widths[i].width;
+		all += width;
+	}
+	return all;
+}

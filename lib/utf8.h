@@ -20,4 +20,8 @@ bool utf8_valid(const char *s, size_t n);
  * character would make PostgreSQL and JSON refuse the whole. NULL is copied as "". */
 void utf8_copy(char *to, size_t size, const char *from);
 
+/* How many columns of a terminal n bytes of valid UTF-8 take: 2 for what East Asian scripts and emoji
+ * write wide, 0 for marks that join the character before, 1 for all else. */
+size_t utf8_width(const char *s, size_t n);
+
 #endif

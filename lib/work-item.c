@@ -145,6 +145,8 @@ work_alarms(struct app *app, const char *server_id)
 void
 work_server_failed(struct app *app, const char *server_id, const struct err *why)
 {
+	if (why->status == 429)
+		return; /* too many calls of ours: it is well */
 	work_run(app, &stmt_server_failed, (const char *[]){server_id, why->text});
 	work_alarms(app, server_id);
 }

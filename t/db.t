@@ -74,7 +74,8 @@ sub sql {
 # The database that every test copies: the migrations, pgTAP, and what the tests build scenes from.
 sub make_template {
 	sql('postgres', 'CREATE DATABASE scenes TEMPLATE wapool OWNER wapool', 'postgres');
-	sql('scenes', 'CREATE SCHEMA tap AUTHORIZATION wapool; CREATE EXTENSION pgtap SCHEMA tap;
+	sql('scenes', 'GRANT authenticated, service_role TO wapool', 'postgres'); # so that tests can be them
+	sql('scenes', 'CREATE SCHEMA tap AUTHORIZATION wapool; GRANT USAGE ON SCHEMA tap TO PUBLIC; CREATE EXTENSION pgtap SCHEMA tap;
 		ALTER DATABASE scenes SET search_path = public, tap', 'postgres');
 	sql('scenes', slurp("$FindBin::Bin/db/_fixtures.sql"));
 	return;

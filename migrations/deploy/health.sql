@@ -199,7 +199,7 @@ BEGIN
 		PERFORM because(v_new.h || ': ' || v_new.r);
 		UPDATE instances SET lifecycle = 'recycling'
 		WHERE id = v_new.i AND generation = v_new.g AND epoch = v_new.e AND (lifecycle = 'standby'
-			OR lifecycle = 'assigned' AND origin <> 'admin' AND NOT is_frozen(server_id)
+			OR lifecycle = 'assigned' AND origin = 'pool' AND NOT is_frozen(server_id)
 				AND (v_new.m = 'cleanup' AND paired_at IS NULL
 					OR v_new.m = 'release' AND NOT owned_are_missing(server_id)));
 	END LOOP;
@@ -299,7 +299,7 @@ BEGIN
 		bad_samples = CASE WHEN p_again IS NULL THEN 0 ELSE bad_samples END,
 		work_next_at = clock_timestamp() + coalesce(p_again, interval '0')
 	WHERE id = p_instance;
-	IF v_rung = 'release' AND p_counts AND v_row.origin <> 'admin' THEN
+	IF v_rung = 'release' AND p_counts AND v_row.origin = 'pool' THEN
 		PERFORM because('could not be mended');
 		UPDATE instances SET lifecycle = 'recycling' WHERE id = p_instance AND NOT is_frozen(server_id);
 	END IF;

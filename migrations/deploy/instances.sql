@@ -158,6 +158,8 @@ BEGIN
 		NEW.paired_at := NULL;
 		NEW.phone_number := NULL;
 		NEW.profile_name := NULL;
+		-- what a hand had inserted for its owner (waha_sessions) is the pool's when he leaves
+		NEW.origin := CASE NEW.origin WHEN 'user' THEN 'pool' ELSE NEW.origin END;
 	END IF;
 
 	CASE NEW.lifecycle

@@ -31,13 +31,16 @@ CREATE INDEX devices_user_nome_idx ON devices (user_id, nome) WHERE nome IS NOT 
 -- once assigned, to the platform. Its session is made by the caller, or by whoever asks for its QR
 -- first. outcome: 'claimed', 'taken' (the name is in use), 'no-server' (not there, or switched off),
 -- 'empty' (no room).
-CREATE FUNCTION admin_create(p_name varchar, p_server uuid, p_number text) RETURNS claim
+-- p_actor: who the trail shows; NULL: the program itself.
+CREATE FUNCTION admin_create(p_name varchar, p_server uuid, p_number text, p_actor text DEFAULT NULL)
+RETURNS claim
 LANGUAGE plpgsql AS $$
 DECLARE
 	v_server  uuid;
 	v_servers uuid[];
 	v_row     instances;
 BEGIN
+	PERFORM acting(p_actor);
 	-- Whoever comes second with a name waits here, and finds it taken.
 	PERFORM pg_advisory_xact_lock(hashtextextended('wapool.name ' || p_name, 0));
 	IF EXISTS (SELECT FROM instances WHERE name = p_name) THEN
@@ -56,9 +59,10 @@ BEGIN
 			-- The generation begins where none of a former instance of that name can be: late
 			-- webhooks of its session shall not reach this one.
 			INSERT INTO instances (name, server_id, origin, lifecycle, assigned_to_user_id, device_id,
-				phone_number, generation)
+				phone_number, generation, pairing_asked_at, health)
 			VALUES (p_name, v_server, 'admin', 'assigned', platform_user(), platform_device(p_name),
-				p_number, (extract(epoch FROM clock_timestamp()) * 1000)::bigint)
+				p_number, (extract(epoch FROM clock_timestamp()) * 1000)::bigint, clock_timestamp(),
+				'disconnected')
 			RETURNING * INTO v_row;
 			RETURN claim_of('claimed', v_row, 0);
 		EXCEPTION WHEN check_violation THEN
@@ -66,6 +70,19 @@ BEGIN
 		END;
 	END LOOP;
 	RETURN claim_of('empty', v_row, 0);
+END $$;
+
+-- The QR of an instance that an administrator made is asked for. outcome: 'own', or 'no-device': it is
+-- none, or is being deleted.
+CREATE FUNCTION admin_ask(p_instance uuid) RETURNS claim
+LANGUAGE plpgsql AS $$
+DECLARE
+	v_row instances;
+BEGIN
+	UPDATE instances SET pairing_asked_at = clock_timestamp()
+	WHERE id = p_instance AND origin = 'admin' AND lifecycle = 'assigned'
+	RETURNING * INTO v_row;
+	RETURN claim_of(CASE WHEN FOUND THEN 'own' ELSE 'no-device' END, v_row, 0);
 END $$;
 
 -- The server refused to make it: the next one that has room and was not tried yet. NULL if there is

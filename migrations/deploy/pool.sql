@@ -518,7 +518,7 @@ BEGIN
 	PERFORM because('never paired');
 	WITH c AS MATERIALIZED (
 		SELECT id FROM instances
-		WHERE lifecycle = 'assigned' AND origin <> 'admin' AND paired_at IS NULL
+		WHERE lifecycle = 'assigned' AND origin = 'pool' AND paired_at IS NULL
 			AND assigned_at < v_now - p_ttl
 			AND coalesce(pairing_asked_at, assigned_at) < v_now - p_ttl
 		LIMIT 100

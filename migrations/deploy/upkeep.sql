@@ -88,7 +88,7 @@ BEGIN
 		UPDATE instances SET lifecycle = 'recycling'
 		WHERE server_id = p_server AND missing_since < clock_timestamp() - p_absent
 			AND (lifecycle = 'standby' OR NOT v_suspect AND lifecycle = 'assigned' AND paired_at IS NULL
-				AND origin <> 'admin');
+				AND origin = 'pool');
 		GET DIAGNOSTICS v_n = ROW_COUNT;
 		recycled := recycled + v_n;
 	END IF;

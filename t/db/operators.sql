@@ -23,6 +23,9 @@ SELECT make('pool-1-1', 'standby');
 SELECT is((admin_create('pool-1-1', NULL, NULL)).outcome, 'taken', 'also if the pool has it');
 SELECT isnt((SELECT device_id FROM admin_create('suporte', NULL, NULL)), (instance('vendas')).device_id,
 	'each has its own device');
+SELECT is((SELECT actor FROM admin_create('estoque', NULL, NULL, 'ana@example.org') c, last_event(c.name)), 'ana@example.org',
+	'the trail tells who made it');
+SELECT acting(NULL);
 SELECT throws_ok($$INSERT INTO instances (name, server_id, origin) VALUES ('vendas', server('t'), 'admin')$$,
 	'23505', NULL, 'the database refuses a second one of that name, also elsewhere');
 
@@ -58,6 +61,11 @@ SELECT is((SELECT (lifecycle, status, paired_at, phone_number)::text FROM instan
 	'it stays too');
 UPDATE instances SET assigned_at = now() - interval '1 day' WHERE name = 'vendas';
 SELECT is(release_unpaired('1 hour'), 0, 'and is not taken back when nobody pairs it');
+
+SELECT is((SELECT (outcome, name, epoch, pairing_asked_at IS NOT NULL)::text
+	FROM admin_ask(id_of('vendas')) a CROSS JOIN LATERAL (SELECT pairing_asked_at FROM instances WHERE id = a.instance_id) i),
+	'(own,vendas,1,t)', 'whose QR is asked for');
+SELECT is((admin_ask(make('of-ana', 'assigned', 'ana'))).outcome, 'no-device', 'a user''s instance is not an administrator''s to scan');
 
 -- the end -----------------------------------------------------------------------------------------------
 

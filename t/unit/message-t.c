@@ -14,7 +14,14 @@ check_sentence(const char *s)
 	ck_assert_msg(utf8_valid(s, strlen(s)), "%s", s);
 }
 
-/* The seed speaks of instances in two sentences; nobody else may. */
+/* Administrators are told of instances. */
+static bool
+is_for_admins(int m)
+{
+	return m >= MSG_SCAN_TO_CONNECT && m <= MSG_NO_SESSION;
+}
+
+/* The seed speaks of instances to users in two sentences; nobody else may. */
 static void
 check_words(const char *s)
 {
@@ -49,8 +56,10 @@ START_TEST(every_message_exists_in_both_languages)
 
 		check_sentence(pt);
 		check_sentence(en);
-		check_words(pt);
-		check_words(en);
+		if (!is_for_admins(m)) {
+			check_words(pt);
+			check_words(en);
+		}
 		ck_assert_str_ne(pt, en);
 	}
 	ck_assert_str_eq(message_text(MSG__MAX, LANG_PT), "");

@@ -1,7 +1,8 @@
 package Wapool::Postgres;
 
 # A private PostgreSQL cluster: made once, reached by a unix socket only, every login with a password.
-# `postgres` is its superuser, `wapool` (may create roles) owns the database `wapool`.
+# `postgres` is its superuser, `wapool` owns the database `wapool`; `authenticated` and `service_role` are
+# the roles of a hosting's own programs.
 
 use strict;
 use warnings;
@@ -110,6 +111,11 @@ sub program {
 
 sub make_database {
 	my ($self) = @_;
+	for my $role (qw(authenticated service_role)) { # also in a cluster that an earlier version made
+		my ($failed, $why) = $self->psql_program('postgres', 'postgres', "DO \$\$ BEGIN
+			CREATE ROLE $role NOLOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END \$\$");
+		croak $why if $failed;
+	}
 	my ($status, $output) = $self->psql_program('postgres', 'postgres',
 		"SELECT 1 FROM pg_database WHERE datname = 'wapool'");
 	croak $output if $status != 0;

@@ -1,0 +1,143 @@
+/* Health by hand: look, recover, clean up (seed 002). */
+#include <stdio.h>
+#include <string.h>
+
+#include "ctl/ctl.h"
+#include "lib/instance.h"
+#include "lib/repair.h"
+
+/* The one operand and the options that these have. */
+struct call {
+	const char *name;
+	bool json, yes;
+};
+
+static bool
+take_call(int argc, char **argv, bool may_ask, struct call *out)
+{
+	const struct option options[] = {{"json", &out->json, NULL},
+		{may_ask ? "yes" : NULL, &out->yes, NULL}, {NULL, NULL, NULL}};
+
+	*out = (struct call){0};
+	if (!take_options(&argc, argv, options) || argc != 1)
+		return false;
+	out->name = argv[0];
+	return true;
+}
+
+static int
+answer_check(const struct call *c, const struct health_report *r)
+{
+	int status = DONE;
+
+	if (c->json)
+		status = print_json(json_pack("{s:s, s:b, s:s, s:s, s:b}", "instance",
+			c->name, "healthy", r->healthy, "state", health_name(r->state),
+			"reason", r->reason, "shouldCleanup", r->should_cleanup));
+	else
+		printf("%s  %s%s%s\n", c->name, health_name(r->state),
+			*r->reason != '\0' ? ": " : "", r->reason);
+	return status == DONE && !r->healthy ? NOT_WELL : status;
+}
+
+static int
+check(int argc, char **argv)
+{
+	struct health_report report;
+	struct err e = ERR_INIT;
+	struct app app;
+	struct call c;
+	int status;
+
+	if (!take_call(argc, argv, false, &c))
+		return USAGE;
+	if (!ctl_open(&app, APP_DB | APP_SEAL | APP_HTTP))
+		return TROUBLE;
+	status = check_instance_health(&app, c.name, ctl_deadline(), &report, &e)
+		? answer_check(&c, &report)
+		: complain_err(&e);
+	app_close(&app);
+	return status;
+}
+
+static int
+recover(int argc, char **argv)
+{
+	bool recovered = false;
+	struct err e = ERR_INIT;
+	struct app app;
+	struct call c;
+	int status;
+
+	if (!take_call(argc, argv, false, &c))
+		return USAGE;
+	if (!ctl_open(&app, APP_DB | APP_SEAL | APP_HTTP))
+		return TROUBLE;
+	if (!try_recover_instance(&app, c.name, ctl_deadline(), &recovered, &e))
+		status = complain_err(&e);
+	else if (c.json)
+		status = print_json(json_pack(
+			"{s:s, s:b}", "instance", c.name, "recovered", recovered));
+	else
+		status = printf("%s %s\n", c.name,
+				 recovered ? "recovered" : "is still ill") > 0
+			? DONE
+			: TROUBLE;
+	app_close(&app);
+	return status == DONE && !recovered ? NOT_WELL : status;
+}
+
+static int
+cleanup_one(struct app *app, const struct call *c)
+{
+	struct err e = ERR_INIT;
+	char question[600];
+	struct instance i;
+
+	if (!instance_get(app, c->name, false, ctl_deadline(), &i, &e))
+		return complain_err(&e);
+	if (strcmp(i.origin, "admin") == 0)
+		return complain(REFUSED,
+			"%s was made by an administrator: restart or release it",
+			i.name);
+	snprintf(question, sizeof(question),
+		"The session of %s will be deleted and made anew%s.", i.name,
+		i.paired ? "; its phone has to scan again" : "");
+	if (!confirmed(c->yes, question))
+		return REFUSED;
+	if (!cleanup_corrupted_instance(app, i.id, ctl_deadline(), &e))
+		return complain_err(&e);
+	if (c->json)
+		return print_json(
+			json_pack("{s:s, s:b}", "instance", c->name, "cleaned", 1));
+	printf("%s cleaned\n", c->name);
+	return DONE;
+}
+
+static int
+cleanup(int argc, char **argv)
+{
+	struct app app;
+	struct call c;
+	int status;
+
+	if (!take_call(argc, argv, true, &c))
+		return USAGE;
+	if (!ctl_open(&app, APP_DB | APP_SEAL | APP_HTTP))
+		return TROUBLE;
+	status = cleanup_one(&app, &c);
+	app_close(&app);
+	return status;
+}
+
+const struct command repair_commands[] = {
+	{"check", "NAME [--json]",
+		"ask its gateway now and judge; the status is 2 if it is ill", check},
+	{"recover", "NAME [--json]",
+		"climb the gentle steps of repair; the status is 2 if it is still ill",
+		recover},
+	{"cleanup", "NAME [--yes] [--json]",
+		"delete its session and make it anew; a paired phone must scan again",
+		cleanup},
+	{NULL, NULL, NULL, NULL},
+};
