@@ -64,7 +64,7 @@ sub is_column {
 
 sub trail {
 	my ($who, $kind) = @_;
-	return map { "$_->[0]: $_->[1]" } $s->psql("SELECT from_state || '>' || to_state, coalesce(reason, '')
+	return map { "$_->[0]: $_->[1]" } $s->psql("SELECT concat(from_state, '>', to_state), coalesce(reason, '')
 		FROM instance_events WHERE instance_id = '$who->{instance}' AND kind = '$kind' ORDER BY id");
 }
 
