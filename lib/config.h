@@ -55,6 +55,8 @@ struct config {
 	int deliver_parallel;
 	int delivery_timeout_ms;
 	int webhook_disable_after_h;
+	int device_limit;
+	char *tz; /* the hosting's, for the hours and days of quotas */
 	char *log_level;
 	char *ca_file;
 };

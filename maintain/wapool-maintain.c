@@ -27,6 +27,7 @@
 #define PRUNE_MS 3000   /* at a time, so that a refill does not wait for it */
 #define PRUNE_ONCE_MS 300000
 #define PRUNE_EVERY_MS 20000
+#define QUOTAS_EVERY_MS 5000
 #define MAX_SECONDS 86400
 #define JOBS_MAX 4
 #define TELL_EVERY_MS 10000 /* that tasks went well, to the database */
@@ -41,7 +42,9 @@ enum {
 	PRUNE = 16,
 	HEALTH = 32,
 	DELIVER = 64,
-	ALL = 127
+	RESET_HOURLY = 128,
+	RESET_DAILY = 256,
+	ALL = 511
 };
 
 static const struct task {
@@ -56,6 +59,9 @@ static const struct task {
 	{"health", HEALTH, "look at each gateway, mend the sessions that are ill"},
 	{"reconcile", RECONCILE, "compare each gateway's sessions with the database"},
 	{"deliver", DELIVER, "send events to the webhooks that subscribed to them"},
+	{"reset-hourly", RESET_HOURLY,
+		"empty the message counters of hours that are over"},
+	{"reset-daily", RESET_DAILY, "the same of days"},
 	{"prune", PRUNE, "delete what is past its retention"},
 };
 
@@ -67,7 +73,7 @@ struct helper {
 	struct crew *crew;
 	struct crew *post; /* the threads that deliver: a slow subscriber keeps no
 			      instance waiting */
-	deadline_t top_up_at, unpaired_at, seal_at, prune_at, tell_at;
+	deadline_t top_up_at, unpaired_at, seal_at, prune_at, quotas_at, tell_at;
 	unsigned went_well; /* bits of the tasks, since that was last told */
 };
 
@@ -112,7 +118,8 @@ seal_keys(struct helper *h)
 	struct err e = ERR_INIT;
 	size_t n = 0;
 	int gone = 0;
-	bool ok = server_ensure_platform(&h->app, soon(h), &e) &&
+	bool ok = upkeep_timezone(&h->app, soon(h), &e) &&
+		server_ensure_platform(&h->app, soon(h), &e) &&
 		servers_seal(&h->app, &n, soon(h), &e) &&
 		registry_sweep(&h->app, &gone, soon(h), &e);
 
@@ -160,6 +167,23 @@ prune(struct helper *h)
 	h->prune_at = deadline_in(PRUNE_EVERY_MS);
 }
 
+/* Running on, the helper has the database find out once an hour; asked for by itself, it does so now. */
+static void
+reset_quotas(struct helper *h)
+{
+	unsigned both = h->asked & (RESET_HOURLY | RESET_DAILY);
+	struct err e = ERR_INIT;
+	int n = 0;
+	bool ok = upkeep_messages(&h->app, soon(h), &n, &e);
+
+	for (int day = 0; h->seconds == 0 && day < 2 && ok; day++)
+		if (both & (day ? RESET_DAILY : RESET_HOURLY))
+			ok = upkeep_reset(&h->app, day, soon(h), &n, &e);
+	tell("reset", ok, n, &e);
+	h->went_well |= ok ? both : 0;
+	h->quotas_at = deadline_in(QUOTAS_EVERY_MS);
+}
+
 static void
 wake_crew(struct helper *h)
 {
@@ -199,6 +223,7 @@ wake_post(struct helper *h)
 		crew_wake(h->post, due);
 	else if (due < 0)
 		tell("deliver", false, 0, &e);
+	h->went_well |= due >= 0 ? DELIVER : 0;
 }
 
 /* One round of all that takes one statement; wakes threads for what takes longer. */
@@ -217,6 +242,9 @@ round_once(struct helper *h)
 		wake_post(h);
 	if ((h->asked & PRUNE) && deadline_left(h->prune_at) == 0)
 		prune(h);
+	if ((h->asked & (RESET_HOURLY | RESET_DAILY)) &&
+		deadline_left(h->quotas_at) == 0)
+		reset_quotas(h);
 	if (deadline_left(h->tell_at) == 0)
 		tell_went_well(h);
 }
