@@ -61,7 +61,7 @@ my %MATRIX = (
 	'POST /device/{id}/webhook/deliveries/{event}/replay' => [401, 404, 404, 404, 401],
 	'GET /health/instances' => [200, 200, 200, 200, 200],
 	'POST /device/login'                    => [401, 200, 200, 200, 401],
-	'POST /device/logout'                   => [401, 200, 200, 200, 401],
+	'POST /device/logout'                   => [401, 200, 404, 404, 401],    # of A's device
 	'GET /device/list'                      => [401, 200, 200, 200, 401],
 	'POST /api/messages/send'               => [401, 422, 422, 422, 401],
 	'GET /api/messages/{id}'                => [401, 404, 404, 404, 401],
@@ -82,7 +82,8 @@ my %BODY = (
 	'POST /api/waha/servers/test'  => sub { { api_url => 'http://name.invalid' } },
 	'PUT /api/waha/servers/{id}'   => \&new_server,
 	'POST /api/v1/whatsapp/setup'  => sub { {} },
-	(map { ($_ => sub { {} }) } 'POST /device/login', 'POST /device/logout', 'POST /api/messages/send'),
+	(map { ($_ => sub { {} }) } 'POST /device/login', 'POST /api/messages/send'),
+	'POST /device/logout'          => sub { { device_id => device() } },
 	'POST /admin/instances'        => sub { { nome => 'admin-' . ++$count } },
 	(map { ("PUT $_" => sub { { url => 'https://hooks' . ++$count . '.example/in' } }) } '/api/webhook', '/device/{id}/webhook'),
 	'PATCH /api/waha/servers/{id}' => sub { { prioridade => 3 } },
