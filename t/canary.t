@@ -142,14 +142,15 @@ sub gateways {
 	$s->psql("INSERT INTO instances (name, server_id, origin, lifecycle) SELECT 'odd-' || g, '$server', 'user', 'standby' FROM generate_series(1, 12) g");
 	for my $mode (Gateway::modes()) {
 		$gateway->mode($mode);
-		$s->psql("UPDATE waha_servers SET health = 'up', failures = 0, check_next_at = now(), check_lease_until = NULL WHERE id = '$server'");
+		my $since = $s->psql_value("UPDATE waha_servers SET health = 'up', failures = 0, check_next_at = now(), check_lease_until = NULL
+			WHERE id = '$server' RETURNING now()");
 		for my $body ({}, { method => 'code', phoneNumber => $phone{pairing} }) {
 			my $answer = $s->http(POST => '/api/whatsapp/connect', token => $owner->{token}, json => $body);
 			push @bodies, $answer->{body} if $answer->{status} >= 400;
 		}
 		my $qr = $s->http(GET => '/api/whatsapp/qr', token => $owner->{token});
 		push @bodies, $qr->{body} if $qr->{status} >= 400;
-		ok wait_until(20, sub { $s->psql_value("SELECT check_next_at > now() + interval '200 milliseconds' OR failures > 0 FROM waha_servers WHERE id = '$server'") eq 't' }),
+		ok wait_until(60, sub { $s->psql_value("SELECT coalesce(checked_at > '$since', false) OR failures > 0 FROM waha_servers WHERE id = '$server'") eq 't' }),
 			"$mode: looked at";
 		$s->http(POST => '/api/whatsapp/disconnect', token => $owner->{token}, json => {});
 	}
