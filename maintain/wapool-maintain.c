@@ -223,6 +223,7 @@ wake_post(struct helper *h)
 		crew_wake(h->post, due);
 	else if (due < 0)
 		tell("deliver", false, 0, &e);
+	h->went_well |= due >= 0 ? DELIVER : 0;
 }
 
 /* One round of all that takes one statement; wakes threads for what takes longer. */
