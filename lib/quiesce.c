@@ -5,16 +5,15 @@
 #include "lib/pool.h"
 #include "lib/work-int.h"
 
-static const struct db_stmt stmt_begin = {
-	"quiesce_begin", "SELECT quiesce_begin()", 0};
+static const struct db_stmt stmt_begin = {"quiesce_begin", "SELECT quiesce_begin()", 0};
 
 static const struct db_stmt stmt_claim = {"quiesce_claim",
 	"SELECT " WORK_ITEM_COLUMNS
 	" FROM quiesce_claim(to_timestamp($1::bigint / 1000.0), '" WORK_LEASE "')",
 	1};
 
-static const struct db_stmt stmt_done = {"quiesce_done",
-	"SELECT quiesce_done($1, $2, $3::boolean, $4)", 4};
+static const struct db_stmt stmt_done = {
+	"quiesce_done", "SELECT quiesce_done($1, $2, $3::boolean, $4)", 4};
 
 static const struct db_stmt stmt_end = {"quiesce_end", "SELECT quiesce_end()", 0};
 
@@ -28,8 +27,8 @@ quiesce_begin(struct app *app, deadline_t d, struct err *e)
 }
 
 enum quiesce_step
-quiesce_one(struct app *app, int64_t since_ms, char name[256], deadline_t d,
-	struct err *e)
+quiesce_one(
+	struct app *app, int64_t since_ms, char name[256], deadline_t d, struct err *e)
 {
 	char since[DB_PARAM_SIZE];
 	struct work_item it;

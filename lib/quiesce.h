@@ -22,8 +22,8 @@ bool quiesce_begin(struct app *app, deadline_t d, struct err *e);
 /* Stops one running session that was not tried since `since_ms` (clock_wall_ms). name gets its
  * name; *e says why it could not be stopped. QUIESCE_NOTHING_LEFT with *e set: our
  * database failed. */
-enum quiesce_step quiesce_one(struct app *app, int64_t since_ms, char name[256],
-	deadline_t d, struct err *e);
+enum quiesce_step quiesce_one(
+	struct app *app, int64_t since_ms, char name[256], deadline_t d, struct err *e);
 
 /* Ends: the helpers start what was connected, *n sessions, a bounded number at a time. False on an
  * error of db. */
