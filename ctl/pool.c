@@ -17,6 +17,14 @@ static const struct db_stmt stmt_pool = {"ctl_pool",
 	" FROM pool_status",
 	0};
 
+static const struct db_stmt stmt_alarms = {"ctl_alarms",
+	"SELECT a.kind, coalesce(s.nome, ''),"
+	" to_char(a.since AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), "
+	"a.reason"
+	" FROM alarms a LEFT JOIN waha_servers s ON s.id = a.server_id ORDER BY "
+	"a.since",
+	0};
+
 /* In the order of the statement. */
 static const char *const names[] = {"free", "assigned", "provisioning", "recycling",
 	"retired", "servers up", "servers down", "servers off", "ill", "admins"};
@@ -25,23 +33,53 @@ static const char *const members[] = {"free", "assigned", "provisioning", "recyc
 
 #define COUNTS (sizeof(names) / sizeof(names[0]))
 
+static json_t *
+alarms_json(const PGresult *r)
+{
+	json_t *rows = json_array();
+
+	for (int i = 0; i < PQntuples(r); i++)
+		json_array_append_new(rows,
+			json_pack("{s:s, s:s, s:s, s:s}", "kind", db_text(r, i, 0),
+				"server", db_text(r, i, 1), "since", db_text(r, i, 2),
+				"reason", db_text(r, i, 3)));
+	return rows;
+}
+
 static int
-pool_json(const struct config *c, const PGresult *r)
+pool_json(const struct config *c, const PGresult *r, const PGresult *alarms)
 {
 	json_t *o = json_pack("{s:i, s:i, s:i}", "target", c->pool_target, "low",
 		c->pool_low, "max", c->pool_max);
 
 	for (size_t i = 0; i < COUNTS; i++)
 		json_object_set_new(o, members[i], json_integer(db_int(r, 0, (int)i)));
+	json_object_set_new(o, "alarms", alarms_json(alarms));
 	return print_json(o);
 }
 
 static int
-pool_table(const struct config *c, const PGresult *r)
+alarms_table(const PGresult *r)
+{
+	struct table t;
+
+	table_init(&t, (const char *const[]){"ALARM", "SERVER", "SINCE", "WHY"}, 4);
+	for (int i = 0; i < PQntuples(r); i++)
+		table_row(&t,
+			(const char *[]){db_text(r, i, 0), db_text(r, i, 1),
+				db_text(r, i, 2), db_text(r, i, 3)});
+	putchar('\n');
+	return print_table(&t);
+}
+
+static int
+pool_table(const struct config *c, const PGresult *r, const PGresult *alarms)
 {
 	for (size_t i = 0; i < COUNTS; i++)
 		printf("%-14s %s\n", names[i], db_text(r, 0, (int)i));
 	printf("%-14s %d\n", "target", c->pool_target);
+	if (PQntuples(alarms) > 0)
+		return alarms_table(alarms);
 	return fflush(stdout) == 0 ? DONE : TROUBLE;
 }
 
@@ -52,7 +90,7 @@ pool(int argc, char **argv)
 	bool json = false;
 	const struct option options[] = {{"json", &json, NULL}, {NULL, NULL, NULL}};
 	struct app app;
-	PGresult *r;
+	PGresult *r, *alarms = NULL;
 	int status;
 
 	if (!take_options(&argc, argv, options) || argc != 0)
@@ -60,10 +98,13 @@ pool(int argc, char **argv)
 	if (!ctl_open(&app, APP_DB))
 		return TROUBLE;
 	r = db_query(app.db, ctl_deadline(), &stmt_pool, NULL, &e);
-	if (r == NULL)
+	if (r != NULL)
+		alarms = db_query(app.db, ctl_deadline(), &stmt_alarms, NULL, &e);
+	if (alarms == NULL)
 		status = complain_err(&e);
 	else
-		status = (json ? pool_json : pool_table)(&app.config, r);
+		status = (json ? pool_json : pool_table)(&app.config, r, alarms);
+	PQclear(alarms);
 	PQclear(r);
 	app_close(&app);
 	return status;

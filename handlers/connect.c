@@ -1,6 +1,7 @@
 /* POST /api/whatsapp/connect: the button. A QR (or a pairing code) for the user's
  * device, or the news that it is connected already.
- * POST /api/v1/whatsapp/setup: the same by seed 002's name, and told how it went. */
+ * POST /api/v1/whatsapp/setup: the same by seed 002's name, and told how it went.
+ * POST /device/login: the same for one device of several, or for a new one. */
 #include <string.h>
 
 #include "lib/connect.h"
@@ -11,15 +12,19 @@
 #include "lib/phone.h"
 #include "lib/qr.h"
 #include "lib/responder.h"
+#include "lib/utf8.h"
 
 #define CONNECT "/api/whatsapp/connect"
 #define SETUP "/api/v1/whatsapp/setup"
+#define LOGIN "/device/login"
 
 /* What the body asks for; the texts live in `body` and here. */
 struct input {
 	json_t *body;
 	struct connect_wish wish;
 	bool tell_health; /* seed 002's setup */
+	bool may_add;     /* seed 004's login: without a device one is made... */
+	const char *name; /* ...of that name, or NULL */
 	char number[PHONE_SIZE];
 };
 
@@ -107,6 +112,8 @@ answer(const struct request *rq, const struct input *in, const struct connect_re
 		body = code_body(r, rq->lang);
 	else
 		body = qr_body(r, rq->lang, &e);
+	if (body != NULL && in->may_add) /* as seed 004's clients spell it */
+		json_object_set_new(body, "device_id", json_string(r->claim.device_id));
 	if (body != NULL && in->tell_health)
 		json_object_set_new(body, "health", health_of_result(r));
 	if (body == NULL && err_isset(&e))
@@ -163,11 +170,48 @@ run(struct app *app, struct request *rq, const struct user *u, const struct inpu
 	connect_result_free(&r);
 }
 
+/* The name that a new device is to have. False: it is none, and rs holds the 422. */
+static bool
+read_name(const struct request *rq, struct input *in, struct response *rs)
+{
+	const json_t *v = json_object_get(in->body, "nome");
+
+	in->name = json_string_value(v);
+	if (!in->may_add || v == NULL || json_is_null(v))
+		return true;
+	if (in->name != NULL && *in->name != '\0' &&
+		utf8_length(in->name) <= DEVICE_NAME_MAX)
+		return true;
+	response_invalid(rs, rq, "/nome", message_text(MSG_WANT_DEVICE_NAME, rq->lang));
+	return false;
+}
+
+/* Connects a device that is made for it, and taken back if that comes to nothing. */
+static void
+run_new(struct app *app, struct request *rq, const struct user *u, struct input *in,
+	const struct idempotency *id, struct response *rs)
+{
+	char device[DEVICE_ID_SIZE];
+	struct err e = ERR_INIT;
+
+	if (!device_add(app, u, in->name, rq->deadline, device, &e)) {
+		response_error(rs, rq, &e);
+	} else if (*device == '\0') {
+		response_problem(rs, rq, PROBLEM_DEVICE_LIMIT, NULL);
+	} else {
+		in->wish.device = device;
+		run(app, rq, u, in, id, rs);
+		if (rs->status >= 400)
+			device_unmake(app, u, device);
+	}
+}
+
 static void
 serve(struct app *app, struct request *rq, const char *route, struct response *rs)
 {
 	struct err e = ERR_INIT;
-	struct input in = {.tell_health = strcmp(route, SETUP) == 0};
+	struct input in = {.tell_health = strcmp(route, SETUP) == 0,
+		.may_add = strcmp(route, LOGIN) == 0};
 	struct idempotency id;
 	struct user u;
 
@@ -178,10 +222,13 @@ serve(struct app *app, struct request *rq, const char *route, struct response *r
 	if (in.body == NULL) {
 		response_error(rs, rq, &e);
 	} else if (device_of_body(rq, in.body, &in.wish.device, rs) &&
-		read_method(rq, &in, rs) &&
+		read_method(rq, &in, rs) && read_name(rq, &in, rs) &&
 		idempotency_begin(app, rq, &u, route,
 			config_longest_ms(&app->config) + 1000, &id, rs)) {
-		run(app, rq, &u, &in, &id, rs);
+		if (in.may_add && in.wish.device == NULL)
+			run_new(app, rq, &u, &in, &id, rs);
+		else
+			run(app, rq, &u, &in, &id, rs);
 		if (rs->status >= 400) /* a success is stored already */
 			idempotency_end(app, &id, rs);
 	}
@@ -200,9 +247,16 @@ setup_device(struct app *app, struct request *rq, struct response *rs)
 	serve(app, rq, SETUP, rs);
 }
 
+static void
+log_in_device(struct app *app, struct request *rq, struct response *rs)
+{
+	serve(app, rq, LOGIN, rs);
+}
+
 static const struct route routes[] = {
 	{"POST", CONNECT, 4096, connect_device},
 	{"POST", SETUP, 4096, setup_device},
+	{"POST", LOGIN, 4096, log_in_device},
 	{NULL, NULL, 0, NULL},
 };
 

@@ -52,6 +52,11 @@ struct config {
 	int message_retention_h;
 	int event_retention_d;
 	int idempotency_ttl_h;
+	int deliver_parallel;
+	int delivery_timeout_ms;
+	int webhook_disable_after_h;
+	int device_limit;
+	char *tz; /* the hosting's, for the hours and days of quotas */
 	char *log_level;
 	char *ca_file;
 };

@@ -1,22 +1,40 @@
 #include "lib/device.h"
 
+#include "lib/db.h"
+#include "lib/log.h"
+#include "lib/pool.h"
 #include "lib/uuid.h"
+
+static const struct db_stmt stmt_add = {
+	"device_add", "SELECT device_add($1, $2, $3, $4::int)", 4};
+
+static const struct db_stmt stmt_unmake = {
+	"device_unmake", "SELECT device_unmake($1, $2)", 2};
+
+static const struct db_stmt stmt_remove = {
+	"device_remove", "SELECT device_remove($1, $2)", 2};
+
+/* Seed 000's clients write deviceId, seed 004's device_id: both are taken everywhere. */
+#define NAME "deviceId"
+#define OTHER_NAME "device_id"
 
 static bool
 refuse(const struct request *rq, struct response *rs)
 {
-	response_invalid(rs, rq, "/deviceId", message_text(MSG_WANT_DEVICE, rq->lang));
+	response_invalid(rs, rq, "/" NAME, message_text(MSG_WANT_DEVICE, rq->lang));
 	return false;
 }
 
 bool
 device_of_query(const struct request *rq, char out[DEVICE_ID_SIZE], struct response *rs)
 {
+	const char *name = request_query_has(rq, NAME) ? NAME : OTHER_NAME;
+
 	out[0] = '\0';
-	if (!request_query_has(rq, "deviceId"))
+	if (!request_query_has(rq, name))
 		return true;
 	/* a longer value does not fit, and is none either */
-	if (request_query(rq, "deviceId", out, DEVICE_ID_SIZE) && uuid_valid(out))
+	if (request_query(rq, name, out, DEVICE_ID_SIZE) && uuid_valid(out))
 		return true;
 	return refuse(rq, rs);
 }
@@ -25,10 +43,57 @@ bool
 device_of_body(const struct request *rq, const json_t *body, const char **out,
 	struct response *rs)
 {
-	const json_t *id = json_object_get(body, "deviceId");
+	const json_t *id = json_object_get(body, NAME);
 
+	if (id == NULL)
+		id = json_object_get(body, OTHER_NAME);
 	*out = json_string_value(id);
 	if (id == NULL || json_is_null(id) || uuid_valid(*out))
 		return true;
 	return refuse(rq, rs);
+}
+
+bool
+device_add(struct app *app, const struct user *u, const char *name, deadline_t d,
+	char out[DEVICE_ID_SIZE], struct err *e)
+{
+	char limit[DB_PARAM_SIZE];
+	PGresult *r = db_query(app->db, d, &stmt_add,
+		(const char *[]){u->id, u->email, name,
+			db_param_int(limit, app->config.device_limit)},
+		e);
+
+	out[0] = '\0';
+	if (r == NULL)
+		return false;
+	db_copy(r, 0, 0, out, DEVICE_ID_SIZE);
+	PQclear(r);
+	return true;
+}
+
+void
+device_unmake(struct app *app, const struct user *u, const char *id)
+{
+	struct err e = ERR_INIT;
+	PGresult *r = db_query(app->db, deadline_in(app->config.db_timeout_ms),
+		&stmt_unmake, (const char *[]){u->id, id}, &e);
+
+	if (r == NULL)
+		log_write(LOG_WARN, "device.unmake", LOG_STR("error", e.text));
+	PQclear(r);
+}
+
+bool
+device_remove(struct app *app, const struct user *u, const char *id, deadline_t d,
+	bool *known, struct err *e)
+{
+	PGresult *r =
+		db_query(app->db, d, &stmt_remove, (const char *[]){u->id, id}, e);
+
+	if (r == NULL)
+		return false;
+	*known = db_bool(r, 0, 0);
+	PQclear(r);
+	pool_wake(app, d);
+	return true;
 }

@@ -1,6 +1,6 @@
 /*
- * device: the handle `deviceId` as requests carry it. Thread-safety: as request and
- * response, which belong to one thread.
+ * device: the handle `deviceId` (also `device_id`) as requests carry it, and the devices that users
+ * add and take away. Thread-safety: as request and response, which belong to one thread, and as db.
  */
 #ifndef WAPOOL_DEVICE_H
 #define WAPOOL_DEVICE_H
@@ -8,6 +8,8 @@
 #include <jansson.h>
 #include <stdbool.h>
 
+#include "lib/app.h"
+#include "lib/auth.h"
 #include "lib/request.h"
 #include "lib/response.h"
 
@@ -22,5 +24,21 @@ bool device_of_query(
  * False as above. */
 bool device_of_body(const struct request *rq, const json_t *body, const char **out,
 	struct response *rs);
+
+#define DEVICE_NAME_MAX 100 /* characters */
+
+/* A further device of that user, whose first one is his default; name may be NULL. *out is "" if he has
+ * DEVICE_LIMIT already. False on an error of db. */
+bool device_add(struct app *app, const struct user *u, const char *name, deadline_t d,
+	char out[DEVICE_ID_SIZE], struct err *e);
+
+/* Takes back a device that device_add made and that has no instance. Never fails: one that stays is
+ * found in the list. */
+void device_unmake(struct app *app, const struct user *u, const char *id);
+
+/* Takes a device away and gives its instance back. *known (set on success) is false if it is not one
+ * of his. Wakes the helper. */
+bool device_remove(struct app *app, const struct user *u, const char *id, deadline_t d,
+	bool *known, struct err *e);
 
 #endif

@@ -258,6 +258,14 @@ tell(CURLcode rc, const struct buf *body, CURL *c, struct err *e)
 	}
 }
 
+static int64_t
+retry_after(CURL *c)
+{
+	curl_off_t s = 0;
+
+	return curl_easy_getinfo(c, CURLINFO_RETRY_AFTER, &s) == CURLE_OK ? s : 0;
+}
+
 bool
 http_call(struct http *h, const struct http_request *rq, deadline_t d,
 	struct http_answer *a, struct err *e)
@@ -291,6 +299,9 @@ http_call(struct http *h, const struct http_request *rq, deadline_t d,
 	rc = curl_easy_perform(c);
 	a->duration_us = clock_us() - began;
 	a->sent = rc == CURLE_OK || was_sent(c);
+	curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
+	if (rc == CURLE_WRITE_ERROR)
+		a->status = (int)status;
 	if (rc == CURLE_COULDNT_CONNECT && dial.blocked) {
 		err_set(e, ERR_BLOCKED, "an address that is not public");
 		goto out;
@@ -299,8 +310,8 @@ http_call(struct http *h, const struct http_request *rq, deadline_t d,
 		tell(rc, &a->body, c, e);
 		goto out;
 	}
-	curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
 	curl_easy_getinfo(c, CURLINFO_CONTENT_TYPE, &type);
+	a->retry_after_s = retry_after(c);
 	a->status = (int)status;
 	snprintf(a->content_type, sizeof(a->content_type), "%s",
 		type != NULL ? type : "");

@@ -41,6 +41,7 @@ struct http_answer {
 		      once the connection was made */
 	struct buf body;
 	int64_t duration_us;
+	int64_t retry_after_s; /* from Retry-After, seconds or date; 0: none */
 };
 
 /* ca_file: more certificates to trust, or "". allow: see guard_init. Needs
@@ -63,7 +64,7 @@ void http_free(struct http *h);
  * e->status is 1 if the request may have left), ERR_UNAVAILABLE (e->cause: name,
  * connect, tls or reset), ERR_BLOCKED (guarded, and no address is left that may be
  * dialled), ERR_PROTOCOL (the answer is not HTTP), ERR_TOO_LARGE (the answer was
- * longer than max_answer), ERR_INPUT (not a usable URL, or a line break in a header),
+ * longer than max_answer; a->status is its status all the same), ERR_INPUT (not a usable URL, or a line break in a header),
  * ERR_NOMEM. e->text says which, without the URL.
  */
 bool http_call(struct http *h, const struct http_request *rq, deadline_t d,

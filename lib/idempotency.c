@@ -129,13 +129,14 @@ idempotency_end(
 	/* not the request's deadline: it has passed if the gateway was too slow */
 	deadline_t d = deadline_in(app->config.db_timeout_ms);
 	struct err e = ERR_INIT;
+	bool final = rs->status < 500 && rs->status != 429;
 	char status[DB_PARAM_SIZE];
 	PGresult *r;
 
 	if (!id->active)
 		return;
 	/* stmt_drop takes the first four */
-	r = db_query(app->db, d, rs->status < 500 ? &stmt_end : &stmt_drop,
+	r = db_query(app->db, d, final ? &stmt_end : &stmt_drop,
 		(const char *[]){id->user_id, id->route, id->key, id->token,
 			db_param_int(status, rs->status), buf_str(&rs->body)},
 		&e);

@@ -3,7 +3,7 @@
  *
  * Keys are per user and route. The same key with the same body gets the stored answer
  * again; with another body 422; while the first still runs 409; a malformed key 400.
- * Answers that may be tried again as they are (5xx) are not stored: the key is free
+ * Answers that may be tried again as they are (5xx, 429) are not stored: the key is free
  * again. Answers are kept for IDEMPOTENCY_TTL hours. Thread-safety: as db.
  */
 #ifndef WAPOOL_IDEMPOTENCY_H
@@ -40,7 +40,7 @@ bool idempotency_begin(struct app *app, const struct request *rq, const struct u
 bool idempotency_store(struct db_conn *c, const struct idempotency *id,
 	const struct response *rs, deadline_t d, struct err *e);
 
-/* The same outside of a transaction: stores an answer below 500, frees the key of any
+/* The same outside of a transaction: stores an answer that is final, frees the key of any
  * other. Also after the request's deadline. A failure is logged: the key then frees
  * itself when its lock ends. */
 void idempotency_end(

@@ -31,6 +31,25 @@ static const char *const messages[][2] = {
 			    "Code para criá-la de novo.",
 		"The server has no session of that instance. Ask for its QR code to "
 		"make it anew."},
+	[MSG_SENT] = {"Mensagem enviada", "Message sent"},
+	[MSG_SEND_UNKNOWN] = {"Não sabemos se a mensagem saiu: o WhatsApp não "
+			      "respondeu a "
+			      "tempo. Ela não será repetida.",
+		"It is not known whether the message went out: WhatsApp did not answer "
+		"in time. It will not be repeated."},
+	[MSG_NO_DEVICE_YET] = {"Nenhum WhatsApp está conectado a esta conta. Conecte "
+			       "um "
+			       "para enviar.",
+		"No WhatsApp is connected to this account. Connect one to send."},
+	[MSG_ALL_DISCONNECTED] =
+		{"O WhatsApp está desconectado. Reconecte-o para enviar.",
+			"The WhatsApp is disconnected. Reconnect it to send."},
+	[MSG_HOUR_USED] = {"A cota de mensagens desta hora acabou.",
+		"This hour's messages are used up."},
+	[MSG_DAY_USED] = {"A cota de mensagens de hoje acabou.",
+		"Today's messages are used up."},
+	[MSG_DEVICE_LOGGED_OUT] = {"Dispositivo desconectado com sucesso",
+		"Device logged out successfully"},
 	[MSG_WANT_EMAIL] = {"Informe um endereço de e-mail.",
 		"Give an e-mail address."},
 	[MSG_WANT_PASSWORD] = {"Informe a senha.", "Give the password."},
@@ -41,6 +60,22 @@ static const char *const messages[][2] = {
 		"Give the phone's number with its country code, e.g. "
 		"5511999999999."},
 	[MSG_WANT_DEVICE] = {"O deviceId é um UUID.", "A deviceId is a UUID."},
+	[MSG_WANT_WEBHOOK_URL] =
+		{"A url é um endereço http:// ou https:// público, sem "
+		 "usuário, senha ou fragmento.",
+			"The url is a public http:// or https:// address without user, "
+			"password or fragment."},
+	[MSG_WANT_EVENTS] = {"Os events são uma lista de tipos conhecidos; sem a "
+			     "lista, "
+			     "todos são enviados.",
+		"The events are a list of known types; without the list all are "
+		"sent."},
+	[MSG_WANT_STATE] = {"O state é pending, delivered, parked ou skipped.",
+		"The state is pending, delivered, parked or skipped."},
+	[MSG_WEBHOOK_DISABLED] =
+		{"O webhook está desativado. Registre-o novamente antes "
+		 "de reenviar.",
+			"The webhook is disabled. Register it again before a replay."},
 	[MSG_WANT_NAME] = {"Informe um nome de 1 a 255 caracteres.",
 		"Give a name of 1 to 255 characters."},
 	[MSG_WANT_URL] = {"Informe um endereço que comece com http:// ou https://, "
@@ -101,6 +136,22 @@ static const char *const messages[][2] = {
 		"pool's names (pool-1-1)."},
 	[MSG_WANT_SERVER] = {"Informe o id ou o nome de um servidor ativo.",
 		"Give the id or the name of an active server."},
+	[MSG_WANT_TO] = {"Informe em to o número com o código do país, ex.: "
+			 "5511999999999, ou o id de um grupo.",
+		"Give in to the number with its country code, e.g. 5511999999999, or a "
+		"group's id."},
+	[MSG_WANT_MESSAGE] = {"Informe o texto, com até 4096 caracteres.",
+		"Give the text, up to 4096 characters."},
+	[MSG_WANT_STRATEGY] = {"A strategy é \"sticky\", \"round_robin\" ou "
+			       "\"least_loaded\".",
+		"The strategy is \"sticky\", \"round_robin\" or \"least_loaded\"."},
+	[MSG_WANT_CLIENT] = {"O clienteId é um UUID.", "A clienteId is a UUID."},
+	[MSG_WANT_DEVICE_NAME] = {"O nome do dispositivo tem de 1 a 100 caracteres.",
+		"A device's name has 1 to 100 characters."},
+	[MSG_WHICH_DEVICE] = {"Você tem mais de um dispositivo: informe deviceId, "
+			      "clienteId "
+			      "ou strategy.",
+		"You have more than one device: give deviceId, clienteId or strategy."},
 };
 
 /* status, Retry-After, code, {title pt, en}, {detail pt, en} */
@@ -219,6 +270,20 @@ static const struct problem_info problems[] = {
 		 "max_sessions ou adicione um servidor.",
 			"Every server is full or switched off. Raise max_sessions or "
 			"add a server."}},
+	[PROBLEM_NO_INSTANCE] = {503, 0, "no-instance",
+		{"Nenhum WhatsApp disponível", "No WhatsApp available"},
+		{"Nenhum WhatsApp pode enviar agora.",
+			"No WhatsApp can send right now."}},
+	[PROBLEM_QUOTA] = {429, 0, "quota-used",
+		{"Cota de mensagens esgotada", "Message quota used up"},
+		{"A cota de mensagens acabou. Tente novamente mais tarde.",
+			"The message quota is used up. Try again later."}},
+	[PROBLEM_DEVICE_LIMIT] = {409, 0, "device-limit",
+		{"Limite de dispositivos atingido", "Device limit reached"},
+		{"Esta conta não pode ter mais dispositivos. Remova um para adicionar "
+		 "outro.",
+			"This account cannot have more devices. Remove one to add "
+			"another."}},
 };
 
 const char *

@@ -22,11 +22,22 @@ enum message {
 	MSG_SEVERAL,    /* instances of one name, on several servers */
 	MSG_NOT_ADMINS, /* an instance that no administrator made */
 	MSG_NO_SESSION, /* the gateway has none of that name */
+	MSG_SENT,
+	MSG_SEND_UNKNOWN,
+	MSG_NO_DEVICE_YET, /* why nothing can be sent */
+	MSG_ALL_DISCONNECTED,
+	MSG_HOUR_USED,
+	MSG_DAY_USED,
+	MSG_DEVICE_LOGGED_OUT,
 	MSG_WANT_EMAIL, /* from here on: what a field of a request should be */
 	MSG_WANT_PASSWORD,
 	MSG_WANT_METHOD,
 	MSG_WANT_NUMBER,
 	MSG_WANT_DEVICE,
+	MSG_WANT_WEBHOOK_URL,
+	MSG_WANT_EVENTS,
+	MSG_WANT_STATE,
+	MSG_WEBHOOK_DISABLED,
 	MSG_WANT_NAME,
 	MSG_WANT_URL,
 	MSG_WANT_PUBLIC_URL,
@@ -53,6 +64,12 @@ enum message {
 	MSG_PROBE_UNAUTHORIZED,
 	MSG_PROBE_NOT_A_GATEWAY,
 	MSG_PROBE_FAILED,
+	MSG_WANT_TO,
+	MSG_WANT_MESSAGE,
+	MSG_WANT_STRATEGY,
+	MSG_WANT_CLIENT,
+	MSG_WANT_DEVICE_NAME,
+	MSG_WHICH_DEVICE,
 	MSG__MAX
 };
 
@@ -92,6 +109,9 @@ enum problem {
 	PROBLEM_PRECONDITION,      /* 412 precondition-failed: If-Match */
 	PROBLEM_NAME_TAKEN,        /* 409 name-taken: an instance's */
 	PROBLEM_NO_ROOM,           /* 503 no-room: every server is full */
+	PROBLEM_NO_INSTANCE,       /* 503 no-instance: nothing to send with */
+	PROBLEM_QUOTA,             /* 429 quota-used: the hour's or the day's */
+	PROBLEM_DEVICE_LIMIT,      /* 409 device-limit: too many devices */
 	PROBLEM__MAX
 };
 

@@ -15,10 +15,29 @@ static const struct db_stmt stmt_prune = {"upkeep_prune",
 	" $3::int * interval '1 hour', " BATCH ")",
 	3};
 
+static const struct db_stmt stmt_prune_events = {"upkeep_prune_events",
+	"SELECT events_prune($1::int * interval '1 hour', $2::int * interval '1 "
+	"day', " BATCH ")",
+	2};
+
 static const struct db_stmt stmt_due = {"upkeep_due",
 	"SELECT work_due($1::int) + (SELECT count(*) FROM (SELECT FROM mend_due LIMIT "
 	"$1::int) m)",
 	1};
+
+static const struct db_stmt stmt_timezone = {
+	"upkeep_timezone", "SELECT installation_tz($1)::int", 1};
+
+static const struct db_stmt stmt_roll = {"upkeep_roll", "SELECT quotas_roll()", 0};
+
+static const struct db_stmt stmt_expire = {
+	"upkeep_expire", "SELECT messages_expire()", 0};
+
+static const struct db_stmt stmt_reset_hour = {
+	"upkeep_reset_hour", "SELECT quotas_reset_hour()", 0};
+
+static const struct db_stmt stmt_reset_day = {
+	"upkeep_reset_day", "SELECT quotas_reset_day()", 0};
 
 /* Runs a statement that gives one number. */
 static bool
@@ -70,7 +89,8 @@ upkeep_prune(struct app *app, deadline_t d, int *n, struct err *e)
 
 	do {
 		batch = 0;
-		if (!counted(app, &stmt_prune, params, d, &batch, e))
+		if (!counted(app, &stmt_prune, params, d, &batch, e) ||
+			!counted(app, &stmt_prune_events, params, d, &batch, e))
 			return false;
 		if (n != NULL)
 			*n += batch;
@@ -86,4 +106,24 @@ upkeep_due(struct app *app, int most, deadline_t d, struct err *e)
 	int n = 0;
 
 	return counted(app, &stmt_due, params, d, &n, e) ? n : -1;
+}
+
+bool
+upkeep_timezone(struct app *app, deadline_t d, struct err *e)
+{
+	return counted(
+		app, &stmt_timezone, (const char *[]){app->config.tz}, d, NULL, e);
+}
+
+bool
+upkeep_messages(struct app *app, deadline_t d, int *n, struct err *e)
+{
+	return counted(app, &stmt_expire, NULL, d, n, e) &&
+		counted(app, &stmt_roll, NULL, d, n, e);
+}
+
+bool
+upkeep_reset(struct app *app, bool day, deadline_t d, int *n, struct err *e)
+{
+	return counted(app, day ? &stmt_reset_day : &stmt_reset_hour, NULL, d, n, e);
 }

@@ -25,6 +25,17 @@ bool upkeep_unpaired(struct app *app, deadline_t d, int *n, struct err *e);
  * batches until nothing is left or d has passed. */
 bool upkeep_prune(struct app *app, deadline_t d, int *n, struct err *e);
 
+/* Tells the database the hosting's time zone, TZ. */
+bool upkeep_timezone(struct app *app, deadline_t d, struct err *e);
+
+/* Messages whose sender died become unknown; once an hour the counters of quotas are shown
+ * as they are. Cheap when there is nothing to do. */
+bool upkeep_messages(struct app *app, deadline_t d, int *n, struct err *e);
+
+/* Empties the counters of hours, or of days, that are over (seed 003's jobs). What may be sent does
+ * not depend on it. */
+bool upkeep_reset(struct app *app, bool day, deadline_t d, int *n, struct err *e);
+
 /* How many items of lib/work are due now, counted up to `most` of each kind; -1 with *e
  * on an error of db. */
 int upkeep_due(struct app *app, int most, deadline_t d, struct err *e);

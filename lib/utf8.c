@@ -135,3 +135,14 @@ utf8_width(const char *s, size_t n)
 	}
 	return all;
 }
+
+size_t
+utf8_length(const char *s)
+{
+	size_t n = 0;
+
+	/* each character has one byte that does not continue another */
+	for (; *s != '\0'; s++)
+		n += ((unsigned char)*s & 0xc0) != 0x80;
+	return n;
+}

@@ -15,6 +15,9 @@ size_t utf8_char(const char *s, size_t n);
 /* True if all n bytes are valid UTF-8. A NUL is valid UTF-8 (U+0000). */
 bool utf8_valid(const char *s, size_t n);
 
+/* The number of characters of a valid text. */
+size_t utf8_length(const char *s);
+
 /* Copies a text into to (size bytes with its NUL, at least 1), cut between two
  * characters if it is too long, and before the first byte that is not valid: half a
  * character would make PostgreSQL and JSON refuse the whole. NULL is copied as "". */

@@ -1,9 +1,11 @@
 #include "lib/webhook.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/db.h"
+#include "lib/event.h"
 #include "lib/hmac.h"
 #include "lib/log.h"
 #include "lib/metrics.h"
@@ -17,11 +19,12 @@
 #define AHEAD_MS 300000 /* that a gateway's clock may be ahead of ours */
 
 static const struct db_stmt stmt_store = {"webhook_store",
-	"SELECT w, count_up('webhooks', w) FROM webhook_store($1, $2, $3, $4, $5, $6,"
+	"SELECT w, count_up('webhooks', w), event_written()"
+	" FROM webhook_store($1, $2, $3, $4, $5, $6,"
 	" to_timestamp($7::bigint / 1000.0), $8::bigint, $9, to_timestamp($10::bigint "
 	"/ 1000.0),"
-	" $11, $12, $13::boolean, $14::json) AS w",
-	14};
+	" $11, $12, $13::boolean, $14::json, $15::jsonb) AS w",
+	15};
 
 /* A time a gateway may mean, as a parameter: after 2001 and not more than some minutes
  * ahead of us. Anything else is taken for "it does not tell" (NULL), so that a lying
@@ -62,6 +65,8 @@ store(struct app *app, const struct request *rq, const struct server *s,
 	const struct gateway_event *ev, struct err *e)
 {
 	char at[DB_PARAM_SIZE], generation[DB_PARAM_SIZE], status_at[DB_PARAM_SIZE];
+	json_t *tell = event_of_gateway(ev);
+	char *told = tell != NULL ? json_dumps(tell, JSON_COMPACT) : NULL;
 	struct buf key;
 	PGresult *r = NULL;
 
@@ -76,10 +81,12 @@ store(struct app *app, const struct request *rq, const struct server *s,
 		time_or_null(at, ev->at_ms),
 		ev->generation >= 0 ? db_param_int(generation, ev->generation) : NULL,
 		ev->status, time_or_null(status_at, ev->status_at_ms), ev->phone,
-		ev->profile, ev->released ? "true" : "false", buf_str(&rq->body)};
+		ev->profile, ev->released ? "true" : "false", buf_str(&rq->body), told};
 	r = db_query(app->db, rq->deadline, &stmt_store, params, e);
 out:
 	buf_free(&key);
+	free(told);
+	json_decref(tell);
 	return r;
 }
 
@@ -109,7 +116,7 @@ accept_event(struct app *app, const struct request *rq, const struct server *s,
 	outcome = db_text(r, 0, 0);
 	log_write(LOG_DEBUG, "webhook", LOG_STR("gatewayEvent", ev->event),
 		LOG_STR("outcome", outcome), LOG_STR("server", s->id));
-	if (strcmp(outcome, "applied") == 0 && wants_helper(ev))
+	if (db_bool(r, 0, 2) || (strcmp(outcome, "applied") == 0 && wants_helper(ev)))
 		pool_wake(app, rq->deadline);
 	response_json(rs, 200,
 		json_pack("{s:b, s:b}", "success", 1, "duplicate",

@@ -14,6 +14,7 @@
 
 #include "lib/app.h"
 #include "lib/db.h"
+#include "lib/deliver.h"
 #include "lib/log.h"
 #include "lib/metrics.h"
 #include "lib/registry.h"
@@ -26,6 +27,7 @@
 #define PRUNE_MS 3000   /* at a time, so that a refill does not wait for it */
 #define PRUNE_ONCE_MS 300000
 #define PRUNE_EVERY_MS 20000
+#define QUOTAS_EVERY_MS 5000
 #define MAX_SECONDS 86400
 #define JOBS_MAX 4
 #define TELL_EVERY_MS 10000 /* that tasks went well, to the database */
@@ -39,7 +41,10 @@ enum {
 	RECONCILE = 8,
 	PRUNE = 16,
 	HEALTH = 32,
-	ALL = 63
+	DELIVER = 64,
+	RESET_HOURLY = 128,
+	RESET_DAILY = 256,
+	ALL = 511
 };
 
 static const struct task {
@@ -53,6 +58,10 @@ static const struct task {
 	{"recycle", RECYCLE, "make what was ordered, empty what was released"},
 	{"health", HEALTH, "look at each gateway, mend the sessions that are ill"},
 	{"reconcile", RECONCILE, "compare each gateway's sessions with the database"},
+	{"deliver", DELIVER, "send events to the webhooks that subscribed to them"},
+	{"reset-hourly", RESET_HOURLY,
+		"empty the message counters of hours that are over"},
+	{"reset-daily", RESET_DAILY, "the same of days"},
 	{"prune", PRUNE, "delete what is past its retention"},
 };
 
@@ -62,7 +71,9 @@ struct helper {
 	int seconds;    /* 0: once */
 	work_fn *jobs[JOBS_MAX + 1];
 	struct crew *crew;
-	deadline_t top_up_at, unpaired_at, seal_at, prune_at, tell_at;
+	struct crew *post; /* the threads that deliver: a slow subscriber keeps no
+			      instance waiting */
+	deadline_t top_up_at, unpaired_at, seal_at, prune_at, quotas_at, tell_at;
 	unsigned went_well; /* bits of the tasks, since that was last told */
 };
 
@@ -107,7 +118,8 @@ seal_keys(struct helper *h)
 	struct err e = ERR_INIT;
 	size_t n = 0;
 	int gone = 0;
-	bool ok = server_ensure_platform(&h->app, soon(h), &e) &&
+	bool ok = upkeep_timezone(&h->app, soon(h), &e) &&
+		server_ensure_platform(&h->app, soon(h), &e) &&
 		servers_seal(&h->app, &n, soon(h), &e) &&
 		registry_sweep(&h->app, &gone, soon(h), &e);
 
@@ -155,6 +167,23 @@ prune(struct helper *h)
 	h->prune_at = deadline_in(PRUNE_EVERY_MS);
 }
 
+/* Running on, the helper has the database find out once an hour; asked for by itself, it does so now. */
+static void
+reset_quotas(struct helper *h)
+{
+	unsigned both = h->asked & (RESET_HOURLY | RESET_DAILY);
+	struct err e = ERR_INIT;
+	int n = 0;
+	bool ok = upkeep_messages(&h->app, soon(h), &n, &e);
+
+	for (int day = 0; h->seconds == 0 && day < 2 && ok; day++)
+		if (both & (day ? RESET_DAILY : RESET_HOURLY))
+			ok = upkeep_reset(&h->app, day, soon(h), &n, &e);
+	tell("reset", ok, n, &e);
+	h->went_well |= ok ? both : 0;
+	h->quotas_at = deadline_in(QUOTAS_EVERY_MS);
+}
+
 static void
 wake_crew(struct helper *h)
 {
@@ -184,6 +213,19 @@ tell_went_well(struct helper *h)
 	h->tell_at = deadline_in(TELL_EVERY_MS);
 }
 
+static void
+wake_post(struct helper *h)
+{
+	struct err e = ERR_INIT;
+	int due = deliver_due(&h->app, h->app.config.deliver_parallel, soon(h), &e);
+
+	if (due > 0)
+		crew_wake(h->post, due);
+	else if (due < 0)
+		tell("deliver", false, 0, &e);
+	h->went_well |= due >= 0 ? DELIVER : 0;
+}
+
 /* One round of all that takes one statement; wakes threads for what takes longer. */
 static void
 round_once(struct helper *h)
@@ -196,8 +238,13 @@ round_once(struct helper *h)
 		release_unpaired(h);
 	if (h->crew != NULL)
 		wake_crew(h);
+	if (h->post != NULL)
+		wake_post(h);
 	if ((h->asked & PRUNE) && deadline_left(h->prune_at) == 0)
 		prune(h);
+	if ((h->asked & (RESET_HOURLY | RESET_DAILY)) &&
+		deadline_left(h->quotas_at) == 0)
+		reset_quotas(h);
 	if (deadline_left(h->tell_at) == 0)
 		tell_went_well(h);
 }
@@ -245,8 +292,9 @@ run_once(struct helper *h)
 	do {
 		round_once(h);
 		clock_sleep(50, until);
-	} while (!stop_asked && h->crew != NULL && deadline_left(until) > 0 &&
-		crew_busy(h->crew) > 0);
+	} while (!stop_asked && deadline_left(until) > 0 &&
+		((h->crew != NULL && crew_busy(h->crew) > 0) ||
+			(h->post != NULL && crew_busy(h->post) > 0)));
 }
 
 /* What the threads do, by the tasks asked for: into jobs, which ends with NULL. False if there
@@ -268,24 +316,39 @@ choose_jobs(unsigned asked, work_fn **jobs)
 	return n > 0;
 }
 
+/* False if threads are wanted and none could be started. */
+static bool
+start_crews(struct helper *h)
+{
+	static work_fn *const post[] = {deliver_lane, NULL};
+	const struct config *c = &h->app.config;
+	bool wanted = choose_jobs(h->asked, h->jobs);
+
+	if (wanted)
+		h->crew = crew_start(&h->app, c->provision_parallel, h->jobs);
+	if (h->asked & DELIVER)
+		h->post = crew_start(&h->app, c->deliver_parallel, post);
+	return (!wanted || h->crew != NULL) &&
+		(!(h->asked & DELIVER) || h->post != NULL);
+}
+
 static int
 run(struct helper *h)
 {
-	if (choose_jobs(h->asked, h->jobs)) {
-		h->crew =
-			crew_start(&h->app, h->app.config.provision_parallel, h->jobs);
-		if (h->crew == NULL) {
-			log_write(LOG_ERROR, "start",
-				LOG_STR("error", "no thread could be started"));
-			return 111;
-		}
-	}
-	if (h->seconds > 0)
+	int status = 0;
+
+	if (!start_crews(h)) {
+		log_write(LOG_ERROR, "start",
+			LOG_STR("error", "no thread could be started"));
+		status = 111;
+	} else if (h->seconds > 0) {
 		run_for(h);
-	else
+	} else {
 		run_once(h);
+	}
 	crew_stop(h->crew);
-	return 0;
+	crew_stop(h->post);
+	return status;
 }
 
 static int

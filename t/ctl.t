@@ -316,7 +316,14 @@ sub pool {
 	is $pool->{assigned}, $want{assigned} // 0, 'pool counts the assigned';
 	is $pool->{target}, 3, 'tells the target';
 	is $pool->{serversUp} + $pool->{serversDown}, 1, 'and the servers';
+	is_deeply $pool->{alarms}, [], 'no alarm';
 	status_is(DONE, qr/^free +[0-9]+$/m, 'for people', 'pool');
+	$s->psql(q{INSERT INTO alarms (kind, server_id, reason) SELECT 'sessions', id, '9 of 10 sessions are missing'
+		FROM waha_servers WHERE NOT ativo});
+	is_deeply [map { "$_->{kind} $_->{server} $_->{reason}" } @{ json('pool')->{alarms} }],
+		['sessions other 9 of 10 sessions are missing'], 'one that is raised';
+	status_is(DONE, qr/^sessions  other +\S+  9 of 10 sessions are missing$/m, 'for people', 'pool');
+	$s->psql('DELETE FROM alarms');
 	my ($waha) = grep { $_->{nome} eq 'WAHA' } @{ json('servers')->{servers} };
 	is_deeply [@{$waha}{qw(kind health)}], ['waha', 'up'], 'servers tells kind and health';
 	is $waha->{sessions}, $s->psql_value(q{SELECT sessions_ativas FROM waha_servers WHERE nome = 'WAHA'}), 'and sessions';

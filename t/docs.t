@@ -247,14 +247,14 @@ sub anchor_of {
 
 sub manual_pages {
 	my %words = (
-		'wapool-maintain' => qr/^  ([a-z]+) +\S/m,
+		'wapool-maintain' => qr/^  ([a-z-]+) +\S/m,
 		'wapoolctl'       => qr/^  ([a-z]+(?: [a-z]+)?)(?: |$)/m);
 	for my $name (sort keys %words) {
 		my $help = output_of("$build/$name", '--help');
 		my @words = $help =~ /$words{$name}/g;
 		cmp_ok scalar @words, '>', 2, "$name --help lists words";
 		my $page = slurp("docs/$name.8");
-		my @items = map { join ' ', /\A((?:[a-z]+)(?: [a-z]+)?)\b/ } $page =~ /^\.It Cm (.*)$/mg;
+		my @items = map { join ' ', /\A((?:[a-z-]+)(?: [a-z]+)?)\b/ } $page =~ /^\.It Cm (.*)$/mg;
 		like $page, qr/^\.It Cm \Q$_\E\b/m, "$name: $_" for @words;
 		is scalar @items, scalar @words, "$name: and no other";
 		like $page, qr/\\-$_\b/, "$name: --$_" for $help =~ /--([a-z-]+)/g;

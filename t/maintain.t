@@ -45,7 +45,7 @@ sub command_line {
 	my ($status, @lines) = maintain({}, '--help');
 	is $status, 0, '--help';
 	like join("\n", @lines), qr/^usage: wapool-maintain /, 'says how it is used';
-	like join("\n", @lines), qr/^\s+$_\s/m, "and names the task $_" for qw(seal refill recycle health reconcile prune);
+	like join("\n", @lines), qr/^\s+$_\s/m, "and names the task $_" for qw(seal refill recycle health reconcile deliver prune);
 	for my $bad (['--for'], ['--for', 0], ['--for', -1], ['--for', '5s'], ['--for', ''], ['--for', 9e9], ['nosuch'], ['--nosuch'],
 		['seal', 'nosuch'], ['']) {
 		($status, @lines) = maintain({}, @$bad);
@@ -94,7 +94,7 @@ sub several {
 
 # What other tasks would have to do is not waited for.
 sub one_task {
-	for my $task (qw(seal refill recycle health reconcile prune)) {
+	for my $task (qw(seal refill recycle health reconcile deliver prune)) {
 		time_passes($s);
 		$s->psql(q{INSERT INTO instances (name, server_id) SELECT 'one-task', id FROM waha_servers LIMIT 1}) if $task eq 'reconcile';
 		my $pid = helper($s, $task);

@@ -112,7 +112,7 @@ sub numbers {
 	ok wait_until(30, sub { value('wapool_look_duration_seconds_count{outcome="ok"}') >= 1 }), 'looks are timed';
 	is value('wapool_look_duration_seconds_bucket{outcome="ok",le="+Inf"}') >= value('wapool_look_duration_seconds_bucket{outcome="ok",le="0.05"}'), 1,
 		'in buckets that grow';
-	for my $task (qw(seal refill recycle health reconcile prune)) {
+	for my $task (qw(seal refill recycle health reconcile deliver prune)) {
 		ok wait_until(30, sub { my $at = value("wapool_helper_last_run_timestamp_seconds{task=\"$task\"}"); $at =~ /\A\d/ && abs($at - time) < 60 }),
 			"the helper's $task ran just now";
 	}

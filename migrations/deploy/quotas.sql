@@ -2,7 +2,10 @@
 BEGIN;
 
 -- Hours and days of quotas are the hosting's own: the helper writes its TZ here.
-ALTER TABLE installation ADD COLUMN tz text NOT NULL DEFAULT 'America/Sao_Paulo';
+ALTER TABLE installation
+	ADD COLUMN tz text NOT NULL DEFAULT 'America/Sao_Paulo',
+	ADD COLUMN quotas_at timestamptz NOT NULL DEFAULT '-infinity';
+COMMENT ON COLUMN installation.quotas_at IS 'the hour whose beginning the helpers have shown in the counters';
 COMMENT ON COLUMN installation.tz IS 'the time zone in which quotas'' hours and days begin; kept by wapool-maintain from TZ';
 
 CREATE FUNCTION installation_tz(p_tz text) RETURNS boolean
@@ -84,6 +87,19 @@ BEGIN
 	WHERE msgs_enviadas_dia > 0 AND (quota_day < v_day OR quota_day IS NULL);
 	GET DIAGNOSTICS v_n = ROW_COUNT;
 	RETURN v_n;
+END $$;
+
+-- Both, once an hour, whoever of the helpers comes first: every instance is read.
+CREATE FUNCTION quotas_roll() RETURNS integer
+LANGUAGE plpgsql AS $$
+DECLARE
+	v_hour timestamptz := quota_hour(clock_timestamp());
+BEGIN
+	IF EXISTS (SELECT FROM installation WHERE quotas_at >= v_hour) THEN
+		RETURN 0;
+	END IF;
+	UPDATE installation SET quotas_at = v_hour WHERE quotas_at < v_hour;
+	RETURN CASE WHEN FOUND THEN quotas_reset_hour() + quotas_reset_day() ELSE 0 END;
 END $$;
 
 COMMIT;

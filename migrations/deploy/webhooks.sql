@@ -106,6 +106,9 @@ BEGIN
 	IF v_id IS NULL THEN
 		RETURN 'duplicate';
 	END IF;
+	IF p_tell->>'type' = 'message.ack' THEN
+		PERFORM message_ack(v_row.id, p_tell->'data'->>'messageId', p_tell->'data'->>'ack');
+	END IF;
 	IF p_tell IS NOT NULL AND v_expected IN ('kept', 'applied') AND v_row.lifecycle = 'assigned' THEN
 		PERFORM event_emit(v_row.assigned_to_user_id, v_row.device_id, p_tell->>'type',
 			jsonb_build_object('instance', v_row.name) || (p_tell->'data'), p_at, p_tell->>'once');

@@ -1,5 +1,6 @@
 -- Revert wapool:quotas from pg
 BEGIN;
+DROP FUNCTION quotas_roll();
 DROP FUNCTION quotas_reset_day();
 DROP FUNCTION quotas_reset_hour();
 DROP FUNCTION used_day(instances, date);
@@ -12,5 +13,5 @@ ALTER TABLE instances DROP COLUMN chosen, DROP COLUMN quota_day, DROP COLUMN quo
 	DROP COLUMN ultima_msg_at, DROP COLUMN prioridade, DROP COLUMN msgs_enviadas_dia,
 	DROP COLUMN msgs_enviadas_hora, DROP COLUMN capacidade_dia, DROP COLUMN capacidade_hora;
 DROP FUNCTION installation_tz(text);
-ALTER TABLE installation DROP COLUMN tz;
+ALTER TABLE installation DROP COLUMN quotas_at, DROP COLUMN tz;
 COMMIT;

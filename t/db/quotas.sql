@@ -54,5 +54,10 @@ UPDATE instances SET msgs_enviadas_hora = 3, quota_hour = quota_hour(clock_times
 	quota_day = quota_day(clock_timestamp()) WHERE name = 'a';
 SELECT is(quotas_reset_hour() + quotas_reset_day(), 0, 'run in between, they change nothing');
 
+UPDATE instances SET quota_hour = quota_hour - interval '1 hour' WHERE name = 'a';
+SELECT is(quotas_roll(), 1, 'the helper rolls them');
+UPDATE instances SET msgs_enviadas_hora = 3 WHERE name = 'a';
+SELECT is(quotas_roll(), 0, 'once an hour');
+
 SELECT finish();
 ROLLBACK;

@@ -130,10 +130,28 @@ START_TEST(a_copy_ends_between_characters)
 }
 END_TEST
 
+START_TEST(widths_on_a_terminal)
+{
+	static const struct {
+		const char *text;
+		size_t width;
+	} cases[] = {{"", 0}, {"abc", 3}, {"Conex\xc3\xa3o", 7},
+		{"e\xcc\x81", 1}, /* a combining accent */
+		{"\xe6\x97\xa5\xe6\x9c\xac", 4}, {"\xea\xb0\x80", 2},
+		{"\xf0\x9f\x98\x80", 2}, {"\xe2\x80\x8d", 0}, {"\xef\xbc\xa1", 2},
+		{"\xe2\x82\xac", 1}};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		ck_assert_msg(utf8_width(cases[i].text, strlen(cases[i].text)) ==
+				cases[i].width,
+			"%s", cases[i].text);
+}
+END_TEST
+
 int
 main(void)
 {
-	const TTest *const tests[] = {lengths_of_characters,
+	const TTest *const tests[] = {widths_on_a_terminal, lengths_of_characters,
 		agrees_with_arithmetic_on_every_lead_and_edge,
 		a_text_is_valid_as_a_whole, a_copy_ends_between_characters, NULL};
 
