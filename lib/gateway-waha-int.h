@@ -18,7 +18,8 @@
  * one that does not fit. */
 bool waha_message_id(const char *id, char *out, size_t size);
 
-/* gateway.h's signature_ok and parse_webhook. */
+/* gateway.h's claims, signature_ok and parse_webhook. */
+bool waha_claims(const struct request *rq);
 bool waha_signature_ok(const struct server *s, const struct request *rq);
 bool waha_parse_webhook(const json_t *body, struct gateway_event *ev, struct err *e);
 

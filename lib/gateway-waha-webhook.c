@@ -9,6 +9,12 @@
 #include "lib/hmac.h"
 #include "lib/utf8.h"
 
+bool
+waha_claims(const struct request *rq)
+{
+	return request_header(rq, "X-Webhook-Hmac") != NULL;
+}
+
 /* The header is lower-case hex of HMAC-SHA512 over the raw body. */
 bool
 waha_signature_ok(const struct server *s, const struct request *rq)

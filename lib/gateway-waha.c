@@ -419,6 +419,7 @@ const struct gateway gateway_waha = {
 	.send_text = waha_send_text,
 	.set_webhook = waha_set_webhook,
 	.ping = waha_ping,
+	.claims = waha_claims,
 	.signature_ok = waha_signature_ok,
 	.parse_webhook = waha_parse_webhook,
 };

@@ -9,7 +9,7 @@
  * them: STOPPED, STARTING, SCAN_QR_CODE, WORKING, FAILED. Errors:
  * ERR_NOT_FOUND (no such session), ERR_CONFLICT (wrong state for that),
  * ERR_UNAUTHORIZED (our key is refused: never repeated), ERR_UNAVAILABLE, ERR_TIMEOUT,
- * ERR_PROTOCOL. e->status is the gateway's HTTP status if there was one. Thread-safety:
+ * ERR_PROTOCOL; ERR_INPUT for what the gateway says is no number or no text. e->status is the gateway's HTTP status if there was one. Thread-safety:
  * all operations may run in any thread; a struct server is read-only meanwhile.
  */
 #ifndef WAPOOL_GATEWAY_H
@@ -175,6 +175,9 @@ struct gateway {
 		const struct session_spec *, deadline_t, struct err *);
 	bool (*ping)(struct http *, const struct server *, struct gateway_status *,
 		deadline_t, struct err *);
+	/* True if a request looks like one of its webhooks, signature and all; no key is
+	 * needed to see it. NULL: it cannot be seen. */
+	bool (*claims)(const struct request *);
 	/* True if the webhook's raw body is signed with the server's secret; compared
 	 * in constant time. */
 	bool (*signature_ok)(const struct server *, const struct request *);
@@ -183,10 +186,18 @@ struct gateway {
 	bool (*parse_webhook)(const json_t *body, struct gateway_event *, struct err *);
 };
 
-extern const struct gateway gateway_waha;
+extern const struct gateway gateway_waha, gateway_evolution;
 extern const struct gateway gateway_gowa;
 
 /* The driver of that kind, or NULL. */
 const struct gateway *gateway_of(const char *kind);
+
+/* The i-th driver, or NULL past the last. */
+const struct gateway *gateway_at(size_t i);
+
+/* The kinds that are `polled`, as an array of PostgreSQL ("{gowa}"), into out; returns
+ * out. */
+#define GATEWAY_KINDS_SIZE 64
+const char *gateway_polled(char out[GATEWAY_KINDS_SIZE]);
 
 #endif

@@ -147,6 +147,23 @@ receive_from(struct app *app, const struct request *rq, const struct server *s,
 	json_decref(body);
 }
 
+static bool
+claims(const struct gateway *gw, const struct request *rq)
+{
+	return gw->claims == NULL || gw->claims(rq);
+}
+
+static bool
+anybody_claims(const struct request *rq)
+{
+	const struct gateway *gw;
+
+	for (size_t i = 0; (gw = gateway_at(i)) != NULL; i++)
+		if (claims(gw, rq))
+			return true;
+	return false;
+}
+
 static void
 receive_at(struct app *app, const struct request *rq, const char *server_id,
 	struct response *rs)
@@ -176,12 +193,14 @@ static void
 peek_session(const struct request *rq, char *out, size_t size)
 {
 	json_t *body = request_json(rq, false, NULL);
-	struct gateway_event ev = {0};
+	const struct gateway *gw;
+	struct gateway_event ev;
 
 	*out = '\0';
-	if (body != NULL && gateway_waha.parse_webhook(body, &ev, NULL) &&
-		ev.session != NULL)
-		snprintf(out, size, "%s", ev.session);
+	for (size_t i = 0; body != NULL && (gw = gateway_at(i)) != NULL; i++)
+		if (*out == '\0' && claims(gw, rq) &&
+			gw->parse_webhook(body, &ev, NULL) && ev.session != NULL)
+			snprintf(out, size, "%s", ev.session);
 	json_decref(body);
 }
 
@@ -227,7 +246,7 @@ webhook_receive(struct app *app, const struct request *rq, const char *server_id
 	struct response *rs)
 {
 	/* unsigned: nothing is parsed and no key is looked for */
-	if (request_header(rq, "X-Webhook-Hmac") == NULL)
+	if (!anybody_claims(rq))
 		refuse(app, rq, rs);
 	else if (server_id != NULL)
 		receive_at(app, rq, server_id, rs);

@@ -2,7 +2,8 @@
 
 #include <string.h>
 
-static const struct kind *const kinds[] = {&kind_waha};
+static const struct kind *const kinds[] = {
+	&kind_waha, &kind_evolution1, &kind_evolution2, &kind_gowa};
 
 const struct kind *
 kind_find(const char *name)
