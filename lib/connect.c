@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "lib/log.h"
+#include "lib/qr-run.h"
 #include "lib/server.h"
+#include "lib/utf8.h"
 
 #define SHOW_MAX 2000       /* bytes of a raw QR; lib/qr takes no more */
 #define SWAPS_MAX 2         /* fresh instances tried within one click */
@@ -94,10 +96,14 @@ ask(struct attempt *a, bool *again)
 		ok = a->gw->pairing_code(a->app->http, a->server, name, a->wish->number,
 			&a->out->show, a->deadline, &why);
 	else
-		ok = a->gw->qr(a->app->http, a->server, name, &a->out->show,
+		ok = qr_run(a->app, a->server, name,
+			a->out->session.state != SESSION_SCAN, &a->out->show,
 			a->deadline, &why);
-	if (ok)
+	if (ok) {
+		utf8_copy(a->out->session.word, sizeof(a->out->session.word),
+			"SCAN_QR_CODE"); /* where asking began it, it was stopped */
 		return SHOWN;
+	}
 	*again = why.code == ERR_CONFLICT && deadline_left(a->deadline) > 0;
 	*a->e = why;
 	if (*again)
@@ -232,7 +238,7 @@ step(struct attempt *a, enum outcome *result)
 		*result = SHOWN;
 		return true;
 	}
-	if (s->state == SESSION_SCAN) {
+	if (qr_run_possible(a->gw, s)) {
 		*result = ask(a, &again);
 		return !again;
 	}
@@ -251,8 +257,8 @@ bring_up(struct attempt *a)
 	int64_t wait = POLL_FIRST_MS;
 
 	/* A fresh one is known to be stopped: starting it at once saves a look. */
-	if (a->out->claim.outcome == CLAIM_NEW && !nudge(a, SESSION_STOPPED) &&
-		a->e->code != ERR_NOT_FOUND)
+	if (a->out->claim.outcome == CLAIM_NEW && a->gw->qr_run_ms == 0 &&
+		!nudge(a, SESSION_STOPPED) && a->e->code != ERR_NOT_FOUND)
 		return blame(a->e);
 	while (!step(a, &result)) {
 		if (!clock_sleep(wait, a->deadline)) {
