@@ -23,7 +23,8 @@ use constant {
 
 # The helper's calls for one item, each as [what, method, route].
 my @MAKE  = (['create', POST => '/api/sessions'], ['look', GET => '/api/sessions/*']);
-my @EMPTY = (['logout', POST => '/api/sessions/*/logout'], ['delete', DELETE => '/api/sessions/*'], @MAKE);
+my @EMPTY = (['logout', POST => '/api/sessions/*/logout'], ['delete', DELETE => '/api/sessions/*'],
+	['look that it is gone', GET => '/api/sessions/*'], @MAKE);
 
 seeded();
 subtest 'everything is killed at random under load'       => \&random_kills;
@@ -136,13 +137,14 @@ sub killed_at {
 	my %before = map { $_->[0] => requests_seen($s, @$_[1, 2]) } @calls;
 	my $at = $step < @calls ? "before its $calls[$step][0]" : 'before it says so';
 	my $last = $step > 0 ? $calls[$step - 1] : undef;
+	my $times = grep { "@$_[1, 2]" eq "@$last[1, 2]" } @calls[0 .. $step - 1];
 	faults($s, { kind => 'latency', ms => SLOWLY, path => '/api/sessions' }); # the new one has another name
 	my $pid = helper($s, qw(--for 60 recycle));
 	my $lock;
 	ok wait_until(10, sub {
 		my $claimed = one($s, $name)->{work_token} or return;
 		$lock //= lock_row($s, $name) if $step == @calls;
-		return !$last || requests_seen($s, @$last[1, 2]) > $before{ $last->[0] };
+		return !$last || requests_seen($s, @$last[1, 2]) >= $before{ $last->[0] } + $times;
 	}), "$doing: killed $at";
 	sleep 0.1 if $lock;    # it waits for the row now
 	helper_end($pid, 'KILL');

@@ -56,7 +56,8 @@ CREATE TRIGGER transition_health BEFORE UPDATE ON instances
 FOR EACH ROW EXECUTE FUNCTION instances_fresh_health();
 
 -- What the database knows about a server's instances, for the judgement. What changed hands since
--- p_age ago is left to the next look.
+-- p_age ago, or is being mended at this moment, is left to the next look. What only waits to be mended is
+-- judged: or a freeze would never see that its trouble is over.
 CREATE FUNCTION health_facts(p_server uuid, p_age interval) RETURNS TABLE (id uuid, name varchar,
 	generation bigint, epoch bigint, assigned boolean, paired boolean, state_ms bigint, bad_samples integer, health text,
 	reason text, status varchar)
@@ -67,7 +68,7 @@ LANGUAGE sql STABLE AS $$
 	FROM instances i
 	WHERE i.server_id = p_server AND i.lifecycle IN ('standby', 'assigned')
 		AND i.lifecycle_at < statement_timestamp() - p_age
-		AND NOT i.mending
+		AND NOT (i.mending AND i.work_token IS NOT NULL AND i.work_lease_until > statement_timestamp())
 $$;
 
 -- True while most of what is owned at that server is missing, which is the server's fault. What stands

@@ -115,7 +115,8 @@ SELECT make('unpaired', 'assigned', 'unpaired');
 SELECT pg_temp.connected('elsewhere', 'other');
 SELECT make('claimed-just-now', 'assigned', 'cj');
 SELECT pg_temp.connected('in-repair');
-UPDATE instances SET mending = true WHERE name = 'in-repair';
+UPDATE instances SET mending = true, work_token = gen_random_uuid(), work_lease_until = clock_timestamp() + interval '1 minute'
+WHERE name = 'in-repair';
 UPDATE instances SET lifecycle_at = clock_timestamp() - interval '1 minute' WHERE name <> 'claimed-just-now';
 UPDATE instances SET status_since = clock_timestamp() - interval '90 seconds', health = 'degraded', health_reason = 'Because',
 	bad_samples = 2, generation = 7 WHERE name = 'paired';
@@ -130,6 +131,9 @@ SELECT is((SELECT array_agg(format('%s %s %s [%s]', name, assigned, paired, reas
 	FROM health_facts(server('s'), '30 seconds') WHERE name IN ('standby', 'unpaired')),
 	'{"standby f f []","unpaired t f []"}', 'nobody''s, and never paired');
 SELECT ok(EXISTS (SELECT FROM health_facts(server('s'), '0') WHERE name = 'claimed-just-now'), 'a later list judges it');
+UPDATE instances SET work_lease_until = clock_timestamp() - interval '1 second' WHERE name = 'in-repair';
+SELECT ok(EXISTS (SELECT FROM health_facts(server('s'), '0') WHERE name = 'in-repair'), 'what only waits to be mended is judged');
+UPDATE instances SET work_token = NULL, work_lease_until = NULL WHERE name = 'in-repair';
 
 -- health_write: the record ------------------------------------------------------------------------------------------
 
