@@ -5,6 +5,7 @@
 #include "lib/device.h"
 #include "lib/log.h"
 #include "lib/pool.h"
+#include "lib/qr-run.h"
 #include "lib/qr.h"
 #include "lib/responder.h"
 #include "lib/server.h"
@@ -82,8 +83,7 @@ show(struct app *app, struct request *rq, const struct user *u,
 		session.state != SESSION_SCAN)
 		err_set(&e, ERR_CONFLICT, "no QR while %s", session.word);
 	if (!err_isset(&e))
-		server_gateway(server)->qr(
-			app->http, server, c->name, &value, rq->deadline, &e);
+		qr_run(app, server, c->name, false, &value, rq->deadline, &e);
 	if (err_isset(&e)) {
 		log_write(LOG_INFO, "qr.none", LOG_STR("instance", c->name),
 			LOG_STR("error", e.text));

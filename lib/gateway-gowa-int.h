@@ -9,7 +9,8 @@
 /* The events we ask for; there are none about connections. */
 #define GOWA_EVENTS "message,message.ack"
 
-/* gateway.h's signature_ok and parse_webhook. */
+/* gateway.h's claims, signature_ok and parse_webhook. */
+bool gowa_claims(const struct request *rq);
 bool gowa_signature_ok(const struct server *s, const struct request *rq);
 bool gowa_parse_webhook(const json_t *body, struct gateway_event *ev, struct err *e);
 

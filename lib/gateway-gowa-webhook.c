@@ -11,6 +11,12 @@
 
 #define SCHEME "sha256="
 
+bool
+gowa_claims(const struct request *rq)
+{
+	return request_header(rq, "X-Hub-Signature-256") != NULL;
+}
+
 /* The header is "sha256=" and lower-case hex of HMAC-SHA256 over the raw body. Without a
  * secret of ours GOWA signs with the word "secret": that proves nothing. */
 bool

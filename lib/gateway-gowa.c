@@ -64,6 +64,8 @@ judge(int status, const json_t *v)
 		return strcmp(code, "SUCCESS") == 0 ? ERR_NONE : ERR_PROTOCOL;
 	if (status == 401 || strcmp(code, "ALREADY_LOGGED_IN") == 0)
 		return ERR_CONFLICT;
+	if (strcmp(code, "INVALID_JID") == 0 || strcmp(code, "VALIDATION_ERROR") == 0)
+		return ERR_INPUT;
 	if (status == 500)
 		return judge_500(code, gateway_text(v, "message"));
 	return gateway_judge(status, v);
@@ -198,7 +200,7 @@ login(struct http *h, const struct server *s, const char *name, json_t **results
 
 /* What is paired comes back; what is not begins a pairing run. */
 static bool
-gowa_start(struct http *h, const struct server *s, const char *name, deadline_t d,
+gowa_restart(struct http *h, const struct server *s, const char *name, deadline_t d,
 	struct err *e)
 {
 	struct err why = ERR_INIT;
@@ -257,6 +259,18 @@ gowa_state(struct http *h, const struct server *s, const char *name,
 
 	json_decref(v);
 	return ok;
+}
+
+/* What runs is left alone: another login would void the QR that somebody looks at. */
+static bool
+gowa_start(struct http *h, const struct server *s, const char *name, deadline_t d,
+	struct err *e)
+{
+	struct session now;
+
+	if (!gowa_state(h, s, name, &now, d, e))
+		return false;
+	return now.state != SESSION_STOPPED || gowa_restart(h, s, name, d, e);
 }
 
 /* There is no such call. A pairing run is ended by a logout, which costs nobody his
@@ -541,7 +555,7 @@ const struct gateway gateway_gowa = {
 	.polled = true,
 	.create = gowa_create,
 	.start = gowa_start,
-	.restart = gowa_start,
+	.restart = gowa_restart,
 	.stop = gowa_stop,
 	.logout = gowa_logout,
 	.remove = gowa_remove,
@@ -552,6 +566,7 @@ const struct gateway gateway_gowa = {
 	.send_text = gowa_send_text,
 	.set_webhook = gowa_set_webhook,
 	.ping = gowa_ping,
+	.claims = gowa_claims,
 	.signature_ok = gowa_signature_ok,
 	.parse_webhook = gowa_parse_webhook,
 };

@@ -1,5 +1,6 @@
 #include "lib/gateway.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const struct gateway *const drivers[] = {
@@ -18,4 +19,18 @@ const struct gateway *
 gateway_at(size_t i)
 {
 	return i < sizeof(drivers) / sizeof(drivers[0]) ? drivers[i] : NULL;
+}
+
+const char *
+gateway_polled(char out[GATEWAY_KINDS_SIZE])
+{
+	size_t n = 0;
+
+	out[n++] = '{';
+	for (size_t i = 0; i < sizeof(drivers) / sizeof(drivers[0]); i++)
+		if (drivers[i]->polled)
+			n += (size_t)snprintf(out + n, GATEWAY_KINDS_SIZE - n, "%s%s",
+				n > 1 ? "," : "", drivers[i]->kind);
+	snprintf(out + n, GATEWAY_KINDS_SIZE - n, "}");
+	return out;
 }

@@ -195,4 +195,9 @@ const struct gateway *gateway_of(const char *kind);
 /* The i-th driver, or NULL past the last. */
 const struct gateway *gateway_at(size_t i);
 
+/* The kinds that are `polled`, as an array of PostgreSQL ("{gowa}"), into out; returns
+ * out. */
+#define GATEWAY_KINDS_SIZE 64
+const char *gateway_polled(char out[GATEWAY_KINDS_SIZE]);
+
 #endif

@@ -48,7 +48,7 @@ static const struct family families[] = {
 		"Requests for an instance by what came of them."},
 	{"releases", "wapool_releases", COUNTER, NULL, {"reason"},
 		"Assignments that ended, by why."},
-	{"cleanups", "wapool_cleanups", COUNTER, NULL, {"cause"},
+	{"cleanups", "wapool_cleanups", COUNTER, NULL, {NULL},
 		"Sessions deleted and made anew, because they were given back or "
 		"were ill."},
 	{"recoveries", "wapool_recoveries", COUNTER, NULL, {"step", "outcome"},
@@ -73,6 +73,9 @@ static const struct family families[] = {
 		"Instances that stand by on it."},
 	{"webhooks", "wapool_webhooks", COUNTER, NULL, {"outcome"},
 		"Webhooks of gateways by what they did; refused: for their signature."},
+	{"alarms", "wapool_alarms", GAUGE, NULL, {"kind"},
+		"What is wrong now with a server, most of its sessions, or the "
+		"network."},
 	{"outbox", "wapool_outbox_events", GAUGE, NULL, {"state"},
 		"Events that wait to be delivered, and those given up until a replay."},
 	{"deliveries", "wapool_deliveries", COUNTER, NULL, {"outcome"},
@@ -99,10 +102,8 @@ static const struct db_stmt sources[] = {
 		" WHERE family IN ('transitions', 'claims', 'releases', 'recoveries', "
 		"'webhooks', 'deliveries')"
 		" GROUP BY family, label"
-		" UNION ALL SELECT 'cleanups', '', 'release', sum(n) FROM counters"
+		" UNION ALL SELECT 'cleanups', '', '', sum(n) FROM counters"
 		" WHERE family = 'transitions' AND label = 'recycling,standby'"
-		" UNION ALL SELECT 'cleanups', '', 'repair', sum(n) FROM counters"
-		" WHERE family = 'recoveries' AND label LIKE 'cleanup,%'"
 		" ORDER BY 1, 3",
 		0},
 	{"metrics_looks",
@@ -157,6 +158,11 @@ static const struct db_stmt sources[] = {
 		" ('server_sessions', s.id::text, s.sessions_ativas),"
 		" ('server_max', s.id::text, s.max_sessions)) AS v (f, l, x)"
 		" WHERE v.x IS NOT NULL ORDER BY 1, 3",
+		0},
+	{"metrics_alarms",
+		"SELECT 'alarms', '', k, count(a.kind)"
+		" FROM unnest(ARRAY['network', 'server', 'sessions']) AS k"
+		" LEFT JOIN alarms a ON a.kind = k GROUP BY k ORDER BY k",
 		0},
 	{"metrics_outbox", /* counted by partial indexes, and no further than that */
 		"SELECT 'outbox', '', 'pending', count(*) FROM (SELECT FROM deliveries"

@@ -137,7 +137,8 @@ ask(struct work_item *it, struct look *l, deadline_t d)
 	l->facts.word = l->session.word;
 	l->facts.has_phone = *l->session.phone != '\0';
 	work_item_observe(it, &l->session, asked);
-	if (l->session.state != SESSION_SCAN)
+	/* where asking would void what its owner is about to scan, nobody asks */
+	if (l->session.state != SESSION_SCAN || it->gw->qr_run_ms > 0)
 		return;
 	buf_init(&qr, QR_MAX);
 	if (it->gw->qr(h, it->server, it->name, &qr, d, &why))

@@ -172,17 +172,18 @@ out:
 	return k;
 }
 
+/* One line with a new random key. */
 static bool
-write_key(int fd)
+write_key(int fd, int version)
 {
 	unsigned char key[KEY];
-	char hex[HEX + 1], line[HEX + 8];
+	char hex[HEX + 1], line[HEX + 16];
 	int n;
 	bool ok;
 
 	randombytes_buf(key, sizeof(key));
 	sodium_bin2hex(hex, sizeof(hex), key, sizeof(key));
-	n = snprintf(line, sizeof(line), "1 %s\n", hex);
+	n = snprintf(line, sizeof(line), "%d %s\n", version, hex);
 	ok = write(fd, line, (size_t)n) == n && fsync(fd) == 0;
 	sodium_memzero(key, sizeof(key));
 	sodium_memzero(hex, sizeof(hex));
@@ -199,11 +200,63 @@ seal_key_create(const char *path, struct err *e)
 	if (fd < 0)
 		return err_set(e, errno == EEXIST ? ERR_CONFLICT : ERR_CONFIG, "%s: %s",
 			path, strerrordesc_np(errno));
-	ok = write_key(fd);
+	ok = write_key(fd, 1);
 	if (!ok) {
 		err_set(e, ERR_CONFIG, "%s: %s", path, strerrordesc_np(errno));
 		unlink(path);
 	}
 	close(fd);
+	return ok;
+}
+
+/* Writes the keys that are there, as they are, and a new one. */
+static bool
+write_keys(int fd, const struct seal_key *k, const struct stat *was)
+{
+	char hex[HEX + 1], line[HEX + 16];
+	bool ok = fchmod(fd, was->st_mode & 07777) == 0 &&
+		(fchown(fd, was->st_uid, was->st_gid) == 0 || geteuid() != 0);
+	int n;
+
+	for (int i = 0; ok && i < k->count; i++) {
+		sodium_bin2hex(hex, sizeof(hex), k->key[i], KEY);
+		n = snprintf(line, sizeof(line), "%d %s\n", k->version[i], hex);
+		ok = write(fd, line, (size_t)n) == n;
+	}
+	sodium_memzero(hex, sizeof(hex));
+	sodium_memzero(line, sizeof(line));
+	return ok && write_key(fd, k->current + 1);
+}
+
+bool
+seal_key_add(const char *path, int *version, struct err *e)
+{
+	struct seal_key *k = seal_key_load(path, e);
+	char fresh[4096];
+	struct stat was;
+	bool ok = false;
+	int fd = -1, n;
+
+	if (k == NULL)
+		return false;
+	n = snprintf(fresh, sizeof(fresh), "%s.new", path);
+	if (n < 0 || (size_t)n >= sizeof(fresh) || k->count == SEAL_VERSIONS_MAX ||
+		k->current == SEAL_VERSION_MAX) {
+		err_set(e, ERR_CONFIG, "%s: no room for another key", path);
+		goto out;
+	}
+	*version = k->current + 1;
+	fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	ok = fd >= 0 && stat(path, &was) == 0 && write_keys(fd, k, &was) &&
+		rename(fresh, path) == 0;
+	if (!ok) {
+		err_set(e, ERR_CONFIG, "%s: %s", fresh, strerrordesc_np(errno));
+		if (fd >= 0)
+			unlink(fresh);
+	}
+out:
+	if (fd >= 0)
+		close(fd);
+	seal_key_free(k);
 	return ok;
 }

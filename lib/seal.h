@@ -52,6 +52,14 @@ int seal_key_current(const struct seal_key *k);
 bool seal_key_create(const char *path, struct err *e);
 
 /*
+ * Adds a new random key to the key file at path, one version above its highest, which is put
+ * into *version. The file is replaced at once, whole, with its mode and owner: nobody reads
+ * half of it, and a crash leaves the old or the new one. Errors as for seal_key_load;
+ * ERR_CONFIG also if it cannot be written or has no room.
+ */
+bool seal_key_add(const char *path, int *version, struct err *e);
+
+/*
  * Appends plain, sealed for that place, to out. plain may be "". False, out
  * unchanged and *e: ERR_INPUT if plain or a part of the place is NULL, or a part is
  * empty or holds a '|', or the parts exceed 500 bytes; ERR_TOO_LARGE if out cannot

@@ -1,6 +1,7 @@
 #include "lib/upkeep.h"
 
 #include "lib/db.h"
+#include "lib/gateway.h"
 
 #define BATCH "1000"
 
@@ -22,8 +23,8 @@ static const struct db_stmt stmt_prune_events = {"upkeep_prune_events",
 
 static const struct db_stmt stmt_due = {"upkeep_due",
 	"SELECT work_due($1::int) + (SELECT count(*) FROM (SELECT FROM mend_due LIMIT "
-	"$1::int) m)",
-	1};
+	"$1::int) m) + (SELECT count(*) FROM pairing_due($2::text[]))",
+	2};
 
 static const struct db_stmt stmt_timezone = {
 	"upkeep_timezone", "SELECT installation_tz($1)::int", 1};
@@ -101,8 +102,8 @@ upkeep_prune(struct app *app, deadline_t d, int *n, struct err *e)
 int
 upkeep_due(struct app *app, int most, deadline_t d, struct err *e)
 {
-	char limit[DB_PARAM_SIZE];
-	const char *params[] = {db_param_int(limit, most)};
+	char limit[DB_PARAM_SIZE], polled[GATEWAY_KINDS_SIZE];
+	const char *params[] = {db_param_int(limit, most), gateway_polled(polled)};
 	int n = 0;
 
 	return counted(app, &stmt_due, params, d, &n, e) ? n : -1;

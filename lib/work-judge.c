@@ -46,7 +46,7 @@ struct judging {
 };
 
 /* Functionality: a session that says it shows a QR is asked for it. Not being in that state any
- * more is no trouble. */
+ * more is no trouble. Where asking would void what its owner is about to scan, nobody asks. */
 static void
 probe(struct judging *j, int row, struct health_facts *f)
 {
@@ -55,7 +55,8 @@ probe(struct judging *j, int row, struct health_facts *f)
 	struct buf qr;
 
 	if (f->answer != ANSWER_SESSION || f->state != SESSION_SCAN || !f->assigned ||
-		f->paired || j->probes <= 0 || deadline_left(j->deadline) == 0)
+		f->paired || server_gateway(j->server)->qr_run_ms > 0 ||
+		j->probes <= 0 || deadline_left(j->deadline) == 0)
 		return;
 	j->probes--;
 	buf_init(&qr, QR_MAX);

@@ -32,4 +32,8 @@ work_fn work_mend;
 /* Looks at one server: is it there, has it restarted, and what do its sessions say? */
 work_fn work_look;
 
+/* Asks a server that tells of no connections by itself how those are who wait there for
+ * their scan. */
+work_fn work_watch;
+
 #endif

@@ -29,7 +29,7 @@
 #define PRUNE_EVERY_MS 20000
 #define QUOTAS_EVERY_MS 5000
 #define MAX_SECONDS 86400
-#define JOBS_MAX 4
+#define JOBS_MAX 5
 #define TELL_EVERY_MS 10000 /* that tasks went well, to the database */
 
 static volatile sig_atomic_t stop_asked;
@@ -307,6 +307,7 @@ choose_jobs(unsigned asked, work_fn **jobs)
 	if (asked & RECYCLE) {
 		jobs[n++] = work_make;
 		jobs[n++] = work_lost;
+		jobs[n++] = work_watch;
 	}
 	if (asked & HEALTH)
 		jobs[n++] = work_mend;

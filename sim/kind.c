@@ -3,7 +3,7 @@
 #include <string.h>
 
 static const struct kind *const kinds[] = {
-	&kind_waha, &kind_evolution1, &kind_evolution2};
+	&kind_waha, &kind_evolution1, &kind_evolution2, &kind_gowa};
 
 const struct kind *
 kind_find(const char *name)

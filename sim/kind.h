@@ -43,7 +43,7 @@ struct kind {
 	bool fails_unlinked; /* FAILED if the network goes before a phone is linked */
 };
 
-extern const struct kind kind_waha, kind_evolution1, kind_evolution2;
+extern const struct kind kind_waha, kind_evolution1, kind_evolution2, kind_gowa;
 
 /* The kind of that name, or NULL. */
 const struct kind *kind_find(const char *name);

@@ -1,12 +1,12 @@
 #include "png.h"
 
-#include <openssl/sha.h>
+#include <qrencode.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
-#define MODULES 29             /* squares in a row, as a small QR has */
-#define SCALE 6                /* pixels of a square */
-#define SIDE (MODULES * SCALE) /* 174 pixels */
+#define QUIET 4  /* squares of white on each side */
+#define SIDE 512 /* pixels, as GOWA draws it */
 #define ROW (1 + (SIDE + 7) / 8)
 #define RAW (ROW * SIDE)
 
@@ -45,19 +45,16 @@ add_chunk(struct text *t, const char *type, const struct text *data)
 	add_be32(t, crc((const unsigned char *)t->s + start, t->len - start));
 }
 
-/* Whether the square at (x, y) is dark: corners as a QR has, the rest from the hash. */
+/* Whether the pixel at (x, y) is dark: squares as large as fit, in the middle. */
 static int
-dark(const unsigned char *hash, int x, int y)
+dark(const QRcode *qr, int x, int y)
 {
-	int fx = x < MODULES / 2 ? x : MODULES - 1 - x;
-	int fy = y < MODULES / 2 ? y : MODULES - 1 - y;
-	int bit = (x * 31 + y * 17 + x * y) % (SHA512_DIGEST_LENGTH * 8);
+	int scale = SIDE / (qr->width + 2 * QUIET);
+	int margin = (SIDE - qr->width * scale) / 2;
+	int column = (x - margin) / scale, row = (y - margin) / scale;
 
-	if (fx < 8 && fy < 8 && !(x > MODULES / 2 && y > MODULES / 2))
-		return fx < 7 && fy < 7 &&
-			(fx == 0 || fy == 0 || fx == 6 || fy == 6 ||
-				(fx > 1 && fx < 5 && fy > 1 && fy < 5));
-	return (hash[bit / 8] >> (bit % 8)) & 1;
+	return x >= margin && y >= margin && column < qr->width && row < qr->width &&
+		(qr->data[row * qr->width + column] & 1);
 }
 
 /* The pixels as one stored block of a zlib stream. */
@@ -65,17 +62,21 @@ static void
 add_pixels(struct text *t, const char *value)
 {
 	static const unsigned char zlib[2] = {0x78, 0x01};
-	unsigned char raw[RAW], hash[SHA512_DIGEST_LENGTH], head[5];
+	unsigned char raw[RAW], head[5];
+	QRcode *qr = QRcode_encodeData(
+		(int)strlen(value), (const unsigned char *)value, 0, QR_ECLEVEL_M);
 	uint32_t a = 1, b = 0;
 	int x, y, i;
 
-	SHA512((const unsigned char *)value, strlen(value), hash);
+	if (qr == NULL)
+		abort();
 	memset(raw, 0, sizeof raw);
 	for (y = 0; y < SIDE; y++)
 		for (x = 0; x < SIDE; x++)
-			if (!dark(hash, x / SCALE, y / SCALE))
+			if (!dark(qr, x, y))
 				raw[y * ROW + 1 + x / 8] |=
 					(unsigned char)(0x80 >> (x % 8));
+	QRcode_free(qr);
 	for (i = 0; i < RAW; i++) {
 		a = (a + raw[i]) % 65521;
 		b = (b + a) % 65521;

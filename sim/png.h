@@ -1,15 +1,12 @@
 /*
- * png: a small picture that stands for a QR code.
- *
- * It is valid and different for every value, but no scanner reads it: clients that show
- * a QR render the raw value.
+ * png: a QR code as a picture, as gateways draw it: level M, 512 pixels.
  */
 #ifndef SIM_PNG_H
 #define SIM_PNG_H
 
 #include "text.h"
 
-/* Append a PNG drawn from value. */
+/* Append a PNG of value's QR code. */
 void png_draw(const char *value, struct text *out);
 
 #endif

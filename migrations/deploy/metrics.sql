@@ -104,7 +104,8 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 		WHEN p_reason = 'disconnected by its user' THEN 'user'
 		WHEN p_reason = 'never paired' THEN 'unpaired'
 		WHEN p_reason = 'logged out on the phone' THEN 'phone'
-		WHEN p_reason = 'by hand' THEN 'operator'
+		WHEN p_reason IN ('by hand', 'released by hand') THEN 'operator'
+		WHEN p_reason = 'its server is being drained' THEN 'drained'
 		WHEN p_reason LIKE 'swapped: %' THEN 'swapped'
 		WHEN p_reason LIKE 'gateway: %' THEN 'gateway'
 		WHEN p_reason LIKE 'could not be mended%' THEN 'unrecovered'
@@ -117,9 +118,9 @@ $$;
 CREATE FUNCTION instance_events_counted() RETURNS trigger
 LANGUAGE plpgsql AS $$
 DECLARE
-	v_step text := CASE WHEN NEW.from_state IN ('look', 'restart', 'logout', 'cleanup') THEN NEW.from_state
+	v_step text := CASE WHEN NEW.from_state IN ('look', 'restart', 'logout', 'release') THEN NEW.from_state
 		ELSE 'other' END;
-	v_done text := CASE WHEN NEW.to_state IN ('recovered', 'failed') THEN NEW.to_state ELSE 'other' END;
+	v_done text := CASE WHEN NEW.to_state IN ('recovered', 'unpaired', 'failed') THEN NEW.to_state ELSE 'other' END;
 BEGIN
 	IF NEW.kind = 'repair' THEN
 		PERFORM count_up('recoveries', v_step || ',' || v_done);
@@ -219,9 +220,9 @@ SELECT 'transitions', f || ',' || t
 	WHERE instance_may_move(f, t)
 UNION ALL SELECT 'claims', o FROM unnest(ARRAY['own', 'claimed', 'empty', 'no-device', 'swapped']) AS o
 UNION ALL SELECT 'releases', r FROM unnest(ARRAY['user', 'unpaired', 'phone', 'operator', 'swapped', 'gateway',
-	'unrecovered', 'missing', 'ill', 'other']) AS r
-UNION ALL SELECT 'recoveries', s || ',' || o FROM unnest(ARRAY['look', 'restart', 'logout', 'cleanup']) AS s,
-	unnest(ARRAY['recovered', 'failed']) AS o
+	'unrecovered', 'missing', 'ill', 'drained', 'other']) AS r
+UNION ALL SELECT 'recoveries', s || ',' || o FROM unnest(ARRAY['look', 'restart', 'logout', 'release']) AS s,
+	unnest(ARRAY['recovered', 'unpaired', 'failed']) AS o
 UNION ALL SELECT 'webhooks', o FROM unnest(ARRAY['applied', 'stale', 'former', 'unassigned', 'unknown-session',
 	'kept', 'duplicate', 'refused']) AS o
 UNION ALL SELECT 'deliveries', o FROM unnest(ARRAY['delivered', 'parked', 'skipped']) AS o

@@ -113,7 +113,7 @@ BEGIN
 	RETURN QUERY INSERT INTO instances (name, server_id, lifecycle, assigned_to_user_id, device_id, pairing_asked_at)
 	VALUES (pool_name(), p_server, 'assigned', p_user, p_device, clock_timestamp())
 	RETURNING *;
-EXCEPTION WHEN check_violation THEN
+EXCEPTION WHEN check_violation OR foreign_key_violation THEN -- full, or removed meanwhile
 	RETURN;
 END $$;
 
@@ -243,7 +243,7 @@ BEGIN
 		work_next_at = clock_timestamp()
 	WHERE id = p_instance AND lifecycle = 'provisioning';
 	RETURN FOUND;
-EXCEPTION WHEN check_violation THEN
+EXCEPTION WHEN check_violation OR foreign_key_violation THEN -- full, or removed meanwhile
 	RETURN false;
 END $$;
 

@@ -56,16 +56,16 @@ SELECT is((SELECT sum(n) FROM counters WHERE family = 'transitions' AND label = 
 
 SELECT is(release_class(r), c, format('"%s" is of class %s', r, c)) FROM (VALUES
 	('disconnected by its user', 'user'), ('never paired', 'unpaired'), ('logged out on the phone', 'phone'),
-	('by hand', 'operator'), ('swapped: broken', 'swapped'), ('gateway: disconnected', 'gateway'),
+	('by hand', 'operator'), ('released by hand', 'operator'), ('its server is being drained', 'drained'), ('swapped: broken', 'swapped'), ('gateway: disconnected', 'gateway'),
 	('could not be mended', 'unrecovered'), ('the gateway lost its session', 'missing'),
 	('corrupted: no phone', 'ill'), ('5511999999999 says "x"', 'other'), (NULL, 'other')) AS x (r, c);
 SELECT because(NULL);
 UPDATE instances SET assigned_to_user_id = NULL WHERE assigned_to_user_id = somebody('cid');
 SELECT is(pg_temp.counted('releases', 'operator'), 1::bigint, 'a release by hand is counted');
 INSERT INTO instance_events (instance_id, kind, from_state, to_state)
-VALUES (id_of('free-1'), 'repair', 'restart', 'recovered'), (id_of('free-1'), 'repair', 'cleanup', 'failed'),
+VALUES (id_of('free-1'), 'repair', 'restart', 'recovered'), (id_of('free-1'), 'repair', 'logout', 'unpaired'),
 	(id_of('free-1'), 'repair', '5511999999999', 'x"}');
-SELECT is((pg_temp.counted('recoveries', 'restart,recovered'), pg_temp.counted('recoveries', 'cleanup,failed'),
+SELECT is((pg_temp.counted('recoveries', 'restart,recovered'), pg_temp.counted('recoveries', 'logout,unpaired'),
 	pg_temp.counted('recoveries', 'other,other'))::text, '(1,1,1)', 'repairs, and no word that is not known becomes a label');
 DELETE FROM instance_events;
 SELECT is(pg_temp.counted('recoveries', 'restart,recovered'), 1::bigint, 'pruning the trail takes nothing away');

@@ -136,8 +136,7 @@ START_TEST(refusals_are_told_apart_by_their_text)
 			ERR_CONFLICT},
 		{401, "Unauthorized", ERR_UNAUTHORIZED}, {401, "", ERR_UNAUTHORIZED},
 		{404, "Cannot GET /devices/p1", ERR_PROTOCOL},
-		{400, "{\"code\":\"VALIDATION_ERROR\",\"message\":\"x\"}",
-			ERR_PROTOCOL},
+		{400, "{\"code\":\"VALIDATION_ERROR\",\"message\":\"x\"}", ERR_INPUT},
 		{429, "{\"code\":\"WA_REACHOUT_TIMELOCK\",\"message\":\"x\"}",
 			ERR_UNAVAILABLE},
 		{500, ERROR_500("database is locked"), ERR_UNAVAILABLE},
@@ -217,17 +216,39 @@ START_TEST(what_is_paired_reconnects_and_what_is_not_begins_to_pair)
 	struct scene c;
 
 	begin(&c, paired, 1);
-	ck_assert(G.start(c.h, &c.s, "p1", soon(), &c.e));
+	ck_assert(G.restart(c.h, &c.s, "p1", soon(), &c.e));
 	ck_assert(fake_has(&c.f, 0, "POST /devices/p1/reconnect HTTP/1.1"));
 	ck_assert_int_eq(fake_count(&c.f), 1);
 	end(&c);
 	begin(&c, fresh, 2);
-	ck_assert(G.start(c.h, &c.s, "p1", soon(), &c.e));
+	ck_assert(G.restart(c.h, &c.s, "p1", soon(), &c.e));
 	ck_assert(fake_has(&c.f, 1, "GET /devices/p1/login HTTP/1.1"));
 	end(&c);
 	begin(&c, unpaired, 2);
 	ck_assert(G.restart(c.h, &c.s, "p1", soon(), &c.e));
 	ck_assert(fake_has(&c.f, 1, "GET /devices/p1/login HTTP/1.1"));
+	end(&c);
+}
+END_TEST
+
+/* It would void the QR that somebody looks at. */
+START_TEST(a_start_of_what_runs_does_nothing)
+{
+	static const struct fake_step runs = {FAKE_JSON, 200,
+					      OK(DEVICE("connected", ""))},
+				      stopped[] = {
+					      {FAKE_JSON, 200,
+						      OK(DEVICE("disconnected", ""))},
+					      {FAKE_JSON, 200, DONE}};
+	struct scene c;
+
+	begin(&c, &runs, 1);
+	ck_assert(G.start(c.h, &c.s, "p1", soon(), &c.e));
+	ck_assert_int_eq(fake_count(&c.f), 1);
+	end(&c);
+	begin(&c, stopped, 2);
+	ck_assert(G.start(c.h, &c.s, "p1", soon(), &c.e));
+	ck_assert(fake_has(&c.f, 1, "POST /devices/p1/reconnect HTTP/1.1"));
 	end(&c);
 }
 END_TEST
@@ -423,7 +444,7 @@ START_TEST(a_text_is_never_sent_twice)
 			true},
 		{{FAKE_JSON, 401, "{\"code\":\"AUTHENTICATION_ERROR\"}"}, ERR_CONFLICT,
 			false},
-		{{FAKE_JSON, 400, "{\"code\":\"INVALID_JID\"}"}, ERR_PROTOCOL, false}};
+		{{FAKE_JSON, 400, "{\"code\":\"INVALID_JID\"}"}, ERR_INPUT, false}};
 
 	for (int i = 0; i < N(cases); i++) {
 		const struct text_message m = {.chat = "5511988887777", .text = "oi"};
@@ -664,6 +685,7 @@ main(void)
 		states_are_told_in_our_words, refusals_are_told_apart_by_their_text,
 		a_device_is_made_with_its_webhook, without_a_secret_there_is_no_webhook,
 		what_is_paired_reconnects_and_what_is_not_begins_to_pair,
+		a_start_of_what_runs_does_nothing,
 		what_is_gone_is_logged_out_and_removed, what_is_paired_is_not_stopped,
 		no_devices_at_all_are_null, the_qr_is_read_from_its_picture,
 		a_link_leads_nowhere_else, a_page_in_place_of_the_picture_is_no_qr,

@@ -190,6 +190,44 @@ START_TEST(a_key_file_is_never_overwritten)
 }
 END_TEST
 
+START_TEST(a_key_is_added_and_the_older_ones_still_open)
+{
+	char fresh[sizeof(path) + 8];
+	struct err e = ERR_INIT;
+	struct seal_key *k;
+	struct buf sealed, plain;
+	struct stat st;
+	int version = 0;
+
+	unlink(path);
+	snprintf(fresh, sizeof(fresh), "%s.new", path);
+	buf_init(&sealed, 1000);
+	buf_init(&plain, 1000);
+	ck_assert(!seal_key_add(path, &version, &e)); /* there is none */
+	err_clear(&e);
+	ck_assert(seal_key_create(path, &e));
+	ck_assert_int_eq(chmod(path, 0640), 0);
+	k = seal_key_load(path, &e);
+	ck_assert(seal(k, "t", "1", "c", "secret", &sealed, &e));
+	seal_key_free(k);
+	ck_assert_msg(seal_key_add(path, &version, &e), "%s", e.text);
+	ck_assert_int_eq(version, 2);
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_int_eq(st.st_mode & 0777, 0640);
+	ck_assert_int_ne(access(fresh, F_OK), 0);
+	k = seal_key_load(path, &e);
+	ck_assert_ptr_nonnull(k);
+	ck_assert_int_eq(seal_key_current(k), 2);
+	ck_assert(unseal(k, "t", "1", "c", buf_str(&sealed), &plain, &e));
+	ck_assert_str_eq(buf_str(&plain), "secret");
+	seal_key_free(k);
+	ck_assert(seal_key_add(path, &version, &e));
+	ck_assert_int_eq(version, 3);
+	buf_free(&sealed);
+	seal_wipe(&plain);
+}
+END_TEST
+
 static TCase *
 key_files(void)
 {
@@ -203,6 +241,7 @@ key_files(void)
 	tcase_add_test(t, a_created_key_file_loads_and_is_private);
 	tcase_add_test(t, created_keys_are_random);
 	tcase_add_test(t, a_key_file_is_never_overwritten);
+	tcase_add_test(t, a_key_is_added_and_the_older_ones_still_open);
 	return t;
 }
 

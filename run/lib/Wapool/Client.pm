@@ -30,8 +30,33 @@ sub http {
 	my $answer = $self->user_agent($opt{timeout})->request($method, $self->http_url . $path,
 		{ headers => \%headers, defined $body ? (content => $body) : () });
 	my $json = eval { JSON::PP->new->utf8->allow_nonref->decode($answer->{content}) };
+	$self->note_exchange($method, $path, \%headers, $body, $answer->{status}, $answer->{headers},
+		$answer->{content});
 	return { status => $answer->{status}, headers => $answer->{headers}, body => $answer->{content},
 		json => $json };
+}
+
+# Writes an exchange down for t/traffic-check if WAPOOL_TRAFFIC names a directory: so many of a process, and
+# bodies up to a size (undef instead of a longer one), that the disk does not fill.
+my $noted = 0;
+
+sub note_exchange {
+	my ($self, $method, $path, $headers, $body, $status, $answer, $content) = @_;
+	my $dir = $ENV{WAPOOL_TRAFFIC};
+	return if !$dir || $status == 599 || $noted++ >= 4000;
+	my %line = (
+		method => $method, path => $path, status => 0 + $status, test => $0,
+		headers => { map { lc $_ => $headers->{$_} } grep { !/authorization/i } keys %$headers },
+		answer => { map { lc $_ => ref $answer->{$_} ? $answer->{$_}[0] : $answer->{$_} } keys %$answer });
+	for ([body => $body], [content => $content]) {
+		my ($name, $text) = @$_;
+		$text = undef if defined $text && (length $text > 65536 || !utf8::decode($text));
+		$line{$name} = $text;
+	}
+	open my $out, '>>', "$dir/$$.jsonl" or croak "$dir: $!";
+	print {$out} JSON::PP->new->utf8->encode(\%line), "\n";
+	close $out or croak "$dir: $!";
+	return;
 }
 
 # One connection kept per process (a forked child gets its own).

@@ -231,7 +231,13 @@ sub burst {
 		$flight->{socket}->blocking(0);
 	}
 	fly(grep { $_->{socket} } @flights);
-	return map { answer_of($_->{in}) } @flights;
+	my @answers = map { answer_of($_->{in}) } @flights;
+	for my $i (0 .. $#requests) {
+		my ($rq, $answer) = ($requests[$i], $answers[$i]);
+		my $body = exists $rq->{json} ? $json->encode($rq->{json}) : $rq->{body};
+		$s->note_exchange($rq->{method}, $rq->{path}, $rq->{headers} || {}, $body, @$answer{qw(status headers body)});
+	}
+	return @answers;
 }
 
 sub request_bytes {
