@@ -252,7 +252,8 @@ sub troubles {
 	return;
 }
 
-my $running = start_sim();
+# of the package: a lexical's pipe is closed, and its program waited for, before END
+our $running = start_sim();
 
 for my $kind (sort keys %kinds) {
 	control($kind, PUT => 'kind', {kind => $kind});
