@@ -25,7 +25,8 @@ struct command {
 
 /* The tables of the files in ctl/, each ended by a row without words. */
 extern const struct command key_commands[], instance_commands[], repair_commands[],
-	pool_commands[], rotation_commands[], server_commands[], user_commands[];
+	pool_commands[], quiesce_commands[], rotation_commands[], server_commands[],
+	user_commands[];
 
 /* Says what is wrong, on standard error. Returns status. */
 int complain(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

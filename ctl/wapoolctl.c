@@ -7,7 +7,8 @@
 #include "ctl/ctl.h"
 
 static const struct command *const tables[] = {instance_commands, repair_commands,
-	pool_commands, server_commands, user_commands, key_commands, rotation_commands};
+	pool_commands, quiesce_commands, server_commands, user_commands, key_commands,
+	rotation_commands};
 
 #define TABLES (sizeof(tables) / sizeof(tables[0]))
 

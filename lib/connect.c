@@ -9,7 +9,8 @@
 #include "lib/utf8.h"
 
 #define SHOW_MAX 2000       /* bytes of a raw QR; lib/qr takes no more */
-#define SWAPS_MAX 2         /* fresh instances tried within one click */
+#define SWAPS_MAX 2         /* fresh instances tried before their server is left */
+#define NEXT_TRY_MS 1000    /* less than this shows nobody a QR */
 #define ABSENT_LOOKS 8      /* about 3 s: a WAHA that has just started lists nothing */
 #define POLL_FIRST_MS 60    /* between two looks at a starting session, doubling... */
 #define POLL_LONGEST_MS 500 /* ...up to this */
@@ -45,7 +46,9 @@ enum outcome {
 	BROKEN,    /* this instance is no good; another may be */
 	DIRTY,     /* it holds a phone that is not this owner's: he must not keep it */
 	UNREACHED, /* its gateway does not answer, or refuses us */
-	SLOW,      /* the deadline passed */
+	REFUSED,   /* it refuses this user's number, as another would */
+	SLOW,      /* the deadline passed, or a call took too long */
+	NOTHING,   /* there is no instance to try */
 	OURS       /* our database failed: says nothing about the gateway */
 };
 
@@ -57,6 +60,7 @@ struct attempt {
 	const struct connect_wish *wish;
 	struct connect_result *out;
 	deadline_t deadline;
+	bool hurry; /* another server may do better: no call may take all the time */
 	bool restarted; /* once per attempt: a second FAILED is broken */
 	bool made;      /* likewise: an absent session is made anew once */
 	bool waited;    /* asked whether it has been starting for too long already */
@@ -81,6 +85,15 @@ blame(const struct err *e)
 	}
 }
 
+/* Until when one call may take: half of what is left while there may be another way. */
+static deadline_t
+until(const struct attempt *a)
+{
+	return a->hurry
+		? deadline_min(a->deadline, deadline_in(deadline_left(a->deadline) / 2))
+		: a->deadline;
+}
+
 /* Asks for the QR or the code. A session may leave SCAN_QR_CODE between the look and
  * the question: then *again is set and the caller looks anew. */
 static enum outcome
@@ -94,11 +107,11 @@ ask(struct attempt *a, bool *again)
 	buf_reset(&a->out->show);
 	if (a->wish->number != NULL)
 		ok = a->gw->pairing_code(a->app->http, a->server, name, a->wish->number,
-			&a->out->show, a->deadline, &why);
+			&a->out->show, until(a), &why);
 	else
 		ok = qr_run(a->app, a->server, name,
-			a->out->session.state != SESSION_SCAN, &a->out->show,
-			a->deadline, &why);
+			a->out->session.state != SESSION_SCAN, &a->out->show, until(a),
+			&why);
 	if (ok) {
 		utf8_copy(a->out->session.word, sizeof(a->out->session.word),
 			"SCAN_QR_CODE"); /* where asking began it, it was stopped */
@@ -109,7 +122,7 @@ ask(struct attempt *a, bool *again)
 	if (*again)
 		return SLOW;
 	/* a number that the gateway chokes on says nothing about the instance */
-	return a->wish->number != NULL ? UNREACHED : blame(&why);
+	return a->wish->number != NULL ? REFUSED : blame(&why);
 }
 
 /* Brings a session that shows nothing on its way. */
@@ -119,14 +132,14 @@ nudge(struct attempt *a, enum session_state state)
 	const char *name = a->out->claim.name;
 
 	if (state == SESSION_STOPPED)
-		return a->gw->start(a->app->http, a->server, name, a->deadline, a->e);
+		return a->gw->start(a->app->http, a->server, name, until(a), a->e);
 	if (state != SESSION_FAILED)
 		return true;
 	if (a->restarted)
 		return err_set(a->e, ERR_CONFLICT, "the session failed again");
 	a->restarted = true;
 	a->out->recovered =
-		a->gw->restart(a->app->http, a->server, name, a->deadline, a->e);
+		a->gw->restart(a->app->http, a->server, name, until(a), a->e);
 	return a->out->recovered;
 }
 
@@ -165,7 +178,7 @@ revive(struct attempt *a)
 		return err_set(a->e, ERR_NOT_FOUND, "its owner has left meanwhile");
 	a->made = true;
 	log_write(LOG_WARN, "connect.remade", LOG_STR("instance", spec.name));
-	if (a->gw->create(a->app->http, a->server, &spec, a->deadline, a->e))
+	if (a->gw->create(a->app->http, a->server, &spec, until(a), a->e))
 		return a->out->cleaned = true;
 	if (a->e->code != ERR_CONFLICT)
 		return false;
@@ -219,7 +232,7 @@ step(struct attempt *a, enum outcome *result)
 
 	err_clear(a->e);
 	if (!a->gw->state(
-		    a->app->http, a->server, a->out->claim.name, s, a->deadline, a->e))
+		    a->app->http, a->server, a->out->claim.name, s, until(a), a->e))
 		return look_failed(a, result);
 	a->absent = 0;
 	if (s->state == SESSION_WORKING && a->out->claim.outcome == CLAIM_NEW) {
@@ -256,6 +269,10 @@ bring_up(struct attempt *a)
 	enum outcome result = SLOW;
 	int64_t wait = POLL_FIRST_MS;
 
+	/* One that was claimed on its user's own server, for this click, is yet to be made. */
+	if (a->out->claim.outcome == CLAIM_NEW && a->out->claim.generation == 0 &&
+		!revive(a))
+		return blame(a->e);
 	/* A fresh one is known to be stopped: starting it at once saves a look. */
 	if (a->out->claim.outcome == CLAIM_NEW && a->gw->qr_run_ms == 0 &&
 		!nudge(a, SESSION_STOPPED) && a->e->code != ERR_NOT_FOUND)
@@ -272,7 +289,7 @@ bring_up(struct attempt *a)
 }
 
 static enum outcome
-try_instance(struct app *app, const struct connect_wish *wish, deadline_t d,
+try_instance(struct app *app, const struct connect_wish *wish, bool hurry, deadline_t d,
 	struct connect_result *out, struct err *e)
 {
 	struct server *server = server_load(app, out->claim.server_id, d, e);
@@ -287,6 +304,7 @@ try_instance(struct app *app, const struct connect_wish *wish, deadline_t d,
 			.wish = wish,
 			.out = out,
 			.deadline = d,
+			.hurry = hurry && !out->claim.paired,
 			.e = e});
 	server_free(server);
 	return result;
@@ -331,22 +349,29 @@ give_up(enum outcome result, enum problem *problem, const struct err *e)
 	return false;
 }
 
-/* A never paired instance may go for a fresh one: a broken one, or one whose gateway does not
- * answer. A 5xx may be all of the gateway's trouble: no second one for that. */
-static bool
-may_swap(enum outcome result, const struct connect_result *out, int swaps,
-	const struct err *e)
+/* What to do about an attempt that failed. */
+enum remedy {
+	NONE,     /* tell the user */
+	ANOTHER,  /* give the instance up for another one */
+	ELSEWHERE /* for one of a server that this click has not left yet */
+};
+
+/* Only what was never paired is given up, and only while there is time for another try. */
+static enum remedy
+remedy_for(enum outcome result, const struct connect_result *out, int swaps,
+	deadline_t d, const struct err *e)
 {
-	if (out->claim.paired || swaps == SWAPS_MAX)
-		return false;
-	if (result == BROKEN)
-		return swaps == 0 || e->code != ERR_UNAVAILABLE;
-	return result == UNREACHED && e->code == ERR_UNAVAILABLE && swaps == 0;
+	if (out->claim.paired || deadline_left(d) < NEXT_TRY_MS)
+		return NONE;
+	if (result == BROKEN && e->code != ERR_UNAVAILABLE && swaps < SWAPS_MAX)
+		return ANOTHER; /* a 5xx or 429 may be all of the gateway's trouble */
+	return result == BROKEN || result == UNREACHED || result == SLOW ? ELSEWHERE
+									 : NONE;
 }
 
 /* False if there is nothing better, or our database fails: *e then tells the first trouble. */
 static bool
-swap(struct app *app, struct connect_result *out, bool leave_server, deadline_t d,
+swap(struct app *app, struct connect_result *out, enum remedy remedy, deadline_t d,
 	struct err *e)
 {
 	struct err why = *e;
@@ -354,18 +379,51 @@ swap(struct app *app, struct connect_result *out, bool leave_server, deadline_t 
 
 	memcpy(server, out->claim.server_id, sizeof(server));
 	err_clear(e);
-	if (!pool_swap(app, &out->claim, why.text, leave_server, d, e))
+	if (!pool_swap(app, &out->claim, why.text, remedy == ELSEWHERE, d, e))
 		return false;
-	if (!leave_server || strcmp(server, out->claim.server_id) != 0)
+	if (remedy == ANOTHER || strcmp(server, out->claim.server_id) != 0)
 		return true;
 	*e = why;
 	return false;
+}
+
+/* Tries what is claimed, then others, within the one deadline: each server is left once. Where there is
+ * none to go to, a server that answers 5xx is tried with one other instance, and one that is slow gets
+ * all the time that is left. */
+static enum outcome
+try_all(struct app *app, const struct connect_wish *wish, deadline_t d,
+	struct connect_result *out, struct err *e)
+{
+	enum outcome result;
+	enum remedy remedy;
+	bool alone = false;
+
+	for (int swaps = 0;
+		out->claim.outcome == CLAIM_OWN || out->claim.outcome == CLAIM_NEW;
+		swaps++) {
+		err_clear(e);
+		result = try_instance(app, wish, !alone, d, out, e);
+		remedy = alone ? NONE : remedy_for(result, out, swaps, d, e);
+		if (remedy == NONE)
+			return result;
+		if (swap(app, out, remedy, d, e))
+			continue;
+		if (remedy == ANOTHER || e->sqlstate[0] != '\0')
+			return result;
+		alone = true;
+		if (result != SLOW &&
+			(result != BROKEN || swaps > 0 ||
+				!swap(app, out, ANOTHER, d, e)))
+			return result;
+	}
+	return NOTHING;
 }
 
 bool
 connect_run(struct app *app, const struct user *u, const struct connect_wish *wish,
 	deadline_t d, struct connect_result *out, enum problem *problem, struct err *e)
 {
+	enum claim_outcome first;
 	enum outcome result;
 
 	*out = (struct connect_result){0};
@@ -373,30 +431,22 @@ connect_run(struct app *app, const struct user *u, const struct connect_wish *wi
 	*problem = PROBLEM_UNAVAILABLE;
 	if (!pool_claim(app, u, wish->device, d, &out->claim, e))
 		return false;
-	for (int swaps = 0;; swaps++) {
-		if (out->claim.outcome == CLAIM_NO_DEVICE) {
-			/* after a swap: its owner has disconnected meanwhile */
-			*problem = swaps == 0 ? PROBLEM_DEVICE_NOT_FOUND
-					      : PROBLEM_UNAVAILABLE;
-			return false;
-		}
-		if (out->claim.outcome == CLAIM_EMPTY) {
+	first = out->claim.outcome;
+	result = try_all(app, wish, d, out, e);
+	if (result == SHOWN)
+		return true;
+	if (result == NOTHING) {
+		if (out->claim.outcome == CLAIM_EMPTY)
 			*problem = PROBLEM_POOL_EMPTY;
-			return false;
-		}
-		err_clear(e);
-		result = try_instance(app, wish, d, out, e);
-		if (result == SHOWN)
-			return true;
-		if (result == SLOW)
-			leave_stuck(app, out);
-		if (!may_swap(result, out, swaps, e) ||
-			!swap(app, out, result == UNREACHED, d, e)) {
-			take_leave(app, &out->claim, result);
-			return give_up(result, problem, e);
-		}
-		out->cleaned = true;
+		else if (first == CLAIM_NO_DEVICE)
+			*problem = PROBLEM_DEVICE_NOT_FOUND;
+		/* else its owner has disconnected meanwhile */
+		return false;
 	}
+	if (result == SLOW)
+		leave_stuck(app, out);
+	take_leave(app, &out->claim, result);
+	return give_up(result, problem, e);
 }
 
 bool
@@ -406,7 +456,7 @@ connect_instance(struct app *app, const struct connect_wish *wish, deadline_t d,
 	enum outcome result;
 
 	buf_init(&out->show, SHOW_MAX);
-	result = try_instance(app, wish, d, out, e);
+	result = try_instance(app, wish, false, d, out, e);
 	if (result == SHOWN)
 		return true;
 	take_leave(app, &out->claim, result);

@@ -108,6 +108,7 @@ call_once(const struct gateway_dialect *dialect, struct http *h, const struct se
 		.body = body,
 		.body_len = body != NULL ? strlen(body) : 0,
 		.max_answer = call->max_answer,
+		.once = call->sent != NULL,
 		.guarded = s->guarded};
 	ok = http_call(
 		h, &rq, deadline_min(d, deadline_in(s->timeout_ms)), &a->http, e);

@@ -31,6 +31,8 @@ struct http_request {
 	const char *body;           /* or NULL */
 	size_t body_len;
 	size_t max_answer; /* bytes; 0: 1 MiB */
+	bool once;         /* on a connection of its own: libcurl repeats by itself what
+			      a kept one swallowed */
 	bool guarded;      /* a user chose the URL: lib/guard decides where it may go */
 };
 

@@ -29,13 +29,12 @@ my $http = HTTP::Tiny->new(timeout => 30);
 
 END {
 	my $status = $?;
-	if ($pid) { kill 'TERM', $pid; waitpid $pid, 0 }
+	if ($pid) { kill 'KILL', $pid; waitpid $pid, 0 }
 	$? = $status;
 }
 
 sub start_sim {
-	open my $out, '-|', $sim, '--port', 0, '--api-key', $KEY, '--time-scale', 20 or die "cannot run $sim: $!";
-	$pid = 0;
+	$pid = open my $out, '-|', $sim, '--port', 0, '--api-key', $KEY, '--time-scale', 20 or die "cannot run $sim: $!";
 	my $line = <$out> // die 'the simulator does not start';
 	($url) = $line =~ m{(http://\S+)} or die "no address in: $line";
 	return $out;
@@ -253,9 +252,8 @@ sub troubles {
 	return;
 }
 
-my $running = start_sim();
-$pid = (control_pid());
-sub control_pid { my ($p) = `ps -o pid= --ppid $$` =~ /(\d+)/; return $p }
+# of the package: a lexical's pipe is closed, and its program waited for, before END
+our $running = start_sim();
 
 for my $kind (sort keys %kinds) {
 	control($kind, PUT => 'kind', {kind => $kind});

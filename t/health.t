@@ -102,8 +102,8 @@ sub populate {
 	for my $gateway (sort keys %GATEWAYS) {
 		my $here = $GATEWAYS{$gateway};
 		my $n = @{ $here->{connected} } + @{ $here->{waiting} || [] } + ($here->{free} // 0);
-		$s->psql("INSERT INTO waha_servers (nome, api_url, api_key) VALUES
-				('$gateway', '" . $s->sim_url . at($gateway) . "', '" . $s->sim_key . "');
+		$s->psql("INSERT INTO waha_servers (rate_limit, nome, api_url, api_key) VALUES
+				(0, '$gateway', '" . $s->sim_url . at($gateway) . "', '" . $s->sim_key . "');
 			INSERT INTO instances (name, server_id) SELECT '$gateway-' || n, s.id
 				FROM waha_servers s, generate_series(1, $n) n WHERE nome = '$gateway'");
 	}

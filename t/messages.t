@@ -176,8 +176,10 @@ sub unknown {
 	is asked(), $before, 'and the gateway hears nothing';
 	is $s->http(GET => "/api/messages/$answer->{json}{messageId}", token => $s->token($user))->{json}{status}, 'unknown',
 		'so it is kept';
+	$before = asked();
 	faults($s, { kind => 'reset', path => '/api/sendText' });
 	is say_it($user)->{status}, 202, 'a connection that breaks';
+	is asked(), $before + 1, 'is not tried once more, not even by a library';
 	faults($s, { kind => 'garbage', path => '/api/sendText' });
 	is say_it($user)->{status}, 202, 'an answer without sense';
 	faults($s);

@@ -34,7 +34,7 @@ my $s = fault_stack(scale => 60, env => {
 		WAHA_URL => '', POOL_TARGET => INSTANCES - RESIDENTS, POOL_LOW => 20, POOL_STEP => 20, POOL_MAX => INSTANCES,
 		GATEWAY_START_GRACE => 1, HEALTH_RETRY_MS => 50, HEALTH_TIMEOUT_MS => 1000, HEALTH_STUCK_S => 1, PROVISION_PARALLEL => 8,
 		GATEWAY_TIMEOUT_MS => 2000, CONNECT_DEADLINE_MS => 4000, UNPAIRED_TTL => 30 });
-$s->psql("INSERT INTO waha_servers (nome, api_url, api_key, max_sessions) VALUES ('$_', '" . $s->sim_url . "/s/$_', '"
+$s->psql("INSERT INTO waha_servers (rate_limit, nome, api_url, api_key, max_sessions) VALUES (0, '$_', '" . $s->sim_url . "/s/$_', '"
 	. $s->sim_key . q{', 100)}) for @gateways;
 is +($s->maintain)[0], 0, 'the pool is filled';
 ok wait_pool($s, INSTANCES - RESIDENTS), 'with ' . (INSTANCES - RESIDENTS);

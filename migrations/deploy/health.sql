@@ -108,7 +108,7 @@ LANGUAGE sql STABLE AS $$
 	FROM (SELECT count(*) AS every,
 			count(*) FILTER (WHERE health NOT IN ('healthy', 'disconnected') OR missing_since IS NOT NULL) AS ill
 		FROM instances WHERE server_id = p_server AND lifecycle = 'assigned' AND paired_at IS NOT NULL) AS n
-	WHERE n.ill >= 3 AND n.ill * 2 > n.every
+	WHERE n.ill >= 3 AND n.ill * 2 > n.every AND NOT quiesced()
 $$;
 
 CREATE FUNCTION alarms_wanted(p_server uuid) RETURNS TABLE (kind text, server_id uuid, reason text)
@@ -215,7 +215,7 @@ WHERE i.mending AND i.lifecycle = 'assigned' AND i.work_next_at <= statement_tim
 	AND (i.work_lease_until IS NULL OR i.work_lease_until < statement_timestamp())
 	AND (SELECT count(*) FROM instances w WHERE w.server_id = s.id AND w.work_token IS NOT NULL
 			AND w.work_lease_until > statement_timestamp()) < greatest(3, s.sessions_ativas / 5)
-	AND network_trouble() IS NULL
+	AND network_trouble() IS NULL AND NOT quiesced()
 	AND (i.status = 'STOPPED' AND i.mend_rung = 'restart' OR sessions_trouble(s.id) IS NULL);
 
 CREATE FUNCTION mend_claim(p_lease interval) RETURNS SETOF instances

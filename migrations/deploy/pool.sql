@@ -12,9 +12,14 @@ $$;
 -- Which wapool this is: sessions carry it, so that ours are told from those of others at the same gateway.
 CREATE TABLE installation (
 	one boolean PRIMARY KEY DEFAULT true CHECK (one),
-	id  uuid NOT NULL DEFAULT gen_random_uuid()
+	id  uuid NOT NULL DEFAULT gen_random_uuid(),
+	quiesced_at timestamptz
 );
 INSERT INTO installation DEFAULT VALUES;
+COMMENT ON COLUMN installation.quiesced_at IS 'since when sessions are kept stopped for maintenance: nothing is claimed or mended';
+
+CREATE FUNCTION quiesced() RETURNS boolean
+LANGUAGE sql STABLE AS $$ SELECT quiesced_at IS NOT NULL FROM installation $$;
 
 -- What part of its share of new work a server gets: little when it has just come back after it was down,
 -- growing to all of it over a minute.
@@ -141,6 +146,9 @@ BEGIN
 	v_device := device_of(p_user, p_device);
 	IF v_device IS NULL THEN
 		RETURN ROW('no-device', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, false, false)::claim;
+	END IF;
+	IF quiesced() THEN
+		RETURN ROW('empty', NULL, NULL, NULL, v_device, NULL, NULL, NULL, NULL, false, false)::claim;
 	END IF;
 	PERFORM FROM devices WHERE id = v_device FOR NO KEY UPDATE;
 
@@ -534,7 +542,7 @@ END $$;
 CREATE VIEW lost_due AS
 SELECT i.id, i.status_seen_at
 FROM instances i JOIN waha_servers s ON s.id = i.server_id AND s.health <> 'down'
-WHERE i.lost
+WHERE i.lost AND NOT quiesced()
 	AND (i.pairing_asked_at IS NULL OR i.pairing_asked_at < statement_timestamp() - interval '5 minutes')
 	AND i.work_next_at <= statement_timestamp()
 	AND (i.work_lease_until IS NULL OR i.work_lease_until < statement_timestamp());

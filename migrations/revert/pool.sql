@@ -32,6 +32,7 @@ DROP TYPE claim;
 DROP FUNCTION server_used(uuid);
 DROP FUNCTION servers_for(uuid);
 DROP FUNCTION server_share(timestamptz);
+DROP FUNCTION quiesced();
 DROP TABLE installation;
 DROP FUNCTION pool_name();
 DROP SEQUENCE pool_name_seq;

@@ -127,6 +127,32 @@ START_TEST(the_next_call_on_a_connection_knows_nothing_of_the_last)
 }
 END_TEST
 
+/* libcurl sends a request again by itself when the connection it was kept on breaks before an answer. */
+START_TEST(what_must_not_be_said_twice_is_sent_once)
+{
+	static const struct fake_step steps[] = {
+		{FAKE_JSON, 200, "{}"}, {FAKE_RESET, 0, ""}, {FAKE_JSON, 200, "{}"}};
+	struct fake f;
+	struct http *h = http_new("", "", NULL);
+	struct http_answer a;
+	struct err e = ERR_INIT;
+
+	fake_start(&f, steps, 3);
+	struct http_request rq = {
+		.method = "POST", .url = f.url, .body = "{}", .body_len = 2};
+	ck_assert(http_call(h, &rq, deadline_in(5000), &a, &e));
+	http_answer_free(&a);
+	rq.once = true;
+	ck_assert(!http_call(h, &rq, deadline_in(500), &a, &e));
+	ck_assert(a.sent);
+	http_answer_free(&a);
+	/* the server is busy with the kept connection: it never sees the new one */
+	ck_assert_int_eq(fake_count(&f), 1);
+	http_free(h);
+	fake_stop(&f);
+}
+END_TEST
+
 START_TEST(proxies_of_the_environment_are_ignored)
 {
 	static const struct fake_step ok = {FAKE_JSON, 200, "direct"};
@@ -506,6 +532,7 @@ main(void)
 	const TTest *const tests[] = {a_request_is_sent_as_it_was_asked_for,
 		a_body_is_as_long_as_was_said,
 		the_next_call_on_a_connection_knows_nothing_of_the_last,
+		what_must_not_be_said_twice_is_sent_once,
 		proxies_of_the_environment_are_ignored,
 		a_header_with_a_line_break_is_refused, any_status_is_an_answer,
 		bodies_of_every_framing, an_answer_past_the_cap_is_cut_off,

@@ -1,0 +1,66 @@
+#include "lib/quiesce.h"
+
+#include <stdio.h>
+
+#include "lib/pool.h"
+#include "lib/work-int.h"
+
+static const struct db_stmt stmt_begin = {"quiesce_begin", "SELECT quiesce_begin()", 0};
+
+static const struct db_stmt stmt_claim = {"quiesce_claim",
+	"SELECT " WORK_ITEM_COLUMNS
+	" FROM quiesce_claim(to_timestamp($1::bigint / 1000.0), '" WORK_LEASE "')",
+	1};
+
+static const struct db_stmt stmt_done = {
+	"quiesce_done", "SELECT quiesce_done($1, $2, $3::boolean, $4)", 4};
+
+static const struct db_stmt stmt_end = {"quiesce_end", "SELECT quiesce_end()", 0};
+
+bool
+quiesce_begin(struct app *app, deadline_t d, struct err *e)
+{
+	PGresult *r = db_query(app->db, d, &stmt_begin, NULL, e);
+
+	PQclear(r);
+	return r != NULL;
+}
+
+enum quiesce_step
+quiesce_one(
+	struct app *app, int64_t since_ms, char name[256], deadline_t d, struct err *e)
+{
+	char since[DB_PARAM_SIZE];
+	struct work_item it;
+	bool stopped;
+	PGresult *r = db_query(app->db, d, &stmt_claim,
+		(const char *[]){db_param_int(since, since_ms)}, e);
+
+	if (r == NULL || PQntuples(r) == 0) {
+		PQclear(r);
+		return QUIESCE_NOTHING_LEFT;
+	}
+	work_item_read(app, r, d, &it);
+	PQclear(r);
+	snprintf(name, 256, "%s", it.name);
+	stopped = work_item_open(&it, e) &&
+		it.gw->stop(app->http, it.server, it.name, d, e);
+	work_run(app, &stmt_done,
+		(const char *[]){it.id, it.token, stopped ? "true" : "false",
+			stopped ? "maintenance" : e->text});
+	work_item_close(&it);
+	return stopped ? QUIESCE_STOPPED : QUIESCE_FAILED;
+}
+
+bool
+quiesce_end(struct app *app, deadline_t d, int *n, struct err *e)
+{
+	PGresult *r = db_query(app->db, d, &stmt_end, NULL, e);
+
+	if (r != NULL)
+		*n = (int)db_int(r, 0, 0);
+	PQclear(r);
+	if (r != NULL)
+		pool_wake(app, d);
+	return r != NULL;
+}

@@ -1,0 +1,32 @@
+/*
+ * quiesce: every assigned session stopped, one after the other, before gateways go for maintenance,
+ * and brought back afterwards. In between nothing is claimed or mended.
+ *
+ * A session is stopped under a lease, so several may do it at once, and one who dies is taken
+ * over. Its pairing stays. Thread-safety: as db and http.
+ */
+#ifndef WAPOOL_QUIESCE_H
+#define WAPOOL_QUIESCE_H
+
+#include <stdbool.h>
+
+#include "lib/app.h"
+#include "lib/clock.h"
+#include "lib/err.h"
+
+enum quiesce_step { QUIESCE_STOPPED, QUIESCE_FAILED, QUIESCE_NOTHING_LEFT };
+
+/* Begins: no claims and no repairs from now on. False on an error of db. */
+bool quiesce_begin(struct app *app, deadline_t d, struct err *e);
+
+/* Stops one running session that was not tried since `since_ms` (clock_wall_ms). name gets its
+ * name; *e says why it could not be stopped. QUIESCE_NOTHING_LEFT with *e set: our
+ * database failed. */
+enum quiesce_step quiesce_one(
+	struct app *app, int64_t since_ms, char name[256], deadline_t d, struct err *e);
+
+/* Ends: the helpers start what was connected, *n sessions, a bounded number at a time. False on an
+ * error of db. */
+bool quiesce_end(struct app *app, deadline_t d, int *n, struct err *e);
+
+#endif

@@ -1,0 +1,70 @@
+#!/usr/bin/perl
+# Maintenance: every session is stopped in order, nothing starts meanwhile, and all come back.
+use strict;
+use warnings;
+use utf8;
+
+use FindBin;
+use lib "$FindBin::Bin/../run/lib", "$FindBin::Bin/lib";
+
+use Test::More;
+
+use Wapool::Test qw(stack scan sim sim_session problem_ok eventually_ok invariants_ok);
+
+binmode $_, ':encoding(UTF-8)' for map { Test::More->builder->$_ } qw(output failure_output todo_output);
+
+my $s = stack(env => { POOL_TARGET => 14, POOL_LOW => 4, HEALTH_INTERVAL => 1 });
+my @devices = map { connected(5511700000000 + $_) } 1 .. 8;    # [user, instance]
+my $waiting = $s->unique_user;
+is $s->http(POST => '/api/whatsapp/connect', token => $s->token($waiting))->{status}, 200, 'one waits for a scan';
+
+my ($status, $output) = $s->ctl('quiesce');
+is $status, 1, 'without a terminal it is not begun by mistake';
+is running(), 9, 'all run';
+
+($status, $output) = $s->ctl('quiesce', '--yes');
+is $status, 0, 'quiesce' or diag $output;
+like $output, qr/^9 stopped, 0 could not be/m, 'nine are stopped';
+is running(), 0, 'nothing runs at the gateway';
+my @order = map { $_->[0] } $s->psql("SELECT instance_id FROM instance_events WHERE kind = 'quiesce' ORDER BY id");
+my @assigned = map { $_->[0] } $s->psql("SELECT id FROM instances WHERE lifecycle = 'assigned' ORDER BY assigned_at");
+is_deeply \@order, \@assigned, 'the longest connected first';
+is connections(), 0, 'users see that they are not connected';
+problem_ok($s->http(POST => '/api/whatsapp/connect', token => $s->token($devices[0][0])), 503, 'pool-empty', 'a click starts nothing');
+problem_ok($s->http(POST => '/api/whatsapp/connect', token => $s->token($s->unique_user)), 503, 'pool-empty', 'nobody new either');
+sleep 3;
+is running(), 0, 'no sweep brings one back';
+is +($s->ctl('quiesce', '--yes'))[0], 0, 'again is no error';
+
+($status, $output) = $s->ctl('resume');
+is $status, 0, 'resume' or diag $output;
+like $output, qr/^8 are being started/, 'eight are to come back';
+eventually_ok('all eight are connected', sub { connections() == 8 });
+is $s->psql_value("SELECT count(*) FROM instances WHERE name IN (" . join(',', map { "'$_->[1]'" } @devices)
+	. ") AND lifecycle = 'assigned' AND status = 'WORKING'"), 8, 'by the instances they had';
+is $s->http(POST => '/api/whatsapp/connect', token => $s->token($waiting))->{status}, 200, 'who waited for a scan clicks again';
+like +($s->ctl('resume'))[1], qr/^0 are/, 'a second resume does nothing';
+invariants_ok($s, 'in the end');
+$s->stop;
+done_testing;
+
+sub connected {
+	my ($phone) = @_;
+	my $user = $s->unique_user;
+	my $answer;
+	eventually_ok("$phone clicks", sub {
+		$answer = $s->http(POST => '/api/whatsapp/connect', token => $s->token($user));
+		$answer->{status} == 200;
+	});
+	scan($s, $answer->{json}{instanceName}, "$phone");
+	eventually_ok('is connected', sub {
+		$s->http(GET => '/api/whatsapp/my-connection', token => $s->token($user))->{json}{connected};
+	});
+	return [$user, $answer->{json}{instanceName}];
+}
+
+sub running { return scalar grep { $_->{status} ne 'STOPPED' } @{ sim($s, GET => 'sessions') } }
+
+sub connections {
+	return scalar grep { $s->http(GET => '/api/whatsapp/my-connection', token => $s->token($_->[0]))->{json}{connected} } @devices;
+}
