@@ -7,7 +7,7 @@
 #include "lib/responder.h"
 
 /* The schema this version of the programs was written for (migration `upkeep`). */
-#define SCHEMA "1"
+#define SCHEMA "2"
 
 static const struct db_stmt stmt_ready = {"readyz",
 	"SELECT NOT pg_is_in_recovery(), schema_version() >= " SCHEMA ","

@@ -179,8 +179,11 @@ work_judge(struct app *app, const struct server *s, const json_t *list,
 	PGresult *facts;
 	size_t i;
 
-	json_array_foreach(list, i, one) json_object_set(
-		by_name, json_string_value(json_object_get(one, "n")), one);
+	for (i = 0; i < json_array_size(list); i++) {
+		one = json_array_get(list, i);
+		json_object_set(
+			by_name, json_string_value(json_object_get(one, "n")), one);
+	}
 	facts = db_query(app->db, deadline_in(app->config.db_timeout_ms), &stmt_facts,
 		(const char *[]){s->id, db_param_int(age, clock_ms() - asked_ms)}, e);
 	if (facts != NULL) {

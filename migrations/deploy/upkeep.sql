@@ -3,7 +3,7 @@ BEGIN;
 
 -- Grows with each release whose programs need this schema or a newer one: /readyz asks.
 CREATE FUNCTION schema_version() RETURNS integer
-LANGUAGE sql IMMUTABLE AS $$ SELECT 1 $$;
+LANGUAGE sql IMMUTABLE AS $$ SELECT 2 $$;
 
 -- Leases one server that is due for a look.
 CREATE FUNCTION server_check_claim(p_lease interval) RETURNS SETOF uuid

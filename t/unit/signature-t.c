@@ -55,12 +55,14 @@ START_TEST(two_secrets_are_separated_by_a_space)
 }
 END_TEST
 
+#define LONG_SECRET                                                                    \
+	"whsec_a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2tr"           \
+	"a2tra2tra2tra2tra2tra2tra2s="
+
 /* empty, no key, no base64, 23 bytes, 65 bytes */
 static const char *const bad_secrets[] = {"", "whsec_", "whsec_!!!!",
 	"whsk_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
-	"whsec_a2tra2tra2tra2tra2tra2tra2tra2s=",
-	"whsec_a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2tr"
-	"a2tra2tra2tra2tra2tra2tra2s="};
+	"whsec_a2tra2tra2tra2tra2tra2tra2tra2s=", LONG_SECRET};
 
 START_TEST(what_is_no_secret_is_refused)
 {
