@@ -138,6 +138,8 @@ sub too_many {
 	ok $answer->{headers}{'retry-after'}, 'and when';
 	no_faults($s);
 	is connect_user($s, $who)->{json}{instanceName}, $name, 'he keeps his instance';
+	$s->http(POST => '/api/whatsapp/disconnect', token => $who->{token}, json => {});
+	is +($s->maintain)[0], 0, 'he leaves, and the pool is filled again';
 	return;
 }
 
