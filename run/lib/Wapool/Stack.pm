@@ -406,7 +406,7 @@ sub start_all {
 	my ($self) = @_;
 	$self->start_postgres;
 	$self->deploy;
-	$self->start_sim unless $self->{env}{WAHA_URL};
+	$self->start_sim unless $self->{env}{WAHA_URL} || $self->{env}{EVOLUTION_API_URL};
 	$self->start_responders;
 	$self->start_maintain;
 	$self->start_nginx;
