@@ -40,7 +40,7 @@ sub all {
 	subtest 'a message comes in'                      => \&received;
 	subtest 'a message goes out, and its acks follow' => \&sent;
 	subtest 'disconnect'                              => \&disconnected;
-	# version 1 tells a logout and a reconnection by one word: the helper's looks decide, later than this waits
+	# Not with version 1: its webhook alone was not seen to release within 30 s, why is not known yet.
 	subtest 'logged out on the phone' => \&logged_out if $kind eq 'evolution2';
 	subtest 'what a real one sent'    => \&replay     if $kind eq 'evolution2';
 	invariants_ok($s, 'in the end');
