@@ -10,10 +10,11 @@
 static int
 key_rotate(int argc, char **argv)
 {
+	const struct option options[] = {{NULL, NULL, NULL}};
 	struct err e = ERR_INIT;
 	int version;
 
-	if (argc != 1)
+	if (!take_options(&argc, argv, options) || argc != 1)
 		return USAGE;
 	if (sodium_init() < 0)
 		return complain(TROUBLE, "libsodium cannot start");

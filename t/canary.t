@@ -14,7 +14,7 @@ use MIME::Base64 qw(encode_base64);
 use POSIX ();
 use Test::More;
 
-use Wapool::Fault qw(connect_user fault_stack link_user sim user wait_pool webhook_body webhook_post);
+use Wapool::Fault qw(connect_user fault_stack helper helper_end link_user sim user wait_pool webhook_body webhook_post);
 use Wapool::Process qw(random_hex slurp spew wait_until);
 
 my %canary = map { $_ => "canary${_}x" . random_hex(6) }
@@ -26,7 +26,7 @@ my $s = fault_stack(env => {
 		WEBHOOK_SECRET => 'canarysecretx' . random_hex(8), LOG_LEVEL => 'debug', CONNECT_DEADLINE_MS => 700, GATEWAY_TIMEOUT_MS => 300,
 		REQUEST_DEADLINE_MS => 1000, POOL_TARGET => 4, POOL_LOW => 1, GATEWAY_ALLOW_PRIVATE => '127.0.0.0/8' });
 $canary{secret} = $s->environment->{WEBHOOK_SECRET};
-$s->start_maintain;
+my $helper = helper($s, '--for', 600);
 wait_pool($s) or BAIL_OUT('the pool was never filled');
 
 my $json = JSON::PP->new->utf8->canonical;
@@ -134,6 +134,7 @@ sub webhooks {
 
 # A user of a server whose every word is a canary: he connects, the helper looks, an administrator tests.
 sub gateways {
+	helper_end($helper) // fail('the helper does not end');
 	my $owner = user($s);
 	connect_user($s, $owner);    # makes his row; what he got of the pool goes back
 	$s->http(POST => '/api/whatsapp/disconnect', token => $owner->{token}, json => {});
@@ -142,15 +143,17 @@ sub gateways {
 	$s->psql("INSERT INTO instances (name, server_id, origin, lifecycle) SELECT 'odd-' || g, '$server', 'user', 'standby' FROM generate_series(1, 12) g");
 	for my $mode (Gateway::modes()) {
 		$gateway->mode($mode);
-		$s->psql("UPDATE waha_servers SET health = 'up', failures = 0, check_next_at = now(), check_lease_until = NULL WHERE id = '$server'");
+		my $since = $s->psql_value("UPDATE waha_servers SET health = 'up', failures = 0, check_next_at = now(), check_lease_until = NULL
+			WHERE id = '$server' RETURNING now()");
 		for my $body ({}, { method => 'code', phoneNumber => $phone{pairing} }) {
 			my $answer = $s->http(POST => '/api/whatsapp/connect', token => $owner->{token}, json => $body);
 			push @bodies, $answer->{body} if $answer->{status} >= 400;
 		}
 		my $qr = $s->http(GET => '/api/whatsapp/qr', token => $owner->{token});
 		push @bodies, $qr->{body} if $qr->{status} >= 400;
-		ok wait_until(20, sub { $s->psql_value("SELECT check_next_at > now() + interval '200 milliseconds' OR failures > 0 FROM waha_servers WHERE id = '$server'") eq 't' }),
-			"$mode: looked at";
+		my (undef, $said) = $s->maintain('reconcile');
+		silent("$mode: a look", $said);
+		is $s->psql_value("SELECT coalesce(checked_at > '$since', false) OR failures > 0 FROM waha_servers WHERE id = '$server'"), 't', "$mode: it was looked at";
 		$s->http(POST => '/api/whatsapp/disconnect', token => $owner->{token}, json => {});
 	}
 	cmp_ok $gateway->requests, '>', 20, 'it was asked ' . $gateway->requests . ' times';

@@ -16,8 +16,10 @@ use Wapool::Test qw(stack scan sim sim_session faults burst problem_ok eventuall
 
 binmode $_, ':encoding(UTF-8)' for map { Test::More->builder->$_ } qw(output failure_output todo_output);
 
+use constant MANY => $ENV{WAPOOL_DEVICES} // 50;    # an even number
+
 my $s = stack(env => { POOL_TARGET => 20, POOL_LOW => 10, POOL_STEP => 20, HEALTH_INTERVAL => 1, GATEWAY_START_GRACE => 5,
-	DEVICE_LIMIT => 4 });
+	DEVICE_LIMIT => 4, WAHA_MAX_SESSIONS => 5000 });
 my $next_phone = 5511800000000;
 
 subtest 'one after the other'                    => \&several;
@@ -27,7 +29,7 @@ subtest 'another\'s device is not there'         => \&others;
 subtest 'bad input'                              => \&bad_input;
 subtest 'logged out, connected again, removed'   => \&comes_and_goes;
 subtest 'the id lasts while instances change'    => \&lasts;
-subtest 'fifty devices send and receive at once' => \&fifty;
+subtest 'many devices send and receive at once'  => \&fifty;
 subtest 'all of them come back after a restart'  => \&come_back;
 invariants_ok($s, 'in the end');
 $s->stop;
@@ -151,10 +153,10 @@ sub lasts {
 	return;
 }
 
-my @fifty;    # [user, device, instance]
+my @fifty;    # [user, device, instance]; WAPOOL_DEVICES of them
 
 sub fifty {
-	for my $n (1 .. 25) {
+	for my $n (1 .. MANY / 2) {
 		my $user = $s->unique_user;
 		for my $device (1, 2) {
 			my $answer;
@@ -163,39 +165,39 @@ sub fifty {
 			scan($s, $fifty[-1][2], '' . $next_phone++);
 		}
 	}
-	eventually_ok('fifty are connected', sub {
-		50 == $s->psql_value("SELECT count(*) FROM instances WHERE status = 'WORKING' AND device_id IN ("
+	eventually_ok('all are connected', sub {
+		MANY == $s->psql_value("SELECT count(*) FROM instances WHERE status = 'WORKING' AND device_id IN ("
 			. join(',', map { "'$_->[1]'" } @fifty) . ')');
 	});
 	my $before = $s->psql_value("SELECT count(*) FROM webhook_events WHERE event = 'message'");
 	sim($s, POST => "sessions/$_->[2]/message", { from => '5511977776666', text => "para $_->[1]" }) for @fifty;
 	my @answers = burst($s, map { +{ method => 'POST', path => '/api/messages/send', token => $s->token($_->[0]),
 		json => { to => '5511988887777', text => 'Olá', device_id => $_->[1] } } } @fifty);
-	is scalar(grep { $_->{status} == 200 } @answers), 50, 'fifty are sent at once' or diag map { $_->{body} } grep { $_->{status} != 200 } @answers;
-	my @wrong = grep { $answers[$_]{json}{deviceId} ne $fifty[$_][1] || $answers[$_]{json}{instanceName} ne $fifty[$_][2] } 0 .. 49;
+	is scalar(grep { $_->{status} == 200 } @answers), MANY, 'all are sent at once' or diag map { $_->{body} } grep { $_->{status} != 200 } @answers;
+	my @wrong = grep { $answers[$_]{json}{deviceId} ne $fifty[$_][1] || $answers[$_]{json}{instanceName} ne $fifty[$_][2] } 0 .. MANY - 1;
 	is "@wrong", '', 'each by its own device';
-	eventually_ok('fifty are received', sub {
-		$s->psql_value("SELECT count(*) FROM webhook_events WHERE event = 'message'") >= $before + 50;
+	eventually_ok('all are received', sub {
+		$s->psql_value("SELECT count(*) FROM webhook_events WHERE event = 'message'") >= $before + MANY;
 	});
 	is $s->psql_value("SELECT count(*) FROM webhook_events e JOIN instances i ON i.id = e.instance_id WHERE e.event = 'message'"
-		. " AND e.payload->'payload'->>'body' = 'para ' || i.device_id"), 50, 'each by its own instance';
+		. " AND e.payload->'payload'->>'body' = 'para ' || i.device_id"), MANY, 'each by its own instance';
 	return;
 }
 
 sub come_back {
 	sim($s, POST => 'restart', { downMs => 40000 });
 	is(HTTP::Tiny->new(timeout => 2)->get($s->sim_url . '/ping')->{status}, 599, 'the gateway is away');
-	eventually_ok('all fifty are connected again', sub {
-		my $all = eval { sim($s, GET => 'sessions?limit=200') } || [];
+	eventually_ok('all are connected again', sub {
+		my $all = eval { sim($s, GET => 'sessions?limit=2000') } || [];
 		my @up = grep { $_->{status} eq 'WORKING' } @$all;
 		my %up = map { $_->{name} => 1 } @up;
-		50 == grep { $up{ $_->[2] } } @fifty;
-	}, 60);
+		MANY == grep { $up{ $_->[2] } } @fifty;
+	}, 120);
 	eventually_ok('and the list says so', sub {
 		my %users = map { $_->[0] => 1 } @fifty;
 		!grep { my $u = $_; grep { !$_->{connected} } @{ list($u) } } keys %users;
 	}, 60);
-	is $s->psql_value("SELECT count(*) FROM instances WHERE device_id IN (" . join(',', map { "'$_->[1]'" } @fifty) . ')'), 50,
+	is $s->psql_value("SELECT count(*) FROM instances WHERE device_id IN (" . join(',', map { "'$_->[1]'" } @fifty) . ')'), MANY,
 		'nobody has lost his device';
 	return;
 }

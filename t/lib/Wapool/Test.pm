@@ -176,7 +176,8 @@ sub server_id { return $_[0]->psql_value('SELECT id FROM waha_servers ORDER BY c
 sub row_counts {
 	my ($s) = @_;
 	my @tables = map { $_->[0] } $s->psql(
-		"SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace ORDER BY 1");
+		"SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
+		. " AND relname NOT IN ('counters', 'helper_runs') ORDER BY 1");
 	my $counts = join ' UNION ALL ', map { "SELECT '$_', count(*) FROM $_" } @tables;
 	return { map { $_->[0] => $_->[1] } $s->psql($counts) };
 }
