@@ -27,6 +27,12 @@ static const struct setting settings[] = {
 		"its key, sent as X-Api-Key"},
 	{"WAHA_MAX_SESSIONS", NULL, NUMBER, AT(waha_max_sessions), "500", 1, 100000,
 		"sessions that server may hold"},
+	{"EVOLUTION_API_URL", NULL, TEXT, AT(evolution_api_url), "", 0, 0,
+		"base URL of the platform's Evolution API"},
+	{"EVOLUTION_API_KEY", NULL, SECRET, AT(evolution_api_key), "", 0, 0,
+		"its global key, sent as apikey"},
+	{"EVOLUTION_MAX_SESSIONS", NULL, NUMBER, AT(evolution_max_sessions), "500", 1,
+		100000, "instances it may hold"},
 	{"PUBLIC_URL", NULL, TEXT, AT(public_url), "", 0, 0,
 		"where gateways reach this site, for /webhook"},
 	{"WEBHOOK_SECRET", NULL, SECRET, AT(webhook_secret), "", 16, 0,
@@ -151,6 +157,15 @@ load_setting(struct config *c, const struct setting *s, struct err *e)
 	return load_text(s, value, (char **)(void *)at, e);
 }
 
+/* "" is no URL that is wrong, but none. */
+static bool
+check_url(const char *name, const char *url, struct err *e)
+{
+	return *url == '\0' || strncmp(url, "http://", 7) == 0 ||
+		strncmp(url, "https://", 8) == 0 ||
+		err_set(e, ERR_CONFIG, "%s: http:// or https:// is missing", name);
+}
+
 /* Rules that span settings. */
 static bool
 check_whole(const struct config *c, struct err *e)
@@ -163,14 +178,13 @@ check_whole(const struct config *c, struct err *e)
 	if (!known)
 		return err_set(e, ERR_CONFIG,
 			"LOG_LEVEL=%.20s: debug, info, warn or error", c->log_level);
-	if (*c->waha_url != '\0' && strncmp(c->waha_url, "http://", 7) != 0 &&
-		strncmp(c->waha_url, "https://", 8) != 0)
-		return err_set(
-			e, ERR_CONFIG, "WAHA_URL: http:// or https:// is missing");
-	if (*c->public_url != '\0' && strncmp(c->public_url, "http://", 7) != 0 &&
-		strncmp(c->public_url, "https://", 8) != 0)
-		return err_set(
-			e, ERR_CONFIG, "PUBLIC_URL: http:// or https:// is missing");
+	if (!check_url("WAHA_URL", c->waha_url, e) ||
+		!check_url("EVOLUTION_API_URL", c->evolution_api_url, e) ||
+		!check_url("PUBLIC_URL", c->public_url, e))
+		return false;
+	if (*c->waha_url != '\0' && strcmp(c->waha_url, c->evolution_api_url) == 0)
+		return err_set(e, ERR_CONFIG,
+			"WAHA_URL, EVOLUTION_API_URL: one server is of one kind");
 	return true;
 }
 

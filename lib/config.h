@@ -21,6 +21,9 @@ struct config {
 	char *waha_url;
 	char *waha_api_key;
 	int waha_max_sessions;
+	char *evolution_api_url;
+	char *evolution_api_key;
+	int evolution_max_sessions;
 	char *public_url;
 	char *webhook_secret;
 	char *jwt_secret;

@@ -76,8 +76,8 @@ blame(const struct err *e)
 	case ERR_CONFLICT:
 		return BROKEN;
 	case ERR_UNAVAILABLE:
-		return e->status != 0 ? BROKEN
-				      : UNREACHED; /* a 5xx: about this session */
+		/* a 5xx is about this session; 429 is no word on it */
+		return e->status != 0 && e->status != 429 ? BROKEN : UNREACHED;
 	case ERR_TIMEOUT:
 		return SLOW;
 	default:
@@ -122,7 +122,7 @@ ask(struct attempt *a, bool *again)
 	if (*again)
 		return SLOW;
 	/* a number that the gateway chokes on says nothing about the instance */
-	return a->wish->number != NULL ? REFUSED : blame(&why);
+	return a->wish->number != NULL && why.status != 429 ? REFUSED : blame(&why);
 }
 
 /* Brings a session that shows nothing on its way. */
@@ -342,7 +342,8 @@ give_up(enum outcome result, enum problem *problem, const struct err *e)
 {
 	if (result == SLOW)
 		*problem = PROBLEM_GATEWAY_SLOW;
-	else if (result == OURS || result == DIRTY || e->sqlstate[0] != '\0')
+	else if (result == OURS || result == DIRTY || e->sqlstate[0] != '\0' ||
+		e->status == 429)
 		*problem = PROBLEM_UNAVAILABLE;
 	else
 		*problem = PROBLEM_GATEWAY;
@@ -364,7 +365,7 @@ remedy_for(enum outcome result, const struct connect_result *out, int swaps,
 	if (out->claim.paired || deadline_left(d) < NEXT_TRY_MS)
 		return NONE;
 	if (result == BROKEN && e->code != ERR_UNAVAILABLE && swaps < SWAPS_MAX)
-		return ANOTHER; /* a 5xx or 429 may be all of the gateway's trouble */
+		return ANOTHER; /* a 5xx may be all of the gateway's trouble */
 	return result == BROKEN || result == UNREACHED || result == SLOW ? ELSEWHERE
 									 : NONE;
 }
@@ -382,7 +383,7 @@ swap(struct app *app, struct connect_result *out, enum remedy remedy, deadline_t
 	if (!pool_swap(app, &out->claim, why.text, remedy == ELSEWHERE, d, e))
 		return false;
 	if (remedy == ANOTHER || strcmp(server, out->claim.server_id) != 0)
-		return true;
+		return out->cleaned = true;
 	*e = why;
 	return false;
 }

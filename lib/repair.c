@@ -125,7 +125,7 @@ ask(struct work_item *it, struct look *l, deadline_t d)
 	struct buf qr;
 
 	if (!it->gw->state(h, it->server, it->name, &l->session, d, &why)) {
-		if (!work_item_blame(it))
+		if (!work_item_blame(it, &why))
 			l->facts.answer = ANSWER_NONE;
 		else
 			l->facts.answer = why.code == ERR_NOT_FOUND ? ANSWER_ABSENT
@@ -143,7 +143,7 @@ ask(struct work_item *it, struct look *l, deadline_t d)
 	buf_init(&qr, QR_MAX);
 	if (it->gw->qr(h, it->server, it->name, &qr, d, &why))
 		l->facts.qr = QR_SHOWN;
-	else if (why.code != ERR_CONFLICT && work_item_blame(it))
+	else if (why.code != ERR_CONFLICT && work_item_blame(it, &why))
 		l->facts.qr = QR_REFUSED;
 	buf_free(&qr);
 }
@@ -246,7 +246,7 @@ restart(struct work_item *it, struct session *s, struct err *e)
 			return true;
 		}
 		note(it, "restart", "failed", e->text, began);
-		if (i >= c->health_attempts || !work_item_blame(it) ||
+		if (i >= c->health_attempts || !work_item_blame(it, e) ||
 			!clock_sleep(
 				work_backoff_ms(i, c->health_retry_ms), it->deadline))
 			return false;
@@ -260,7 +260,7 @@ log_out(struct work_item *it, struct session *s, struct err *e)
 	int64_t began = clock_ms();
 	bool ours, ok;
 
-	if (deadline_left(it->deadline) == 0 || !work_item_blame(it))
+	if (deadline_left(it->deadline) == 0 || !work_item_blame(it, e))
 		return false;
 	err_clear(e);
 	ok = work_logout(it, &ours, e) && work_restart(it, s, e);

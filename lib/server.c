@@ -29,17 +29,18 @@ static const struct db_stmt stmt_of_session = {"server_of_session",
 
 static const struct db_stmt stmt_platform = {"server_platform",
 	"SELECT " COLUMNS " FROM waha_servers s"
-	" WHERE s.user_id IS NULL AND s.api_url = $1 AND s.max_sessions = $2::int",
-	2};
+	" WHERE s.user_id IS NULL AND s.api_url = $1 AND s.max_sessions = $2::int"
+	" AND s.kind = $3",
+	3};
 
 static const struct db_stmt stmt_ensure = {"server_ensure",
 	"INSERT INTO waha_servers AS s (user_id, nome, api_url, prioridade, "
-	"max_sessions, rate_limit)"
-	" VALUES (NULL, 'WAHA', $1, 5, $2, 0)"
+	"max_sessions, rate_limit, kind)"
+	" VALUES (NULL, $4, $1, 5, $2, 0, $3)"
 	" ON CONFLICT ON CONSTRAINT waha_servers_user_id_api_url_key DO UPDATE"
-	" SET max_sessions = excluded.max_sessions"
+	" SET max_sessions = excluded.max_sessions, kind = excluded.kind"
 	" RETURNING " COLUMNS,
-	2};
+	4};
 
 static const struct db_stmt stmt_unsealed = {"server_unsealed",
 	"SELECT " COLUMNS " FROM waha_servers s"
@@ -331,13 +332,14 @@ is_same(struct app *app, const PGresult *r, int clear, int sealed, const char *c
 }
 
 static bool
-ensure_secrets(struct app *app, const PGresult *r, deadline_t d, struct err *e)
+ensure_secrets(struct app *app, const PGresult *r, const char *key, deadline_t d,
+	struct err *e)
 {
 	const struct config *c = &app->config;
 	const char *id = db_text(r, 0, ID);
 
-	if (!is_same(app, r, KEY, KEY_SEALED, "api_key", c->waha_api_key) &&
-		!store_sealed(app, &stmt_seal_key, id, "api_key", c->waha_api_key,
+	if (!is_same(app, r, KEY, KEY_SEALED, "api_key", key) &&
+		!store_sealed(app, &stmt_seal_key, id, "api_key", key,
 			db_text(r, 0, KEY), NULL, d, e))
 		return false;
 	if (*c->webhook_secret == '\0')
@@ -349,29 +351,51 @@ ensure_secrets(struct app *app, const PGresult *r, deadline_t d, struct err *e)
 			db_text(r, 0, SECRET_SEALED), d, e);
 }
 
-bool
-server_ensure_platform(struct app *app, deadline_t d, struct err *e)
+/* A server of the platform that the environment names. */
+struct named {
+	const char *kind, *nome, *url, *key;
+	int max_sessions;
+};
+
+static bool
+ensure_named(struct app *app, const struct named *n, deadline_t d, struct err *e)
 {
-	const struct config *c = &app->config;
 	char max[DB_PARAM_SIZE];
 	char *url;
 	PGresult *r;
 	bool ok;
 
-	if (*c->waha_url == '\0')
+	if (*n->url == '\0')
 		return true;
-	url = trimmed(c->waha_url);
+	url = trimmed(n->url);
 	if (url == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
-	db_param_int(max, c->waha_max_sessions);
+	db_param_int(max, n->max_sessions);
 	/* looked for first: a row that is as it should be is not written every time */
-	r = db_query(app->db, d, &stmt_platform, (const char *[]){url, max}, e);
+	r = db_query(
+		app->db, d, &stmt_platform, (const char *[]){url, max, n->kind}, e);
 	if (r != NULL && PQntuples(r) == 0) {
 		PQclear(r);
-		r = db_query(app->db, d, &stmt_ensure, (const char *[]){url, max}, e);
+		r = db_query(app->db, d, &stmt_ensure,
+			(const char *[]){url, max, n->kind, n->nome}, e);
 	}
-	ok = r != NULL && ensure_secrets(app, r, d, e);
+	ok = r != NULL && ensure_secrets(app, r, n->key, d, e);
 	PQclear(r);
 	free(url);
 	return ok;
+}
+
+bool
+server_ensure_platform(struct app *app, deadline_t d, struct err *e)
+{
+	const struct config *c = &app->config;
+
+	return ensure_named(app,
+		       &(struct named){"waha", "WAHA", c->waha_url, c->waha_api_key,
+			       c->waha_max_sessions},
+		       d, e) &&
+		ensure_named(app,
+			&(struct named){"evolution", "Evolution", c->evolution_api_url,
+				c->evolution_api_key, c->evolution_max_sessions},
+			d, e);
 }

@@ -37,9 +37,10 @@ void server_free(struct server *s);
 const struct gateway *server_gateway(const struct server *s);
 
 /*
- * Makes or refreshes the platform's server from WAHA_URL, WAHA_API_KEY and
- * WAHA_MAX_SESSIONS, with a webhook secret (WEBHOOK_SECRET or 32 random bytes in hex,
- * made once), sealed. Does nothing without WAHA_URL. False on an error of db or seal.
+ * Makes or refreshes the platform's servers from WAHA_URL, WAHA_API_KEY and
+ * WAHA_MAX_SESSIONS, and from EVOLUTION_API_URL and its like, with a webhook secret
+ * (WEBHOOK_SECRET or 32 random bytes in hex, made once), sealed. Does nothing without
+ * either URL. False on an error of db or seal.
  */
 bool server_ensure_platform(struct app *app, deadline_t d, struct err *e);
 

@@ -59,9 +59,10 @@ void work_item_observe(struct work_item *it, const struct session *s, int64_t as
  * not flooded. A minute at the most. */
 int64_t work_backoff_ms(int attempts, int base_ms);
 
-/* After a failure: true if it is the session's own. A gateway that does not answer at all, or
- * refuses us, is to blame itself: that is counted against it, and no session pays for it. */
-bool work_item_blame(struct work_item *it);
+/* After the failure e: true if it is the session's own. A gateway that does not answer at all, or
+ * refuses us, is to blame itself: that is counted against it, and no session pays for it. 429, too
+ * many calls, ours or others', is nobody's fault. */
+bool work_item_blame(struct work_item *it, const struct err *e);
 
 /* Runs a statement by itself, whatever the item's deadline. True if it answers true; a
  * failure is logged. */

@@ -110,12 +110,12 @@ work_backoff_ms(int attempts, int base_ms)
 }
 
 bool
-work_item_blame(struct work_item *it)
+work_item_blame(struct work_item *it, const struct err *e)
 {
 	struct gateway_status st;
 	struct err why = ERR_INIT;
 
-	if (it->server == NULL)
+	if (it->server == NULL || e->status == 429)
 		return false;
 	if (it->gw->ping(it->app->http, it->server, &st, deadline_in(PING_MS), &why))
 		return true;

@@ -64,7 +64,7 @@ probe(struct judging *j, int row, struct health_facts *f)
 		    j->app->http, j->server, name, &qr, j->deadline, &why))
 		f->qr = QR_SHOWN;
 	else if (why.code == ERR_NOT_FOUND || why.code == ERR_PROTOCOL ||
-		(why.code == ERR_UNAVAILABLE && why.status != 0))
+		(why.code == ERR_UNAVAILABLE && why.status != 0 && why.status != 429))
 		f->qr = QR_REFUSED;
 	buf_free(&qr);
 }

@@ -92,8 +92,7 @@ climb(struct work_item *it, const char **step, struct session *s, bool *own,
 	else if ((strcmp(it->rung, "logout") != 0 || work_logout(it, &ours, e)) &&
 		work_restart(it, s, e))
 		return true;
-	/* 429: too many calls, ours or others'; that says nothing about the session */
-	*own = ours && e->status != 429 && work_item_blame(it);
+	*own = ours && work_item_blame(it, e);
 	return false;
 }
 

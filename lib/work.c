@@ -109,7 +109,7 @@ empty(struct work_item *it, struct err *e)
 	struct http *h = it->app->http;
 
 	if (!it->gw->logout(h, it->server, it->name, it->deadline, e)) {
-		if (is_servers_fault(it, e))
+		if (is_servers_fault(it, e) || e->status == 429)
 			return false;
 		log_write(LOG_WARN, "work.logout", LOG_STR("instance", it->name),
 			LOG_STR("error", e->text));

@@ -53,7 +53,8 @@ static const struct task {
 	const char *help;
 } tasks[] = {
 	{"seal", SEAL,
-		"seal keys written in clear; make the platform's server from WAHA_URL"},
+		"seal keys written in clear; make the platform's servers from WAHA_URL "
+		"and EVOLUTION_API_URL"},
 	{"refill", REFILL, "order instances when few are free"},
 	{"recycle", RECYCLE, "make what was ordered, empty what was released"},
 	{"health", HEALTH, "look at each gateway, mend the sessions that are ill"},

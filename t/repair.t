@@ -22,6 +22,7 @@ is +($s->maintain)[0], 0, 'the pool is filled';
 subtest 'setup answers as connect does, and tells the health'     => \&setup;
 subtest 'setup: a session that hangs gives way to a fresh one'    => \&setup_stuck;
 subtest 'setup: a session that failed is restarted'               => \&setup_failed;
+subtest 'a rate limit is nobody\'s fault'                         => \&too_many;
 subtest 'a session that gives no QR is made anew'                 => \&no_qr;
 subtest 'a deleted session that lingers is not handed out'        => \&lingers;
 subtest 'a helper is killed at each rung: the next one goes on'   => \&killed;
@@ -125,6 +126,20 @@ sub setup_stuck {
 	is column($who, 'lifecycle'), 'recycling', 'the one that hangs is made anew';
 	is +(trail($who, 'transition'))[-1], 'assigned>recycling: swapped: stuck in STARTING', 'the trail tells why';
 	is +($s->maintain('recycle'))[0], 0, 'the helper passes by';
+	return;
+}
+
+sub too_many {
+	my $who = user($s);
+	my $name = connect_user($s, $who)->{json}{instanceName};
+	faults($s, { kind => 'status', status => 429 });
+	my $answer = connect_user($s, $who);
+	is $answer->{status}, 503, 'he is told to come again' or diag $answer->{body};
+	ok $answer->{headers}{'retry-after'}, 'and when';
+	no_faults($s);
+	is connect_user($s, $who)->{json}{instanceName}, $name, 'he keeps his instance';
+	$s->http(POST => '/api/whatsapp/disconnect', token => $who->{token}, json => {});
+	is +($s->maintain)[0], 0, 'he leaves, and the pool is filled again';
 	return;
 }
 

@@ -154,6 +154,8 @@ START_TEST(texts_are_checked)
 		{"WAHA_URL", "http://waha:3000", true},
 		{"WAHA_URL", "https://waha", true},
 		{"WAHA_URL", "waha:3000", false},
+		{"EVOLUTION_API_URL", "https://evolution", true},
+		{"EVOLUTION_API_URL", "evolution:8080", false},
 		{"PUBLIC_URL", "ftp://x", false},
 		{"PUBLIC_URL", "https://x", true},
 	};
@@ -170,13 +172,30 @@ START_TEST(texts_are_checked)
 }
 END_TEST
 
+START_TEST(a_server_is_of_one_kind)
+{
+	struct config c;
+	struct err e = ERR_INIT;
+
+	forget_all();
+	setenv("WAHA_URL", "http://gateway:3000", 1);
+	setenv("EVOLUTION_API_URL", "http://gateway:3000", 1);
+	ck_assert(!config_load(&c, &e));
+	ck_assert_int_eq(e.code, ERR_CONFIG);
+	setenv("EVOLUTION_API_URL", "http://gateway:8080", 1);
+	ck_assert_msg(config_load(&c, &e), "%s", e.text);
+	config_free(&c);
+	forget_all();
+}
+END_TEST
+
 int
 main(void)
 {
 	const TTest *const tests[] = {everything_has_a_default,
 		the_table_agrees_with_itself, an_alias_counts_when_the_name_is_unset,
 		numbers_keep_to_their_range, a_refused_secret_is_not_told,
-		texts_are_checked, NULL};
+		texts_are_checked, a_server_is_of_one_kind, NULL};
 
 	return unit_main(unit_suite("config", tests));
 }

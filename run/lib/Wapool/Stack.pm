@@ -257,13 +257,22 @@ sub environment {
 		PATH => '/usr/bin:/bin', LANG => 'C.UTF-8',
 		DATABASE_URL => $self->database_url, PUBLIC_URL => $self->http_url,
 		JWT_SECRET => $self->jwt_secret, SECRET_KEY_FILE => $self->key_file,
-		$self->{sim} ? (WAHA_URL => $self->sim_url, WAHA_API_KEY => $self->sim_key) : (),
+		$self->sim_settings,
 		# the simulator forgets its sessions when it is restarted: then they are to be made again soon
 		$self->{sim} && !$self->{test} ? (GATEWAY_START_GRACE => 10, HEALTH_INTERVAL => 10) : ());
 	for my $name (grep { /\A(?:TZ|(?:A|L|UB|T)SAN_OPTIONS)\z/ } keys %ENV) {
 		$env{$name} = $ENV{$name};
 	}
 	return { %env, %{ $self->{env} } };
+}
+
+# The simulator as the platform's server of the kind it simulates.
+sub sim_settings {
+	my ($self) = @_;
+	my $evolution = ($self->{env}{SIM_KIND} // '') =~ /\Aevolution/;
+	return unless $self->{sim};
+	return $evolution ? (EVOLUTION_API_URL => $self->sim_url, EVOLUTION_API_KEY => $self->sim_key)
+		: (WAHA_URL => $self->sim_url, WAHA_API_KEY => $self->sim_key);
 }
 
 # Changes settings for what is started or replaced from now on; undef removes one.
@@ -406,7 +415,7 @@ sub start_all {
 	my ($self) = @_;
 	$self->start_postgres;
 	$self->deploy;
-	$self->start_sim unless $self->{env}{WAHA_URL};
+	$self->start_sim unless $self->{env}{WAHA_URL} || $self->{env}{EVOLUTION_API_URL};
 	$self->start_responders;
 	$self->start_maintain;
 	$self->start_nginx;
