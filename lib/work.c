@@ -212,9 +212,10 @@ look_after(struct work_item *it)
 		release(it);
 		return 0;
 	}
-	if (s.state != SESSION_FAILED)
+	if (s.state != SESSION_FAILED && s.state != SESSION_STOPPED)
 		return 1000;
-	/* A failed session may still know its phone: only a restart shows. */
+	/* A failed session may still know its phone: only a restart shows. (Evolution 1 calls a
+	 * logged-out one closed, as it does a stopped one.) */
 	if (!it->gw->restart(it->app->http, it->server, it->name, it->deadline, &e))
 		log_write(LOG_WARN, "work.restart", LOG_STR("instance", it->name),
 			LOG_STR("error", e.text));
