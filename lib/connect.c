@@ -10,7 +10,7 @@
 
 #define SHOW_MAX 2000       /* bytes of a raw QR; lib/qr takes no more */
 #define SWAPS_MAX 2         /* fresh instances tried before their server is left */
-#define NEXT_TRY_MS 1000    /* less than this shows nobody a QR */
+#define NEXT_TRY_MS 400     /* less than this shows nobody a QR */
 #define ABSENT_LOOKS 8      /* about 3 s: a WAHA that has just started lists nothing */
 #define POLL_FIRST_MS 60    /* between two looks at a starting session, doubling... */
 #define POLL_LONGEST_MS 500 /* ...up to this */
@@ -398,13 +398,16 @@ try_all(struct app *app, const struct connect_wish *wish, deadline_t d,
 	enum outcome result;
 	enum remedy remedy;
 	bool alone = false;
+	int spares = 1;
 
 	for (int swaps = 0;
 		out->claim.outcome == CLAIM_OWN || out->claim.outcome == CLAIM_NEW;
 		swaps++) {
 		err_clear(e);
 		result = try_instance(app, wish, !alone, d, out, e);
-		remedy = alone ? NONE : remedy_for(result, out, swaps, d, e);
+		remedy = remedy_for(result, out, swaps, d, e);
+		if (alone && remedy != NONE)
+			remedy = result == BROKEN && spares-- > 0 ? ANOTHER : NONE;
 		if (remedy == NONE)
 			return result;
 		if (swap(app, out, remedy, d, e))
@@ -413,7 +416,7 @@ try_all(struct app *app, const struct connect_wish *wish, deadline_t d,
 			return result;
 		alone = true;
 		if (result != SLOW &&
-			(result != BROKEN || swaps > 0 ||
+			(result != BROKEN || swaps > 0 || spares-- == 0 ||
 				!swap(app, out, ANOTHER, d, e)))
 			return result;
 	}
