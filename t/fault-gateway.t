@@ -19,10 +19,10 @@ use Wapool::Process qw(wait_until);
 use constant PATIENCE => 30;
 
 # Longer than CONNECT_DEADLINE_MS, shorter than any wait that would go unnoticed.
-use constant CLIENT_TIMEOUT => 5;
+use constant CLIENT_TIMEOUT => 8;
 
 my $s = fault_stack(env => {
-		POOL_TARGET => 6, POOL_LOW => 6, POOL_STEP => 4, CONNECT_DEADLINE_MS => 1500, GATEWAY_TIMEOUT_MS => 600,
+		POOL_TARGET => 6, POOL_LOW => 6, POOL_STEP => 4, CONNECT_DEADLINE_MS => 3000, GATEWAY_TIMEOUT_MS => 600,
 		GATEWAY_START_GRACE => 30 });
 my $helper = helper($s, '--for', 600);
 wait_pool($s) or BAIL_OUT('the pool was never filled');

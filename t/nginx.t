@@ -17,6 +17,8 @@ use Wapool::Process qw(random_hex run_program slurp);
 use Wapool::Stack;
 use Wapool::Stub;
 
+delete $ENV{WAPOOL_TRAFFIC};    # stubs answer here: not what the documents describe
+
 my $root  = "$FindBin::Bin/..";
 my $build = File::Temp->newdir('wapool-stub.XXXXXX', TMPDIR => 1);
 my $s     = Wapool::Stack->new(build => "$build", https_port => 'free', origins => ['https://painel.example']);

@@ -19,6 +19,8 @@ use Wapool::Process qw(alive free_ports port_taken run_program slurp spew wait_u
 use Wapool::Stack;
 use Wapool::Stub;
 
+delete $ENV{WAPOOL_TRAFFIC};    # stubs answer here: not what the documents describe
+
 my $root  = abs_path("$FindBin::Bin/..");
 my $stubs = File::Temp->newdir('wapool-stub.XXXXXX', TMPDIR => 1);
 my @names = Wapool::Stack->new(build => "$stubs")->responder_names;
