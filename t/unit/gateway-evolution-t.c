@@ -159,14 +159,15 @@ START_TEST(acks_have_words)
 }
 END_TEST
 
+#define CAPTION "{\"caption\":\"oi\"}"
+
 START_TEST(a_message_says_its_text_wherever_it_is)
 {
 	static const char *const messages[] = {"{\"conversation\":\"oi\"}",
 		"{\"extendedTextMessage\":{\"text\":\"oi\"}}",
 		"{\"imageMessage\":{\"caption\":\"oi\"}}",
 		"{\"ephemeralMessage\":{\"message\":{\"conversation\":\"oi\"}}}",
-		"{\"viewOnceMessageV2\":{\"message\":{\"videoMessage\":{\"caption\":"
-		"\"oi\"}}}}"};
+		"{\"viewOnceMessageV2\":{\"message\":{\"imageMessage\":" CAPTION "}}}"};
 	struct gateway_event ev;
 	char text[400];
 
