@@ -22,7 +22,7 @@ use constant {
 	PEOPLE    => 12,     # who come and go
 	RESIDENTS => 24,     # who stay connected as long as the faults let them
 	SECONDS   => $ENV{WAPOOL_SOAK} || 40,
-	PATIENCE  => 90,
+	PATIENCE  => 200,    # more than the two minutes that a phone may take to come back
 };
 
 my @gateways = map { "g$_" } 1 .. GATEWAYS;
