@@ -25,24 +25,27 @@ sub install {
 	return;
 }
 
-# To be called before the stack's nginx starts: gives it a server for each peer. Returns {name => port}.
+# To be called before the stack's nginx starts: gives it a server for each peer. Returns {name => HTTPS port,
+# "name in clear" => HTTP port}.
 sub ports {
 	my ($s) = @_;
+	my @keys = map { ($_, "$_ in clear") } names();
 	my %port;
-	@port{ names() } = free_ports(scalar(my @n = names()));
+	@port{@keys} = free_ports(scalar @keys);
 	my ($cert, $key) = $s->certificate;
-	$s->{more} = join '', map { server($_, "$s->{socket_dir}/peer-$_.sock", $port{$_}, $cert, $key) } names();
+	$s->{more} = join '', map { server($_, "$s->{socket_dir}/peer-$_.sock", $port{$_}, $port{"$_ in clear"}, $cert, $key) } names();
 	return \%port;
 }
 
 # The same limits, headers and buffers as in nginx/wapool-server.conf and -fastcgi.conf; connections to the
 # peer are kept.
 sub server {
-	my ($name, $socket, $port, $cert, $key) = @_;
+	my ($name, $socket, $port, $clear, $cert, $key) = @_;
 	return <<"END";
     upstream peer_$name { server unix:$socket max_fails=0; keepalive 64; }
     server {
         listen 127.0.0.1:$port ssl http2 default_server;
+        listen 127.0.0.1:$clear default_server;
         ssl_certificate     $cert;
         ssl_certificate_key $key;
         include wapool/wapool-tls.conf;
