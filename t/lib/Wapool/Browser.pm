@@ -168,13 +168,14 @@ sub end_of {
 # Ends what still runs with that directory in its command line: Chromium, which has process groups of its own.
 sub end_all_of {
 	my ($dir) = @_;
-	for my $file (glob '/proc/[0-9]*/cmdline') {
-		my ($pid) = $file =~ /([0-9]+)/;
-		my $command = eval { slurp($file) } // next;
-		kill 'KILL', $pid if $pid != $$ && index($command, $dir) >= 0;
-	}
-	return;
+	return wait_until(5, sub {
+		my @left = grep { $_ != $$ && index(command_line($_), $dir) >= 0 } map { m{([0-9]+)} } glob '/proc/[0-9]*';
+		kill 'KILL', @left;
+		return !@left;
+	});
 }
+
+sub command_line { return eval { slurp("/proc/$_[0]/cmdline") } // '' }
 
 END {
 	my $status = $?;
