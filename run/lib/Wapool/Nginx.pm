@@ -51,6 +51,7 @@ sub adapted {
 	my $name = basename($file);
 	$text =~ s{unix:/run/wapool/}{unix:$self->{socket_dir}/}g    if $name eq 'wapool-upstreams.conf';
 	$text =~ s{alias \S+/openapi\.yaml;}{alias $self->{dir}/wapool/openapi.yaml;}g;
+	$text =~ s{root \S+/share/wapool/www;}{root @{[$self->www]};}        if $name eq 'wapool-pages.conf';
 	$text =~ s{rate=\S+;}{rate=100000r/s;}g                      if $name eq 'wapool-limits.conf' && !$self->{limits};
 	$text =~ s{(limit_conn \S+) \d+;}{$1 60000;}g                if !$self->{limits};
 	$text .= join '', map { "$_ \$http_origin;\n" } $self->origins if $name eq 'wapool-origins.conf';
@@ -72,7 +73,7 @@ sub main_conf {
 		USER => $> == 0 ? 'user ' . $self->worker . ';' : '',
 		RUN => $self->{run_dir}, LOG => $self->{log_dir}, TMP => "$self->{reach}/nginx-tmp",
 		HTTP_PORT => $self->{http_port}, HTTPS_PORT => $self->{https_port} // '',
-		CERT => $self->{cert} // '', CERT_KEY => $self->{cert_key} // '', WWW => $self->www,
+		CERT => $self->{cert} // '', CERT_KEY => $self->{cert_key} // '',
 		SIM => $self->{sim_url} ? "302 $self->{sim_url}/_sim/" : '404',
 		REDIRECT => $self->{clear} ? ''
 			: "if (\$wapool_needs_tls) { return 308 https://\$host:$self->{https_port}\$request_uri; }");
