@@ -144,7 +144,7 @@ export async function accessible(page, what = page.url()) {
 		await page.evaluate(`${axeSource};0`);
 		const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ['violations'] }));
 		const found = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical')
-			.flatMap(({ id, help, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${help}: ${html}\n${failureSummary}`));
+			.flatMap(({ id, help, nodes }) => nodes.slice(0, 3).map((node) => `${id}: ${help}: ${node.html}\n${node.failureSummary}`));
 		nothing(found, `${what}: axe-core, ${colorScheme}`);
 	}
 	await page.emulateMedia({ colorScheme: null });

@@ -34,8 +34,9 @@ my %CALLS = (
 	(map { my $method = $_; $method => sub { my ($s, @args) = @_; return $s->$method(@args) } }
 		qw(psql psql_value maintain token admin_token unique_user stop_postgres restart_postgres
 			start_responders restart_responder reload_responders set_env start_sim start_maintain log_text)),
-	stop_part => sub { my ($s, $group) = @_; return $s->group($group)->stop },
-	add_user  => \&add_user,
+	stop_part      => sub { my ($s, $group) = @_; return $s->group($group)->stop },
+	add_user       => \&add_user,
+	qr_of_data_uri => sub { return Wapool::Test::qr_of_data_uri($_[1]) },
 );
 
 my %children;    # pid => directory of its own
