@@ -137,10 +137,15 @@ function nothing(found, what) {
 	if (found.length) throw new Error(`${what}:\n${found.join('\n')}`);
 }
 
+// The page has followed what changed before: two frames.
+const painted = (page) => page.evaluate(() =>
+	new Promise((resolve) => { requestAnimationFrame(() => requestAnimationFrame(resolve)); }));
+
 // axe-core finds nothing serious, in light and in dark.
 export async function accessible(page, what = page.url()) {
 	for (const colorScheme of ['light', 'dark']) {
 		await page.emulateMedia({ colorScheme });
+		await painted(page);
 		await page.evaluate(`${axeSource};0`);
 		const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ['violations'] }));
 		const found = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical')
