@@ -90,7 +90,7 @@ await test('a session that is over by the clock ends by itself', async () => {
 	await page.clock.install();
 	await logIn(page, await newUser());
 	await page.clock.fastForward('01:00:05');
-	await page.getByText('Sua sessão terminou por segurança.').waitFor();
+	await page.getByText('Entre de novo para continuar').waitFor();
 });
 
 await test('English by the wish of the browser, Portuguese by the switch, and it stays', async () => {
