@@ -98,6 +98,8 @@ sub make_var {
 	$self->{socket_dir} = $self->recorded_dir('socket_dir', '/tmp/wapool.XXXXXX');
 	$self->{postgres_socket_dir} = make_dir("$self->{socket_dir}/pg", 0755);
 	own('postgres', $self->{postgres_socket_dir});
+	$self->{live_socket} = make_dir("$self->{socket_dir}/live", 0700) . '/publish.sock';
+	own(SERVICE_USER, "$self->{socket_dir}/live");
 	make_dir("$self->{reach}/keys", 0755);
 	return;
 }
@@ -257,6 +259,7 @@ sub environment {
 		PATH => '/usr/bin:/bin', LANG => 'C.UTF-8',
 		DATABASE_URL => $self->database_url, PUBLIC_URL => $self->http_url,
 		JWT_SECRET => $self->jwt_secret, SECRET_KEY_FILE => $self->key_file,
+		LIVE_PUBLISH => "unix:$self->{live_socket}",
 		$self->sim_settings,
 		# the simulator forgets its sessions when it is restarted: then they are to be made again soon
 		$self->{sim} && !$self->{test} ? (GATEWAY_START_GRACE => 10, HEALTH_INTERVAL => 10) : ());
@@ -422,6 +425,27 @@ sub start_all {
 	return $self->wait_ready;
 }
 
+# Another host of the same wapool: responders, a helper and nginx of its own over this one's database, keys
+# and gateway. It ends before this one does.
+#   helper => 0: without one; responders => [names] (all)
+sub another_host {
+	my ($self, %opt) = @_;
+	my %shared = %{ $self->environment };
+	delete $shared{LIVE_PUBLISH};
+	my $host = (ref $self)->new(env => \%shared, map { $_ => $self->{$_} } qw(root build clear limits origins test));
+	$host->start_responders(@{ $opt{responders} || [] });
+	$host->start_maintain if $opt{helper} // 1;
+	$host->start_nginx;
+	push @{ $self->{others} }, $host;
+	return $host;
+}
+
+# All hosts: this one and those made by another_host.
+sub hosts {
+	my ($self) = @_;
+	return ($self, @{ $self->{others} || [] });
+}
+
 # Waits until GET /readyz answers 200; dies with its last answer after 30 s.
 sub wait_ready {
 	my ($self, $seconds) = @_;
@@ -459,6 +483,7 @@ sub log_text {
 sub stop {
 	my ($self) = @_;
 	return if $self->{owner} != $$;
+	$_->stop for @{ $self->{others} || [] };
 	while (my $name = pop @{ $self->{started} }) {
 		$self->group($name)->stop;
 	}
