@@ -122,10 +122,11 @@ function reconcile(devices) {
 		else if (card.id())
 			drop(card);
 	}
-	for (const device of devices) {
-		if (!page.cards.some((card) => card.id() === device.device_id))
-			add(cardOf(device));
-	}
+	/* One that is unknown may be what an element is just getting: the stream is faster than its answer. */
+	const unknown = page.cards.some((card) => card.element && !card.id()) ? []
+		: devices.filter((device) => !page.cards.some((card) => card.id() === device.device_id));
+
+	unknown.forEach((device) => add(cardOf(device)));
 	if (page.cards.length === 0)
 		add(cardOf(null));
 	arrange();

@@ -77,10 +77,9 @@ function draw(form) {
 		h('div', { class: 'halves' }, simple.filter((field) => field.half).map(row)),
 		h('details', { class: 'advanced' }, h('summary', { i18n: 'form.advanced' }),
 			h('div', { class: 'thirds' }, mine.filter((field) => field.advanced).map(row))),
-		form.result, form.problem,
-		h('div', { class: 'actions actions-form' }, form.test, h('span', { class: 'spring' }),
+		h('div', { class: 'form-end' }, form.result, form.problem, h('div', { class: 'actions actions-form' }, form.test, h('span', { class: 'spring' }),
 			h('button', { class: 'button', type: 'button', id: 'cancel', i18n: 'cancel', on: { click: () => form.done(null, false) } }),
-			form.save));
+			form.save)));
 	fill(form.main, h('div', { class: 'column' },
 		h('button', { class: 'button button-quiet button-back', type: 'button', on: { click: () => form.done(null, false) } },
 			icon(icons.back), h('span', { i18n: 'form.back' })),

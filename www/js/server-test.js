@@ -1,8 +1,8 @@
 /* "Testar conexão": what came out of it, in words. */
 
 import { wordsFor } from './dialog.js';
-import { h } from './dom.js';
-import { has, t } from './i18n.js';
+import { h, icon, icons } from './dom.js';
+import { has, number, t } from './i18n.js';
 
 export const kinds = { waha: 'WAHA', evolution: 'Evolution API', gowa: 'GOWA' };
 
@@ -27,8 +27,18 @@ export function notice(look, heading, sentences) {
 		sentences.map((sentence) => h('p', {}, sentence)));
 }
 
+/* The same with a button that takes it away. */
+export function closing(note) {
+	const close = h('button', { class: 'tool notice-close', type: 'button', i18nAttrs: { 'aria-label': 'close' },
+		on: { click: () => note.remove() } }, icon(icons.cross));
+
+	note.append(close);
+	note.classList.add('is-closing');
+	return note;
+}
+
 function factsOf({ kind, version, latency_ms: ms, sessions }) {
-	const params = { kind: kinds[kind] ?? kind, version, ms };
+	const params = { kind: kinds[kind] ?? kind, version, ms: ms ? `${number(ms)} ms` : t('test.atonce') };
 
 	return [t(version ? 'test.ok.version' : 'test.ok.text', params),
 		sessions === null ? null : t('test.ok.sessions', { n: sessions })].filter(Boolean);

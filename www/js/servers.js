@@ -7,7 +7,7 @@ import { fill, h, icon, icons, put, say } from './dom.js';
 import { addTexts, ago, t } from './i18n.js';
 import { announce, focusHeading, layout, title } from './layout.js';
 import { showForm } from './server-form.js';
-import { kinds, noOutcome, outcome } from './server-test.js';
+import { closing, kinds, noOutcome, outcome } from './server-test.js';
 import { isAdmin, need } from './session.js';
 import texts from './text-servers.js';
 
@@ -318,13 +318,14 @@ async function test(row) {
 
 	row.test.disabled = true;
 	say(word, 'server.testing');
+	tell('');
 	try {
 		const answer = await call('POST', `${API}/${row.id}/test`, { timeout: 70000 });
 
-		fill(row.result, outcome(answer));
+		fill(row.result, closing(outcome(answer)));
 		plan(1500);
 	} catch (error) {
-		fill(row.result, noOutcome(error));
+		fill(row.result, closing(noOutcome(error)));
 	} finally {
 		row.test.disabled = false;
 		say(word, 'server.test');
@@ -352,7 +353,7 @@ async function command(row, method, path, sentence, options) {
 			tell(t('server.gone'));
 			load();
 		} else {
-			fill(row.result, noOutcome(error));
+			fill(row.result, closing(noOutcome(error)));
 			announce(wordsFor(error).text);
 		}
 		return null;
