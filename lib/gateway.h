@@ -32,11 +32,14 @@ struct server {
 	char *url;            /* without a trailing slash */
 	char *key;            /* "" if it has none */
 	char *webhook_secret; /* "" if it has none */
-	char *webhook_url;    /* where its webhooks are to go, "" if unknown */
-	char pool_id[37];     /* which wapool we are: its sessions carry it */
-	char version[33];     /* as it last told, "" if it never did */
-	int timeout_ms;       /* of one call */
-	int retries;          /* of a call that may be repeated, after the first try */
+	char *former_secret;  /* the one before, while it is still taken; or NULL */
+	char secret_mark
+		[33]; /* another for each webhook_secret; "" if there is none yet */
+	char *webhook_url; /* where its webhooks are to go, "" if unknown */
+	char pool_id[37];  /* which wapool we are: its sessions carry it */
+	char version[33];  /* as it last told, "" if it never did */
+	int timeout_ms;    /* of one call */
+	int retries;       /* of a call that may be repeated, after the first try */
 	/* Asked before each request; waits until the server may be asked, or is false
 	 * with *e filled. NULL: there is no limit. */
 	bool (*admit)(void *ctx, deadline_t, struct err *);
