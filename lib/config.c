@@ -98,6 +98,8 @@ static const struct setting settings[] = {
 		"days that gateway events and the audit trail are kept"},
 	{"IDEMPOTENCY_TTL", NULL, NUMBER, AT(idempotency_ttl_h), "24", 1, 720,
 		"hours that the answer to an Idempotency-Key is kept"},
+	{"IDEMPOTENCY_KEYS", NULL, NUMBER, AT(idempotency_keys), "10000", 10, 1000000,
+		"keys of one user that are kept at a time"},
 	{"DELIVER_PARALLEL", NULL, NUMBER, AT(deliver_parallel), "8", 1, 64,
 		"events delivered at the same time, by one helper"},
 	{"DELIVERY_TIMEOUT_MS", NULL, NUMBER, AT(delivery_timeout_ms), "15000", 100,
@@ -106,6 +108,9 @@ static const struct setting settings[] = {
 		720, "hours of failures after which a webhook is disabled"},
 	{"DEVICE_LIMIT", NULL, NUMBER, AT(device_limit), "10", 1, 1000,
 		"devices one user may have"},
+	{"LIVE_PUBLISH", NULL, TEXT, AT(live_publish), "", 0, 0,
+		"nginx servers that pages hear live updates from, as "
+		"unix:/run/wapool/live/publish.sock; unset: none"},
 	{"TZ", NULL, TEXT, AT(tz), "America/Sao_Paulo", 0, 0,
 		"time zone in which quotas' hours and days begin"},
 	{"LOG_LEVEL", NULL, TEXT, AT(log_level), "info", 0, 0,

@@ -55,10 +55,12 @@ struct config {
 	int message_retention_h;
 	int event_retention_d;
 	int idempotency_ttl_h;
+	int idempotency_keys;
 	int deliver_parallel;
 	int delivery_timeout_ms;
 	int webhook_disable_after_h;
 	int device_limit;
+	char *live_publish;
 	char *tz; /* the hosting's, for the hours and days of quotas */
 	char *log_level;
 	char *ca_file;

@@ -48,6 +48,10 @@ static const char *const messages[][2] = {
 		"This hour's messages are used up."},
 	[MSG_DAY_USED] = {"A cota de mensagens de hoje acabou.",
 		"Today's messages are used up."},
+	[MSG_IN_MAINTENANCE] = {"O serviço de WhatsApp está em manutenção. Sua conexão "
+				"volta sozinha.",
+		"The WhatsApp service is under maintenance. Your connection will come "
+		"back by itself."},
 	[MSG_DEVICE_LOGGED_OUT] = {"Dispositivo desconectado com sucesso",
 		"Device logged out successfully"},
 	[MSG_WANT_EMAIL] = {"Informe um endereço de e-mail.",
@@ -203,6 +207,12 @@ static const struct problem_info problems[] = {
 		{"Tipo de conteúdo não suportado", "Unsupported content type"},
 		{"Envie o corpo como application/json.",
 			"Send the body as application/json."}},
+	[PROBLEM_NOT_ACCEPTABLE] = {406, 0, "not-acceptable",
+		{"Formato não disponível", "Not acceptable"},
+		{"Este endereço só responde text/event-stream: peça-o no cabeçalho "
+		 "Accept.",
+			"This address answers text/event-stream only: ask for it in "
+			"Accept."}},
 	[PROBLEM_IDEMPOTENCY_KEY] = {400, 0, "idempotency-key",
 		{"Idempotency-Key inválida", "Invalid Idempotency-Key"},
 		{"O cabeçalho Idempotency-Key está ausente ou malformado.",
@@ -284,6 +294,18 @@ static const struct problem_info problems[] = {
 		 "outro.",
 			"This account cannot have more devices. Remove one to add "
 			"another."}},
+	[PROBLEM_MAINTENANCE] = {503, 60, "maintenance",
+		{"Em manutenção", "Under maintenance"},
+		{"O serviço de WhatsApp está em manutenção. Sua conexão volta sozinha; "
+		 "tente novamente em alguns minutos.",
+			"The WhatsApp service is under maintenance. Your connection "
+			"will come back by itself; try again in a few minutes."}},
+	[PROBLEM_IDEMPOTENCY_FULL] = {429, 0, "idempotency-full",
+		{"Muitas Idempotency-Keys", "Too many Idempotency-Keys"},
+		{"Esta conta já tem o máximo de respostas guardadas. Use menos chaves "
+		 "ou espere até que as mais antigas expirem.",
+			"This account has as many stored answers as it may. Use fewer "
+			"keys, or wait until the oldest expire."}},
 };
 
 const char *

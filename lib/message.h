@@ -28,6 +28,7 @@ enum message {
 	MSG_ALL_DISCONNECTED,
 	MSG_HOUR_USED,
 	MSG_DAY_USED,
+	MSG_IN_MAINTENANCE,
 	MSG_DEVICE_LOGGED_OUT,
 	MSG_WANT_EMAIL, /* from here on: what a field of a request should be */
 	MSG_WANT_PASSWORD,
@@ -95,6 +96,7 @@ enum problem {
 	PROBLEM_METHOD,            /* 405 method-not-allowed, with Allow */
 	PROBLEM_TOO_LARGE,         /* 413 too-large */
 	PROBLEM_MEDIA_TYPE,        /* 415 unsupported-media-type */
+	PROBLEM_NOT_ACCEPTABLE,    /* 406 not-acceptable: a stream is all there is */
 	PROBLEM_IDEMPOTENCY_KEY,   /* 400 idempotency-key: malformed */
 	PROBLEM_IDEMPOTENCY_BUSY,  /* 409 idempotency-busy: the first still runs */
 	PROBLEM_IDEMPOTENCY_REUSE, /* 422 idempotency-reuse: same key, other request */
@@ -112,6 +114,8 @@ enum problem {
 	PROBLEM_NO_INSTANCE,       /* 503 no-instance: nothing to send with */
 	PROBLEM_QUOTA,             /* 429 quota-used: the hour's or the day's */
 	PROBLEM_DEVICE_LIMIT,      /* 409 device-limit: too many devices */
+	PROBLEM_MAINTENANCE,       /* 503 maintenance: wapoolctl quiesce */
+	PROBLEM_IDEMPOTENCY_FULL,  /* 429 idempotency-full: too many keys kept */
 	PROBLEM__MAX
 };
 
