@@ -462,6 +462,7 @@ evolution_ping(struct http *h, const struct server *s, struct gateway_status *ou
 
 const struct gateway gateway_evolution = {
 	.kind = "evolution",
+	.start_once = true,
 	.create = evolution_create,
 	.start = evolution_start,
 	.restart = evolution_restart,

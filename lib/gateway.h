@@ -132,6 +132,9 @@ struct gateway {
 	/* It tells nobody of connections: while somebody waits for a scan, the helper asks
 	 * for the state every two seconds. */
 	bool polled;
+	/* Two who start a stopped session at the same time do harm: lib/start keeps them
+	 * apart, by whom alone `start` and `restart` are called. */
+	bool start_once;
 	/*
 	 * 0: a started session shows a QR by itself, and asking for it is free. Otherwise
 	 * `qr` and `pairing_code` begin a pairing run, also of a stopped session nobody is
