@@ -4,14 +4,8 @@ import assert from 'node:assert/strict';
 
 import { accessible, finish, fits, person } from './lib/browser.js';
 import { env, eventually, sim, stack } from './lib/stack.js';
-import { logIn, newPhone, newUser, scan, sessionOf } from './lib/people.js';
+import { atQr, button, CONNECTED, logIn, newPhone, newUser, qr, scan, sees, sessionOf } from './lib/people.js';
 import { test } from './lib/tap.js';
-
-const button = (page, name) => page.getByRole('button', { name, exact: true });
-const sees = (page, name) => page.getByRole('heading', { name }).waitFor();
-const qr = (page) => page.getByRole('img', { name: /QR Code|QR code/ });
-
-const CONNECTED = /WhatsApp conectado/;
 
 // What the phone reads from the picture on the page.
 async function readQr(page) {
@@ -25,16 +19,6 @@ async function shownByGateway(name) {
 // A page that is loaded again has lost this.
 const mark = (page) => page.evaluate(() => { window.sinceTheClick = true; });
 const marked = async (page) => assert.equal(await page.evaluate(() => window.sinceTheClick), true, 'the page was not loaded again');
-
-// Logged in, and the QR is there.
-async function atQr(options) {
-	const who = await person(options);
-	who.user = await newUser();
-	await logIn(who.page, who.user);
-	await who.page.getByRole('button', { name: /^(Conectar|Connect) WhatsApp$/ }).click();
-	await qr(who.page).waitFor();
-	return who;
-}
 
 async function atConnected(options) {
 	const who = await atQr(options);
@@ -280,27 +264,6 @@ await test('in English, and changed while the QR is there', async () => {
 	await button(page, 'PT').click();
 	await sees(page, 'Leia o QR Code com o celular');
 	await qr(page).waitFor();
-	await scan(user);
-	await sees(page, CONNECTED);
-});
-
-await test('nobody scans: after some runs the page asks', async () => {
-	const { page, user } = await atQr();
-	const name = await sessionOf(user);
-	const asks = page.getByRole('heading', { name: 'O código expirou' });
-	for (let run = 0; run < 4 && !await asks.isVisible(); run++) {
-		await eventually('a QR, or the question', async () => (await asks.isVisible())
-			|| (await sim('GET', `sessions?name=${name}`))[0].status === 'SCAN_QR_CODE');
-		if (!await asks.isVisible()) await sim('POST', `sessions/${name}/drop`);
-		await eventually('the gateway gives up', async () => (await asks.isVisible())
-			|| (await sim('GET', `sessions?name=${name}`))[0].status === 'FAILED');
-		await sim('POST', `sessions/${name}/restore`);
-		await eventually('the page has noticed', async () => (await asks.isVisible())
-			|| (await sim('GET', `sessions?name=${name}`))[0].status === 'SCAN_QR_CODE');
-	}
-	await asks.waitFor();
-	await accessible(page, 'expired');
-	await button(page, 'Mostrar novo código').click();
 	await scan(user);
 	await sees(page, CONNECTED);
 });

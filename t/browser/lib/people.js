@@ -1,5 +1,6 @@
 // Users, and what they do again and again.
 
+import { person } from './browser.js';
 import { env, eventually, sim, stack } from './stack.js';
 
 let last = 0;
@@ -36,3 +37,20 @@ export async function scan(user, { phone = newPhone(), pushName = 'Maria', n = 0
 }
 
 export const newPhone = () => `55119${String(90000000 + ++phones)}`;
+
+// On the Connect page.
+export const button = (page, name) => page.getByRole('button', { name, exact: true });
+export const sees = (page, name) => page.getByRole('heading', { name }).waitFor();
+export const qr = (page) => page.getByRole('img', { name: /QR Code|QR code/ });
+
+export const CONNECTED = /WhatsApp conectado/;
+
+// Logged in, and the QR is there.
+export async function atQr(options) {
+	const who = await person(options);
+	who.user = await newUser();
+	await logIn(who.page, who.user);
+	await who.page.getByRole('button', { name: /^(Conectar|Connect) WhatsApp$/ }).click();
+	await qr(who.page).waitFor();
+	return who;
+}
