@@ -399,7 +399,7 @@ sub nginx {
 		Wapool::Nginx->new(
 			cert => $cert, cert_key => $key, dir => "$self->{var}/nginx", run_dir => "$self->{var}/run",
 			log_dir => "$self->{var}/log", sim_url => $self->{sim} ? $self->sim_url : undef, map { $_ => $self->{$_} }
-				qw(root reach socket_dir http_port https_port clear limits origins));
+				qw(root reach socket_dir http_port https_port clear limits origins more));
 	};
 }
 
@@ -423,6 +423,27 @@ sub start_all {
 	$self->start_maintain;
 	$self->start_nginx;
 	return $self->wait_ready;
+}
+
+# Another host of the same wapool: responders, a helper and nginx of its own over this one's database, keys
+# and gateway. It ends before this one does.
+#   helper => 0: without one; responders => [names] (all)
+sub another_host {
+	my ($self, %opt) = @_;
+	my %shared = %{ $self->environment };
+	delete $shared{LIVE_PUBLISH};
+	my $host = (ref $self)->new(env => \%shared, map { $_ => $self->{$_} } qw(root build clear limits origins test));
+	$host->start_responders(@{ $opt{responders} || [] });
+	$host->start_maintain if $opt{helper} // 1;
+	$host->start_nginx;
+	push @{ $self->{others} }, $host;
+	return $host;
+}
+
+# All hosts: this one and those made by another_host.
+sub hosts {
+	my ($self) = @_;
+	return ($self, @{ $self->{others} || [] });
 }
 
 # Waits until GET /readyz answers 200; dies with its last answer after 30 s.
@@ -462,6 +483,7 @@ sub log_text {
 sub stop {
 	my ($self) = @_;
 	return if $self->{owner} != $$;
+	$_->stop for @{ $self->{others} || [] };
 	while (my $name = pop @{ $self->{started} }) {
 		$self->group($name)->stop;
 	}
