@@ -87,6 +87,7 @@ parse_environment(struct options *o)
 	value = getenv("SIM_TIME_SCALE");
 	o->scale = value ? number("SIM_TIME_SCALE", value, 0.01, 10000) : 1;
 	o->servers = 0;
+	o->qr_scale = 0;
 	value = getenv("SIM_KIND");
 	set_kind(value != NULL ? value : "waha");
 }
