@@ -41,7 +41,9 @@ subtest 'instances move both ways at once'        => \&moves;
 subtest 'an event that comes many times at once'  => \&same_event;
 subtest 'a key that comes many times at once'     => \&same_key;
 subtest 'everything at once'                      => \&everything;
-subtest 'lib/db'                                  => \&lib_db;
+subtest 'lib/send'                                => \&lib_send;
+subtest 'lib/db'                                  => \&lib_db, 'db-check';
+subtest 'lib/db: the pool, and servers that go'   => \&lib_db, 'db-pool-check';
 done_testing;
 
 # --- Tools ---
@@ -465,12 +467,24 @@ sub everything {
 	return;
 }
 
-# --- lib/db ---
+# --- lib/send, lib/db ---
 
-# Runs a program that tests lib/db, and does to the server what it asks for on fd WAPOOL_TEST_CONTROL:
+sub lib_send {
+	my $program = "$s->{build}/t/pg/send-check";
+	ok -x $program, 'it is built' or return;
+	my $db = copy();
+	my ($status, $output) = run_program([$program], err => \my $complaint, env => { PATH => '/usr/bin:/bin',
+		WAPOOL_TEST_DATABASE_URL => $s->database_url =~ s{/wapool\?}{/$db?}r, map { $_ => $ENV{$_} } grep { /\A(?:CK_|.*SAN_OPTIONS)/ } keys %ENV });
+	is $status, 0, 'it succeeds' or diag $complaint;
+	relay($output);
+	return;
+}
+
+# Runs a program of t/pg that tests lib/db, and does to the server what it asks for on fd WAPOOL_TEST_CONTROL:
 # a line "stop" or "start", answered by "done".
 sub lib_db {
-	my $program = "$s->{build}/t/pg/db-check";
+	my ($name) = @_;
+	my $program = "$s->{build}/t/pg/$name";
 	ok -x $program, 'it is built' or return;
 	socketpair my $ours, my $theirs, AF_UNIX, SOCK_STREAM, PF_UNSPEC or die "socketpair: $!";
 	my ($out, $err) = (File::Temp->new, File::Temp->new);
