@@ -11,7 +11,7 @@
 #include "lib/http.h"
 #include "lib/log.h"
 
-#define ATTEMPT_MS 200   /* one POST */
+#define ATTEMPT_MS 2000  /* one POST; nobody waits for it but later events */
 #define WORTH_MS 5000    /* a page has asked again before an older event arrives */
 #define QUEUE_MAX 1000   /* events at a server that does not take them */
 #define STOP_MS 500      /* for what is queued when the program ends */
