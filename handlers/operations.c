@@ -357,9 +357,9 @@ static const struct route routes[] = {
 	{"GET", "/admin/pool/history.svg", 0, pool_plot},
 	{"GET", "/admin/servers/{id}/history", 0, server_history},
 	{"GET", "/admin/servers/{id}/latency.svg", 0, server_plot},
-	{"GET", DELIVERIES, 0, deliveries},
-	{"POST", DELIVERIES "/replay", 4096, replay_all},
-	{"POST", DELIVERIES "/{event}/replay", 4096, replay_one},
+	{"GET", "/admin/deliveries", 0, deliveries},
+	{"POST", "/admin/deliveries/replay", 4096, replay_all},
+	{"POST", "/admin/deliveries/{event}/replay", 4096, replay_one},
 	{NULL, NULL, 0, NULL},
 };
 
