@@ -115,7 +115,7 @@ read_history(struct app *app, struct request *rq, const char *server, struct his
 	return false;
 }
 
-typedef json_t *history_json(const struct history *h);
+typedef json_t *history_json(const struct history *h, enum lang lang);
 typedef bool history_svg(const struct history *h, const struct history_look *look,
 	struct buf *out, struct err *e);
 
@@ -127,7 +127,7 @@ numbers(struct app *app, struct request *rq, const char *server, history_json *j
 	struct user u;
 
 	if (auth_admin(app, rq, &u, rs) && read_history(app, rq, server, &h, rs))
-		response_json(rs, 200, json(&h));
+		response_json(rs, 200, json(&h, rq->lang));
 }
 
 static void

@@ -9,6 +9,7 @@
 #include "lib/db.h"
 #include "lib/http.h"
 #include "lib/jwt.h"
+#include "lib/live.h"
 #include "lib/log.h"
 #include "lib/metrics.h"
 #include "lib/seal.h"
@@ -38,6 +39,20 @@ open_db(struct app *app, const char *program, struct err *e)
 	return app->db != NULL;
 }
 
+/* Whatever this program commits, pages that are open hear of it. */
+static bool
+open_live(struct app *app, struct err *e)
+{
+	const struct config *c = &app->config;
+
+	if (*c->live_publish == '\0')
+		return true;
+	app->live = live_new(c->live_publish, c->ca_file, app->db, e);
+	if (app->live != NULL)
+		db_pool_news(app->db, live_publish, app->live);
+	return app->live != NULL;
+}
+
 static bool
 open_seal(struct app *app, struct err *e)
 {
@@ -64,7 +79,7 @@ app_open(struct app *app, const char *program, unsigned needs, struct err *e)
 	if (!init_libraries(e) || !config_load(&app->config, e))
 		goto out;
 	log_setup(program, log_level_of(app->config.log_level));
-	if ((needs & APP_DB) && !open_db(app, program, e))
+	if ((needs & APP_DB) && (!open_db(app, program, e) || !open_live(app, e)))
 		goto out;
 	if ((needs & APP_SEAL) && !open_seal(app, e))
 		goto out;
@@ -82,6 +97,7 @@ out:
 void
 app_close(struct app *app)
 {
+	live_free(app->live);
 	metrics_flush(app);
 	jwt_keys_free(app->jwt);
 	http_free(app->http);

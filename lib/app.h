@@ -17,6 +17,7 @@
 struct db_pool;
 struct http;
 struct jwt_keys;
+struct live;
 struct seal_key;
 
 /* What a program needs besides configuration and log. */
@@ -33,6 +34,7 @@ struct app {
 	struct jwt_keys *jwt;
 	struct seal_key *seal;
 	struct http *http;
+	struct live *live;                /* NULL without LIVE_PUBLISH */
 	atomic_int_least64_t jwks_tried;  /* clock_ms() of the last fetch of JWKS_URL */
 	atomic_int_least64_t jwks_due;    /* and of the next one */
 	atomic_int_least64_t refused;     /* webhooks, not yet written: lib/metrics.h */

@@ -140,6 +140,7 @@ auth_user(struct app *app, const struct request *rq, struct user *out,
 	snprintf(out->id, sizeof(out->id), "%s", claims.sub);
 	snprintf(out->email, sizeof(out->email), "%s", claims.email);
 	out->admin = claims.is_admin;
+	out->expires = claims.exp;
 	return true;
 }
 

@@ -11,6 +11,7 @@
 #define WAPOOL_AUTH_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "lib/app.h"
 #include "lib/request.h"
@@ -20,6 +21,7 @@ struct user {
 	char id[37];
 	char email[255]; /* "" if the token does not say */
 	bool admin;
+	int64_t expires; /* of his token, seconds since 1970 */
 };
 
 /* Makes app->jwt from the configuration; needs app->http. ERR_CONFIG if no key is set,

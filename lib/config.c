@@ -106,6 +106,9 @@ static const struct setting settings[] = {
 		720, "hours of failures after which a webhook is disabled"},
 	{"DEVICE_LIMIT", NULL, NUMBER, AT(device_limit), "10", 1, 1000,
 		"devices one user may have"},
+	{"LIVE_PUBLISH", NULL, TEXT, AT(live_publish), "", 0, 0,
+		"nginx servers that pages hear live updates from, as "
+		"unix:/run/wapool/live/publish.sock; unset: none"},
 	{"TZ", NULL, TEXT, AT(tz), "America/Sao_Paulo", 0, 0,
 		"time zone in which quotas' hours and days begin"},
 	{"LOG_LEVEL", NULL, TEXT, AT(log_level), "info", 0, 0,

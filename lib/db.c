@@ -21,13 +21,16 @@ struct db_conn {
 	int nprepared;
 	bool broken; /* close instead of reuse */
 	bool listening;
+	struct news news;
 	struct db_conn *next;
 };
 
 struct db_pool {
 	char *url;
 	char *program;
-	char options[160];
+	char options[200];
+	news_sink *sink; /* or NULL: nobody wants news */
+	void *sink_arg;
 	int size, timeout_ms;
 	pthread_mutex_t lock;
 	pthread_cond_t freed;
@@ -76,10 +79,21 @@ db_pool_new(
 	return p;
 }
 
+void
+db_pool_news(struct db_pool *p, news_sink *sink, void *arg)
+{
+	size_t n = strlen(p->options);
+
+	p->sink = sink;
+	p->sink_arg = arg;
+	snprintf(p->options + n, sizeof(p->options) - n, " -c wapool.live=on");
+}
+
 static void
 conn_free(struct db_conn *c)
 {
 	PQfinish(c->pg);
+	news_drop(&c->news);
 	free(c);
 }
 
@@ -116,14 +130,6 @@ wait_socket(PGconn *pg, short events, deadline_t d)
 	return n > 0;
 }
 
-/* Notices would be printed on fd 2, between the lines of the log. */
-static void
-drop_notice(void *arg, const char *text)
-{
-	(void)arg;
-	(void)text;
-}
-
 /* One attempt to connect, by libpq's asynchronous steps, so that the deadline holds
  * (but for the look-up of a host's name, which libpq waits for). */
 static PGconn *
@@ -147,10 +153,8 @@ connect_pg(const struct db_pool *p, deadline_t d, struct err *e)
 			break;
 		step = PQconnectPoll(pg);
 	}
-	if (step == PGRES_POLLING_OK && PQsetnonblocking(pg, 1) == 0) {
-		PQsetNoticeProcessor(pg, drop_notice, NULL);
+	if (step == PGRES_POLLING_OK && PQsetnonblocking(pg, 1) == 0)
 		return pg;
-	}
 	err_set(e, ERR_UNAVAILABLE, "database: %s",
 		*PQerrorMessage(pg) != '\0' ? PQerrorMessage(pg) : "no answer in time");
 	PQfinish(pg);
@@ -169,6 +173,9 @@ open_slot(struct db_pool *p, deadline_t d, struct err *e)
 		c->pg = connect_pg(p, d, &why);
 	if (c != NULL && c->pg != NULL) {
 		c->pool = p;
+		news_init(&c->news, p->sink, p->sink_arg);
+		/* without it libpq would print messages on fd 2, between the log's lines */
+		PQsetNoticeReceiver(c->pg, news_take, &c->news);
 		return c;
 	}
 	free(c);
@@ -315,6 +322,18 @@ await_result(struct db_conn *c, deadline_t d, const char *what, struct err *e)
 	return unsent == 0 || fail(c, NULL, what, e);
 }
 
+/* What the statement told, if this was the end of its transaction. */
+static void
+settle_news(struct db_conn *c, bool good)
+{
+	if (c->news.kept.len == 0 || PQtransactionStatus(c->pg) != PQTRANS_IDLE)
+		return;
+	if (good)
+		news_pass_on(&c->news);
+	else
+		news_drop(&c->news);
+}
+
 /* The result of what was sent, once the server is ready for the next statement: not
  * before that is a write outside of a transaction committed. */
 static PGresult *
@@ -330,6 +349,7 @@ finish(struct db_conn *c, deadline_t d, const char *what, struct err *e)
 		good = PQresultStatus(r) == PGRES_COMMAND_OK ||
 			PQresultStatus(r) == PGRES_TUPLES_OK || fail(c, r, what, e);
 	}
+	settle_news(c, ready && good);
 	if (ready && good)
 		return r;
 	if (r == NULL)
@@ -415,6 +435,7 @@ db_commit(struct db_conn *c, deadline_t d, struct err *e)
 void
 db_rollback(struct db_conn *c, deadline_t d)
 {
+	news_drop(&c->news);
 	if (PQtransactionStatus(c->pg) != PQTRANS_IDLE && !c->broken)
 		simple(c, d, "ROLLBACK", NULL);
 }

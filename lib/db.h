@@ -22,6 +22,7 @@
 
 #include "lib/clock.h"
 #include "lib/err.h"
+#include "lib/news.h"
 
 /* A statement, declared `static const` beside the code that uses it. Its name is the
  * prepared statement's and must be unique in the program. */
@@ -42,6 +43,10 @@ struct db_conn;
  * parsed. Free with db_pool_free. */
 struct db_pool *db_pool_new(
 	const char *url, const char *program, int size, int timeout_ms, struct err *e);
+
+/* Asks the server for news (lib/news.h), which go to sink in the thread of whoever
+ * committed. Before the pool's first connection. */
+void db_pool_news(struct db_pool *p, news_sink *sink, void *arg);
 
 /* Closes what is idle and frees; every connection must have been put back.
  * NULL is allowed. */

@@ -128,7 +128,24 @@ worth_repeating(const struct err *e)
 	return e->code == ERR_UNAVAILABLE || e->code == ERR_TIMEOUT;
 }
 
-/* The caller frees the answer also on failure. */
+/* True if the gateway itself said that it cannot do it now. */
+static bool
+is_refusal(const struct err *e)
+{
+	return e->code == ERR_UNAVAILABLE && e->status != 0;
+}
+
+/* True if a repeat that begins in `pause` ms may end by d. A gateway that took its
+ * time to refuse will take it again; one that was silent may have lost the request, and
+ * answer the next one at once. */
+static bool
+time_for_another(const struct err *e, int64_t took, int64_t pause, deadline_t d)
+{
+	return deadline_left(d) > pause + (is_refusal(e) ? took : 0);
+}
+
+/* The caller frees the answer also on failure. Silence after a refusal leaves the
+ * refusal standing: it says more. */
 static bool
 call_gateway(const struct gateway_dialect *dialect, struct http *h,
 	const struct server *s, const struct gateway_call *call, deadline_t d,
@@ -136,22 +153,29 @@ call_gateway(const struct gateway_dialect *dialect, struct http *h,
 {
 	int left = call->repeat ? s->retries : 0;
 	uint32_t most = RETRY_BASE_MS;
-	struct err last;
+	struct err last, refusal = ERR_INIT;
 
 	for (;; left--) {
+		int64_t began, pause = clock_jitter(most);
+
 		err_clear(&last);
 		*a = (struct answer){0};
 		if (s->admit != NULL && !s->admit(s->admit_ctx, d, &last))
 			break; /* the deadline is too near: no later try helps */
+		began = clock_ms();
 		if (call_once(dialect, h, s, call, d, a, &last))
 			return true;
+		if (is_refusal(&last))
+			refusal = last;
 		if (left <= 0 || !worth_repeating(&last) ||
-			!clock_sleep(clock_jitter(most), d))
+			!time_for_another(&last, clock_ms() - began, pause, d))
 			break;
+		clock_sleep(pause, d);
 		answer_free(a);
 		most = most * 2 < RETRY_LONGEST_MS ? most * 2 : RETRY_LONGEST_MS;
 	}
-	err_pass(e, &last);
+	err_pass(
+		e, last.code == ERR_TIMEOUT && is_refusal(&refusal) ? &refusal : &last);
 	return false;
 }
 

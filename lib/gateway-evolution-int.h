@@ -62,5 +62,6 @@ bool evolution_claims(const struct request *rq);
 bool evolution_signature_ok(const struct server *s, const struct request *rq);
 bool
 evolution_parse_webhook(const json_t *body, struct gateway_event *ev, struct err *e);
+void evolution_redact(json_t *body);
 
 #endif

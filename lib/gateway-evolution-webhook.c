@@ -247,6 +247,8 @@ parse_ack(const json_t *data, struct gateway_event *ev)
 		ev->kind = EVENT_ACK;
 		ev->ack = words[i].ack;
 		copy_id(gateway_text(data, "keyId"), ev);
+		if (*ev->message_id == '\0') /* version 1 */
+			copy_id(gateway_text(data, "id"), ev);
 		ev->chat = gateway_text(data, "remoteJid");
 		ev->from_me = json_is_true(json_object_get(data, "fromMe"));
 	}
@@ -274,4 +276,16 @@ evolution_parse_webhook(const json_t *body, struct gateway_event *ev, struct err
 		if (strcmp(parsers[i].event, ev->event) == 0)
 			parsers[i].parse(data, ev);
 	return true;
+}
+
+/* The instance's key is good for all its calls, a QR or a code for the whole account. */
+void
+evolution_redact(json_t *body)
+{
+	json_t *qr = json_object_get(json_object_get(body, "data"), "qrcode");
+
+	json_object_del(body, "apikey");
+	json_object_del(qr, "code");
+	json_object_del(qr, "base64");
+	json_object_del(qr, "pairingCode");
 }

@@ -476,4 +476,5 @@ const struct gateway gateway_evolution = {
 	.claims = evolution_claims,
 	.signature_ok = evolution_signature_ok,
 	.parse_webhook = evolution_parse_webhook,
+	.redact = evolution_redact,
 };

@@ -184,6 +184,9 @@ struct gateway {
 	/* Reads a parsed webhook's body, of which the event's texts are borrowed. False
 	 * with ERR_INPUT if it is none of this kind of gateway. */
 	bool (*parse_webhook)(const json_t *body, struct gateway_event *, struct err *);
+	/* Takes out of a webhook's body what nobody may keep: keys, QRs and codes that may
+	 * still be scanned. NULL: there is none. */
+	void (*redact)(json_t *body);
 };
 
 extern const struct gateway gateway_waha, gateway_evolution;

@@ -1,4 +1,4 @@
-/* What of a history becomes which panel and line, and what a description says of it. */
+/* What of a history becomes which panel and line, what a description says of it, and the same as numbers. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -105,87 +105,190 @@ describe(const struct history *h, const struct plot *p, struct buf *out)
 		buf_printf(out, " %s: %zu/%zu.", p->gap_name, gaps, p->n);
 }
 
-/* --- Plots --- */
+/* --- Drawings --- */
 
-/* What all plots have in common, then the image. name: what it is a plot of. */
-static bool
-draw(const struct history *h, const struct history_look *look, const char *name,
-	struct plot *p, struct buf *out, struct err *e)
-{
+/* A plot with what it points into. */
+struct drawing {
+	struct plot plot;
 	struct labels labels;
+	double derived[HISTORY_POINTS_MAX]; /* of several columns */
 	struct buf title, desc;
-	bool ok;
+};
 
-	buf_init(&title, DESC_MAX);
-	buf_init(&desc, DESC_MAX);
-	label_ticks(h, look->lang, &labels);
+/* What all have in common, once the panels are there. name: what it is a plot of. */
+static void
+finish(const struct history *h, const struct history_look *look, const char *name,
+	struct drawing *d)
+{
+	struct plot *p = &d->plot;
+
+	buf_init(&d->title, DESC_MAX);
+	buf_init(&d->desc, DESC_MAX);
+	label_ticks(h, look->lang, &d->labels);
 	p->lang = look->lang;
 	p->theme = look->theme;
 	p->width = look->width;
 	p->from = h->at[0];
 	p->step = h->step;
 	p->n = h->n;
-	p->ticks = labels.ticks;
+	p->ticks = d->labels.ticks;
 	p->nticks = h->nticks;
 	p->gap_name = message_text(MSG_NO_DATA, look->lang);
-	buf_printf(&title, "%s: %s", name, range_name(h->range, look->lang));
-	describe(h, p, &desc);
-	p->title = buf_str(&title);
-	p->desc = buf_str(&desc);
-	ok = plot_svg(p, out, e);
-	buf_free(&title);
-	buf_free(&desc);
-	return ok;
+	buf_printf(&d->title, "%s: %s", name, range_name(h->range, look->lang));
+	describe(h, p, &d->desc);
+	p->title = buf_str(&d->title);
+	p->desc = buf_str(&d->desc);
+}
+
+static void
+drawing_free(struct drawing *d)
+{
+	buf_free(&d->title);
+	buf_free(&d->desc);
+}
+
+static void
+pool_drawing(
+	const struct history *h, const struct history_look *look, struct drawing *d)
+{
+	enum lang lang = look->lang;
+
+	for (size_t i = 0; i < h->n; i++)
+		d->derived[i] =
+			h->values[POOL_MAKING][i] + h->values[POOL_RECYCLING][i];
+	d->plot = (struct plot){.npanels = 2};
+	d->plot.panels[0] = (struct plot_panel){
+		.name = message_text(MSG_POOL_FREE, lang),
+		.unit = "",
+		.series = {{message_text(MSG_FREE, lang), h->values[POOL_FREE]},
+			{message_text(MSG_TARGET, lang), h->values[POOL_TARGET]},
+			{message_text(MSG_MAKING, lang), d->derived},
+			{message_text(MSG_FREE_LEAST, lang), h->values[POOL_FREE_MIN]}},
+		/* of one minute the mean is the least */
+		.nseries = h->range == HISTORY_HOUR ? 3 : 4};
+	d->plot.panels[1] = (struct plot_panel){
+		.name = message_text(MSG_POOL_USED, lang),
+		.unit = "",
+		.series = {{message_text(MSG_ASSIGNED, lang), h->values[POOL_ASSIGNED]},
+			{message_text(MSG_ONLINE, lang), h->values[POOL_ONLINE]}},
+		.nseries = 2};
+	finish(h, look, message_text(MSG_POOL, lang), d);
+}
+
+static void
+server_drawing(
+	const struct history *h, const struct history_look *look, struct drawing *d)
+{
+	enum lang lang = look->lang;
+
+	for (size_t i = 0; i < h->n; i++)
+		d->derived[i] = 1 - h->values[SERVER_UP][i];
+	d->plot = (struct plot){.npanels = 2};
+	d->plot.panels[0] = (struct plot_panel){.name = message_text(MSG_LATENCY, lang),
+		.unit = "ms",
+		.series = {{message_text(MSG_MEAN, lang), h->values[SERVER_LATENCY]},
+			{message_text(MSG_LONGEST, lang),
+				h->values[SERVER_LATENCY_MAX]}},
+		.nseries = h->range == HISTORY_HOUR ? 1 : 2,
+		.marked = d->derived,
+		.marked_name = message_text(MSG_DOWN, lang)};
+	d->plot.panels[1] =
+		(struct plot_panel){.name = message_text(MSG_SESSIONS, lang),
+			.unit = "",
+			.series = {{message_text(MSG_SESSIONS_HELD, lang),
+				h->values[SERVER_SESSIONS]}},
+			.nseries = 1};
+	finish(h, look, h->name, d);
 }
 
 bool
 history_pool_svg(const struct history *h, const struct history_look *look,
 	struct buf *out, struct err *e)
 {
-	enum lang lang = look->lang;
-	double making[HISTORY_POINTS_MAX];
-	struct plot p = {.npanels = 2};
+	struct drawing d;
+	bool ok;
 
-	for (size_t i = 0; i < h->n; i++)
-		making[i] = h->values[POOL_MAKING][i] + h->values[POOL_RECYCLING][i];
-	p.panels[0] = (struct plot_panel){.name = message_text(MSG_POOL_FREE, lang),
-		.unit = "",
-		.series = {{message_text(MSG_FREE, lang), h->values[POOL_FREE]},
-			{message_text(MSG_TARGET, lang), h->values[POOL_TARGET]},
-			{message_text(MSG_MAKING, lang), making},
-			{message_text(MSG_FREE_LEAST, lang), h->values[POOL_FREE_MIN]}},
-		/* of one minute the mean is the least */
-		.nseries = h->range == HISTORY_HOUR ? 3 : 4};
-	p.panels[1] = (struct plot_panel){.name = message_text(MSG_POOL_USED, lang),
-		.unit = "",
-		.series = {{message_text(MSG_ASSIGNED, lang), h->values[POOL_ASSIGNED]},
-			{message_text(MSG_ONLINE, lang), h->values[POOL_ONLINE]}},
-		.nseries = 2};
-	return draw(h, look, message_text(MSG_POOL, lang), &p, out, e);
+	pool_drawing(h, look, &d);
+	ok = plot_svg(&d.plot, out, e);
+	drawing_free(&d);
+	return ok;
 }
 
 bool
 history_server_svg(const struct history *h, const struct history_look *look,
 	struct buf *out, struct err *e)
 {
-	enum lang lang = look->lang;
-	double down[HISTORY_POINTS_MAX];
-	struct plot p = {.npanels = 2};
+	struct drawing d;
+	bool ok;
 
-	for (size_t i = 0; i < h->n; i++)
-		down[i] = 1 - h->values[SERVER_UP][i];
-	p.panels[0] = (struct plot_panel){.name = message_text(MSG_LATENCY, lang),
-		.unit = "ms",
-		.series = {{message_text(MSG_MEAN, lang), h->values[SERVER_LATENCY]},
-			{message_text(MSG_LONGEST, lang),
-				h->values[SERVER_LATENCY_MAX]}},
-		.nseries = h->range == HISTORY_HOUR ? 1 : 2,
-		.marked = down,
-		.marked_name = message_text(MSG_DOWN, lang)};
-	p.panels[1] = (struct plot_panel){.name = message_text(MSG_SESSIONS, lang),
-		.unit = "",
-		.series = {{message_text(MSG_SESSIONS_HELD, lang),
-			h->values[SERVER_SESSIONS]}},
-		.nseries = 1};
-	return draw(h, look, h->name, &p, out, e);
+	server_drawing(h, look, &d);
+	ok = plot_svg(&d.plot, out, e);
+	drawing_free(&d);
+	return ok;
+}
+
+/* --- As numbers --- */
+
+/* To a hundredth: means have no end. */
+static json_t *
+number_or_null(double v)
+{
+	if (isnan(v))
+		return json_null();
+	return v == floor(v) ? json_integer((json_int_t)v)
+			     : json_real(round(v * 100) / 100);
+}
+
+static json_t *
+json_of(const struct history *h, const char *const *names, size_t columns,
+	const struct drawing *d)
+{
+	json_t *points = json_array();
+
+	for (size_t i = 0; i < h->n; i++) {
+		json_t *o = json_object();
+		char at[32];
+
+		clock_rfc3339(h->at[i] * 1000, at, sizeof(at));
+		json_object_set_new(o, "at", json_string(at));
+		for (size_t c = 0; c < columns; c++)
+			json_object_set_new(
+				o, names[c], number_or_null(h->values[c][i]));
+		json_array_append_new(points, o);
+	}
+	return json_pack("{s:s, s:i, s:s, s:s, s:s, s:o}", "range",
+		history_range_word(h->range), "step", h->step, "timeZone", h->zone,
+		"title", buf_str(&d->title), "description", buf_str(&d->desc), "points",
+		points);
+}
+
+json_t *
+history_pool_json(const struct history *h, enum lang lang)
+{
+	static const char *const names[] = {"target", "low", "free", "freeMin",
+		"provisioning", "recycling", "assigned", "online"};
+	const struct history_look look = {.lang = lang};
+	struct drawing d;
+	json_t *o;
+
+	pool_drawing(h, &look, &d);
+	o = json_of(h, names, POOL_COLUMNS, &d);
+	drawing_free(&d);
+	return o;
+}
+
+json_t *
+history_server_json(const struct history *h, enum lang lang)
+{
+	static const char *const names[] = {
+		"up", "latencyMs", "latencyMaxMs", "sessions"};
+	const struct history_look look = {.lang = lang};
+	struct drawing d;
+	json_t *o;
+
+	server_drawing(h, &look, &d);
+	o = json_of(h, names, SERVER_COLUMNS, &d);
+	json_object_set_new(o, "server", json_string(h->name));
+	drawing_free(&d);
+	return o;
 }

@@ -1,7 +1,6 @@
 #include "lib/history.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -189,56 +188,4 @@ history_server(struct app *app, const char *server_id, enum history_range range,
 	return found &&
 		read_range(
 			app, &stmt_server_steps, server_id, SERVER_COLUMNS, d, out, e);
-}
-
-/* --- As numbers --- */
-
-/* To a hundredth: means have no end. */
-static json_t *
-number_or_null(double v)
-{
-	if (isnan(v))
-		return json_null();
-	return v == floor(v) ? json_integer((json_int_t)v)
-			     : json_real(round(v * 100) / 100);
-}
-
-static json_t *
-json_of(const struct history *h, const char *const *names, size_t columns)
-{
-	json_t *points = json_array();
-
-	for (size_t i = 0; i < h->n; i++) {
-		json_t *o = json_object();
-		char at[32];
-
-		clock_rfc3339(h->at[i] * 1000, at, sizeof(at));
-		json_object_set_new(o, "at", json_string(at));
-		for (size_t c = 0; c < columns; c++)
-			json_object_set_new(
-				o, names[c], number_or_null(h->values[c][i]));
-		json_array_append_new(points, o);
-	}
-	return json_pack("{s:s, s:i, s:s, s:o}", "range", ranges[h->range], "step",
-		h->step, "timeZone", h->zone, "points", points);
-}
-
-json_t *
-history_pool_json(const struct history *h)
-{
-	static const char *const names[] = {"target", "low", "free", "freeMin",
-		"provisioning", "recycling", "assigned", "online"};
-
-	return json_of(h, names, POOL_COLUMNS);
-}
-
-json_t *
-history_server_json(const struct history *h)
-{
-	static const char *const names[] = {
-		"up", "latencyMs", "latencyMaxMs", "sessions"};
-	json_t *o = json_of(h, names, SERVER_COLUMNS);
-
-	json_object_set_new(o, "server", json_string(h->name));
-	return o;
 }

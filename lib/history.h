@@ -68,16 +68,16 @@ bool history_pool(struct app *app, enum history_range r, deadline_t d,
 bool history_server(struct app *app, const char *server_id, enum history_range r,
 	deadline_t d, struct history *out, struct err *e);
 
-/* New references; NULL if memory ran out. */
-json_t *history_pool_json(const struct history *h);
-json_t *history_server_json(const struct history *h);
-
 /* How a plot is wanted. */
 struct history_look {
 	enum lang lang;
 	enum plot_theme theme;
 	int width; /* PLOT_WIDTH_MIN to PLOT_WIDTH_MAX */
 };
+
+/* As numbers, with the title and description that the plot has: new references; NULL if memory ran out. */
+json_t *history_pool_json(const struct history *h, enum lang lang);
+json_t *history_server_json(const struct history *h, enum lang lang);
 
 /* Appends a plot; errors of plot_svg. */
 bool history_pool_svg(const struct history *h, const struct history_look *look,

@@ -195,6 +195,8 @@ set_options(struct http *h, CURL *c, const struct http_request *rq, int left_ms,
 		curl_easy_setopt(c, CURLOPT_CAINFO, h->ca_file);
 	if (h->names != NULL)
 		curl_easy_setopt(c, CURLOPT_RESOLVE, h->names);
+	if (rq->socket != NULL)
+		curl_easy_setopt(c, CURLOPT_UNIX_SOCKET_PATH, rq->socket);
 	if (rq->guarded) {
 		curl_easy_setopt(c, CURLOPT_OPENSOCKETFUNCTION, open_guarded);
 		curl_easy_setopt(c, CURLOPT_OPENSOCKETDATA, dial);

@@ -25,8 +25,9 @@
 struct http;
 
 struct http_request {
-	const char *method;         /* "GET", "POST", ... */
-	const char *url;            /* absolute */
+	const char *method; /* "GET", "POST", ... */
+	const char *url;    /* absolute */
+	const char *socket; /* a unix socket to dial instead of url's host; or NULL */
 	const char *const *headers; /* "Name: value", NULL at the end; or NULL */
 	const char *body;           /* or NULL */
 	size_t body_len;

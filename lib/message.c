@@ -237,6 +237,12 @@ static const struct problem_info problems[] = {
 		{"Tipo de conteúdo não suportado", "Unsupported content type"},
 		{"Envie o corpo como application/json.",
 			"Send the body as application/json."}},
+	[PROBLEM_NOT_ACCEPTABLE] = {406, 0, "not-acceptable",
+		{"Formato não disponível", "Not acceptable"},
+		{"Este endereço só responde text/event-stream: peça-o no cabeçalho "
+		 "Accept.",
+			"This address answers text/event-stream only: ask for it in "
+			"Accept."}},
 	[PROBLEM_IDEMPOTENCY_KEY] = {400, 0, "idempotency-key",
 		{"Idempotency-Key inválida", "Invalid Idempotency-Key"},
 		{"O cabeçalho Idempotency-Key está ausente ou malformado.",

@@ -123,6 +123,7 @@ enum problem {
 	PROBLEM_METHOD,            /* 405 method-not-allowed, with Allow */
 	PROBLEM_TOO_LARGE,         /* 413 too-large */
 	PROBLEM_MEDIA_TYPE,        /* 415 unsupported-media-type */
+	PROBLEM_NOT_ACCEPTABLE,    /* 406 not-acceptable: a stream is all there is */
 	PROBLEM_IDEMPOTENCY_KEY,   /* 400 idempotency-key: malformed */
 	PROBLEM_IDEMPOTENCY_BUSY,  /* 409 idempotency-busy: the first still runs */
 	PROBLEM_IDEMPOTENCY_REUSE, /* 422 idempotency-reuse: same key, other request */

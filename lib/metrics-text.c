@@ -80,6 +80,8 @@ static const struct family families[] = {
 		"Events that wait to be delivered, and those given up until a replay."},
 	{"deliveries", "wapool_deliveries", COUNTER, NULL, {"outcome"},
 		"Events handed on to subscribers, given up, or past their time."},
+	{"live", "wapool_live_events", COUNTER, NULL, {"outcome"},
+		"Live updates handed to an nginx, or lost to the pages there."},
 	{"helper_ran", "wapool_helper_last_run_timestamp_seconds", GAUGE, "seconds",
 		{"task"}, "When a task last went well, on whichever host."},
 	{"helper_hosts", "wapool_helper_hosts", GAUGE, NULL, {NULL},
@@ -100,7 +102,7 @@ static const struct db_stmt sources[] = {
 	{"metrics_counters",
 		"SELECT family, '', label, sum(n) FROM counters"
 		" WHERE family IN ('transitions', 'claims', 'releases', 'recoveries', "
-		"'webhooks', 'deliveries')"
+		"'webhooks', 'deliveries', 'live')"
 		" GROUP BY family, label"
 		" UNION ALL SELECT 'cleanups', '', '', sum(n) FROM counters"
 		" WHERE family = 'transitions' AND label = 'recycling,standby'"

@@ -60,17 +60,41 @@ dedupe_key(const struct request *rq, const struct gateway_event *ev, struct buf 
 		buf_printf(key, "body|%s", hash);
 }
 
+/* The body without what nobody may keep into *text, to be freed; NULL: it is to be stored
+ * as it came. */
+static bool
+redact(const struct gateway *gw, const json_t *body, char **text)
+{
+	json_t *copy;
+
+	*text = NULL;
+	if (gw->redact == NULL)
+		return true;
+	copy = json_deep_copy(body);
+	if (copy != NULL) {
+		gw->redact(copy);
+		*text = json_dumps(copy, JSON_COMPACT);
+	}
+	json_decref(copy);
+	return *text != NULL;
+}
+
 static PGresult *
 store(struct app *app, const struct request *rq, const struct server *s,
-	const struct gateway_event *ev, struct err *e)
+	const json_t *body, const struct gateway_event *ev, struct err *e)
 {
 	char at[DB_PARAM_SIZE], generation[DB_PARAM_SIZE], status_at[DB_PARAM_SIZE];
 	json_t *tell = event_of_gateway(ev);
 	char *told = tell != NULL ? json_dumps(tell, JSON_COMPACT) : NULL;
+	char *kept = NULL;
 	struct buf key;
 	PGresult *r = NULL;
 
 	buf_init(&key, 400);
+	if (!redact(server_gateway(s), body, &kept)) {
+		err_set(e, ERR_NOMEM, "out of memory");
+		goto out;
+	}
 	if (!dedupe_key(rq, ev, &key)) {
 		err_set(e, ERR_INTERNAL, "no key to store it once by");
 		goto out;
@@ -81,10 +105,12 @@ store(struct app *app, const struct request *rq, const struct server *s,
 		time_or_null(at, ev->at_ms),
 		ev->generation >= 0 ? db_param_int(generation, ev->generation) : NULL,
 		ev->status, time_or_null(status_at, ev->status_at_ms), ev->phone,
-		ev->profile, ev->released ? "true" : "false", buf_str(&rq->body), told};
+		ev->profile, ev->released ? "true" : "false",
+		kept != NULL ? kept : buf_str(&rq->body), told};
 	r = db_query(app->db, rq->deadline, &stmt_store, params, e);
 out:
 	buf_free(&key);
+	free(kept);
 	free(told);
 	json_decref(tell);
 	return r;
@@ -100,10 +126,10 @@ wants_helper(const struct gateway_event *ev)
 
 static void
 accept_event(struct app *app, const struct request *rq, const struct server *s,
-	const struct gateway_event *ev, struct response *rs)
+	const json_t *body, const struct gateway_event *ev, struct response *rs)
 {
 	struct err e = ERR_INIT;
-	PGresult *r = store(app, rq, s, ev, &e);
+	PGresult *r = store(app, rq, s, body, ev, &e);
 	const char *outcome;
 
 	if (r == NULL) {
@@ -143,7 +169,7 @@ receive_from(struct app *app, const struct request *rq, const struct server *s,
 	if (body == NULL || !server_gateway(s)->parse_webhook(body, &ev, &e))
 		response_error(rs, rq, &e);
 	else
-		accept_event(app, rq, s, &ev, rs);
+		accept_event(app, rq, s, body, &ev, rs);
 	json_decref(body);
 }
 

@@ -207,15 +207,17 @@ look_after(struct work_item *it)
 			LOG_STR("error", e.text));
 		return work_backoff_ms(it->attempts + 2, BACKOFF_MS);
 	}
-	work_item_observe(it, &s, asked);
+	/* A failed session may still know its phone: only a restart shows. (Evolution 1 calls a
+	 * logged-out one closed, as it does a stopped one: written down, it would be lost no
+	 * more, and what the restart shows nobody's to see.) */
+	if (s.state != SESSION_STOPPED)
+		work_item_observe(it, &s, asked);
 	if (s.state == SESSION_SCAN) {
 		release(it);
 		return 0;
 	}
 	if (s.state != SESSION_FAILED && s.state != SESSION_STOPPED)
 		return 1000;
-	/* A failed session may still know its phone: only a restart shows. (Evolution 1 calls a
-	 * logged-out one closed, as it does a stopped one.) */
 	if (!it->gw->restart(it->app->http, it->server, it->name, it->deadline, &e))
 		log_write(LOG_WARN, "work.restart", LOG_STR("instance", it->name),
 			LOG_STR("error", e.text));

@@ -278,10 +278,19 @@ evolution_ack(struct gateway *gw, struct session *s, const struct message *m)
 		"PENDING", "SERVER_ACK", "DELIVERY_ACK", "READ"};
 	struct text data = {0};
 
-	text_addf(&data,
-		"{\"keyId\":\"%s\",\"remoteJid\":\"%s\",\"fromMe\":true,"
-		"\"participant\":null,\"status\":\"%s\",\"instanceId\":\"%s\"}",
-		m->id, m->chat, words[m->ack], evolution_get(s, "id"));
+	if (evolution_is_v1(gw)) {
+		text_addf(&data,
+			"{\"remoteJid\":\"%s\",\"fromMe\":true,\"id\":\"%s\","
+			"\"status\":\"%s\",\"datetime\":%lld,\"owner\":",
+			m->chat, m->id, words[m->ack], (long long)clock_wall_ms());
+		text_json(&data, s->name);
+		text_add(&data, "}");
+	} else {
+		text_addf(&data,
+			"{\"keyId\":\"%s\",\"remoteJid\":\"%s\",\"fromMe\":true,"
+			"\"participant\":null,\"status\":\"%s\",\"instanceId\":\"%s\"}",
+			m->id, m->chat, words[m->ack], evolution_get(s, "id"));
+	}
 	evolution_event(gw, s, "messages.update", data.s);
 	text_free(&data);
 }

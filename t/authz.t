@@ -22,6 +22,7 @@ my %MATRIX = (
 	'POST /api/whatsapp/disconnect'         => [401, 200, 200, 200, 401],
 	'GET /api/whatsapp/my-connection'       => [401, 200, 200, 200, 401],
 	'GET /api/whatsapp/qr'                  => [401, '200|409', '200|409', '200|409', 401],
+	'GET /api/whatsapp/events'              => [401, 406, 406, 406, 401],    # a stream it would be: t/live.t
 	'POST /webhook'                         => [401, 401, 401, 401, 200],
 	'POST /webhook/{server_id}'             => [401, 401, 401, 401, 200],
 	'GET /api/waha/servers'                 => [401, 200, 200, 200, 401],

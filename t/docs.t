@@ -6,6 +6,7 @@ use warnings;
 use Cwd qw(abs_path);
 use File::Basename qw(basename dirname);
 use FindBin;
+use JSON::PP ();
 use Test::More;
 
 my $root  = abs_path("$FindBin::Bin/..");
@@ -14,6 +15,7 @@ $build = "$root/$build" unless $build =~ m{\A/};
 
 subtest 'settings'                                => \&settings;
 subtest 'INSTALL has a reason for every package'  => \&packages;
+subtest 'npm packages for the tests'              => \&npm_packages;
 subtest 'routes'                                  => \&routes;
 subtest 'problem codes'                           => \&problems;
 subtest 'lib/README names every file'             => \&lib_readme;
@@ -101,6 +103,21 @@ sub packages {
 	like $install, qr/^    \Q$_\E\s+(?:\* ?)?\S/m, $_ for @packages;
 	my ($section) = $install =~ /^1\. What it needs\n-+\n(.*?)^2\. /ms;
 	same_set([grep { !/:/ } $section =~ /^    ([a-z][a-z0-9.+-]+)  /mg], \@packages, 'and no others');
+	return;
+}
+
+# The lock file serves everywhere: each package by its hash, from whatever registry npm is set to.
+sub npm_packages {
+	my $want = JSON::PP->new->decode(slurp('t/browser/package.json'));
+	my $lock = JSON::PP->new->decode(slurp('t/browser/package-lock.json'));
+	my %package = map { s{\A.*node_modules/}{}r => $lock->{packages}{$_} } grep { $_ ne '' } keys %{ $lock->{packages} };
+	cmp_ok scalar keys %package, '>', 5, 'packages are locked';
+	is_deeply $lock->{packages}{''}{devDependencies}, $want->{devDependencies}, 'those that are asked for';
+	ok !$want->{dependencies}, 'all of them for development only';
+	is_deeply [grep { ($package{$_}{integrity} // '') !~ /\Asha512-/ } sort keys %package], [], 'each has its hash';
+	is_deeply [grep { exists $package{$_}{resolved} } sort keys %package], [], 'none names a host';
+	is_deeply [grep { $package{$_}{hasInstallScript} } sort keys %package], [], 'none wants to run a script';
+	like slurp('INSTALL'), qr/\b(?i:\Q$_\E)\b/, "INSTALL: $_" for grep { !/\A(?:htm|react-dom)\z/ } keys %{ $want->{devDependencies} };
 	return;
 }
 

@@ -42,6 +42,8 @@ subtest 'language'                           => \&language;
 subtest 'answers of responders pass'         => \&passing;
 subtest 'CORS'                               => \&cors;
 subtest 'security headers'                   => \&headers;
+subtest 'pages'                              => \&pages;
+subtest 'no page has code or style in it'    => \&inline;
 subtest 'TLS'                                => \&tls;
 subtest 'the access log'                     => \&access_log;
 subtest 'limits'                             => \&limits;
@@ -82,7 +84,7 @@ sub try_site_sample {
 	my $user = $> == 0 ? 'user www-data;' : '';
 	my @temp = map { "${_}_temp_path $s->{reach}/nginx-tmp/$_;" } qw(client_body fastcgi proxy scgi uwsgi);
 	my $conf = "$s->{var}/nginx/site-test.conf";
-	Wapool::Process::spew($conf, "$user pid $s->{var}/run/site.pid; events { }\nhttp {\naccess_log off;\n@temp\n$site\n}\n");
+	Wapool::Process::spew($conf, $s->nginx->modules . " $user pid $s->{var}/run/site.pid; events { }\nhttp {\naccess_log off;\n@temp\n$site\n}\n");
 	my (undef, $output) = run_program([$s->nginx->{program}, '-p', "$s->{var}/nginx/", '-e',
 			"$s->{var}/log/site-error.log", '-c', $conf, '-t']);
 	return join '', grep { !/syntax is ok|test is successful/ } split /^/, $output;
@@ -135,7 +137,7 @@ sub log_formats {
 		like $format, qr/escape=json/, 'what it does quote is escaped';
 	}
 	for my $file (sort keys %files) {
-		unlike $files{$file}, qr/access_log\s+\S+;/, "$file: no access_log in nginx's own format";
+		unlike $files{$file}, qr{access_log\s+(?!off;)\S+;}, "$file: no access_log in nginx's own format";
 	}
 }
 
@@ -357,10 +359,64 @@ sub headers {
 	for my $path (qw(/ /nothing /livez /webhook /api/whatsapp/qr /api/whatsapp/my-connection?status=500)) {
 		my $got = $s->http(GET => $path)->{headers};
 		is $got->{$_}, $always{$_}, "$path: $_" for sort keys %always;
-		like $got->{'content-security-policy'}, $path eq '/' ? qr/default-src 'self'/ : qr/default-src 'none'/, "$path: CSP";
+		like $got->{'content-security-policy'}, $path eq '/' ? qr/script-src 'self'/ : qr/\Adefault-src 'none'; frame-ancestors 'none'; base-uri 'none'\z/, "$path: CSP";
 		unlike $got->{'content-security-policy'}, qr/unsafe/, "$path: nothing unsafe";
 		ok !ref $got->{$_}, "$path: $_ once" for sort keys %always, 'vary', 'x-request-id';
 		ok !defined $got->{'strict-transport-security'}, "$path: no HSTS in clear";
+	}
+	return;
+}
+
+# www/ as wapool-pages.conf serves it.
+sub pages {
+	my %type = ('/' => 'text/html; charset=utf-8', '/js/layout.js' => 'text/javascript; charset=utf-8',
+		'/css/wapool.css' => 'text/css; charset=utf-8', '/favicon.svg' => 'image/svg+xml; charset=utf-8');
+	for my $path (sort keys %type) {
+		my $got = $s->http(GET => $path, headers => { 'Accept-Encoding' => 'gzip' })->{headers};
+		is $got->{'content-type'}, $type{$path}, "$path: type";
+		is $got->{'cache-control'}, 'no-cache', "$path: asked for each time";
+		is $got->{'content-encoding'}, $path =~ /svg/ ? undef : 'gzip', "$path: gzip";
+		like $got->{vary}, qr/Accept-Encoding/, "$path: and Vary says so" unless $path =~ /svg/;
+		like $got->{etag}, qr/\A(?:W\/)?"/, "$path: ETag";
+		is $s->http(GET => $path, headers => { 'If-None-Match' => $got->{etag} })->{status}, 304, "$path: 304";
+		is $got->{'x-content-type-options'}, 'nosniff', "$path: nosniff";
+	}
+	my $page = $s->http(GET => '/')->{headers};
+	my %csp = map { split ' ', $_, 2 } split /; /, $page->{'content-security-policy'};
+	is_deeply \%csp, { 'default-src' => "'none'", 'script-src' => "'self'", 'style-src' => "'self'",
+		'img-src' => "'self' data: blob:", 'connect-src' => "'self'", 'base-uri' => "'none'", 'form-action' => "'none'",
+		'frame-ancestors' => "'none'", 'require-trusted-types-for' => "'script'", 'trusted-types' => "'none'" },
+		'what a page may do';
+	is $page->{'cross-origin-opener-policy'}, 'same-origin', 'and who may hold on to its window';
+	my $missing = $s->http(GET => '/nothing/at/all', headers => { Accept => 'text/html,application/xhtml+xml,*/*;q=0.8' });
+	is $missing->{status}, 404, 'a wrong turn';
+	like $missing->{headers}{'content-type'}, qr{\Atext/html}, 'leads a person to a page';
+	like $missing->{headers}{'content-security-policy'}, qr/script-src 'self'/, 'that may do what pages may';
+	is_problem($s->http(GET => '/nothing', headers => { Accept => '*/*' }), 404, 'not-found', 'and a program to a problem');
+	is_problem($s->http(GET => '/js/nothing.js'), 404, 'not-found', 'a missing module');
+	is $s->http(GET => "/$_")->{status}, 404, "$_ is not served" for qw(.git/config js/ css/ servers);
+	return;
+}
+
+# Every file that a page or a module names is there, under the type that it is needed as.
+sub inline {
+	my @pages = glob "$root/www/*.html $root/www/*/*.html";
+	for my $file (@pages) {
+		my $html = slurp($file);
+		my $path = $file =~ s{\A\Q$root\E/www}{}r =~ s{index\.html\z}{}r;
+		unlike $html, qr/<script(?![^>]*\bsrc=)|<style|\sstyle=|\son[a-z]+=|javascript:/i, "$path: no code, no style";
+		for my $link ($html =~ /(?:src|href)="([^"#]+)"/g) {
+			my $to = $link =~ m{\A/} ? $link : $path =~ s{[^/]*\z}{}r . $link;
+			1 while $to =~ s{/\./}{/} || $to =~ s{/[^/]+/\.\./}{/};
+			is $s->http(GET => $to)->{status}, 200, "$path: $link";
+		}
+	}
+	for my $file (glob "$root/www/js/*.js") {
+		my $js = slurp($file);
+		my ($name) = $file =~ m{([^/]+)\z};
+		unlike $js, qr/\b(?:innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval|new Function)\b/, "$name: no HTML from strings, no eval";
+		my @imports = grep { defined } $js =~ m{^(?:import|export)[^;]*?from '\./([^']+)'|\bimport\('\./([^']+)'\)}mg;
+		is $s->http(GET => "/js/$_")->{status}, 200, "$name: $_" for @imports;
 	}
 	return;
 }

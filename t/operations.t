@@ -129,6 +129,8 @@ sub numbers {
 	is_deeply [$hour->{range}, $hour->{step}, scalar @{ $hour->{points} }], ['hour', 60, 60], 'the last hour, if nothing is asked';
 	my ($known) = grep { defined $_->{free} } @{ $hour->{points} };
 	is $known->{target}, 3, 'with what was sampled';
+	is $hour->{title}, 'Pool de instâncias: última hora', 'in words';
+	like $hour->{description}, qr/livres: agora \d, mínimo \d, máximo \d/, 'at length';
 	my $day = ask(GET => 'pool/history?range=day')->{json};
 	is scalar @{ $day->{points} }, 144, 'a day';
 	is_deeply [@{ $day->{points}[50] }{qw(free freeMin provisioning assigned)}], [2.25, 1, 1, 12345], 'means and the least';

@@ -101,9 +101,8 @@ BEGIN
 	RETURN NULL;
 END $$;
 
--- Writes an event down for whoever subscribed to it; nothing at all if nobody did. The one place where
--- events begin: what else should hear of them hangs here. True if something was written; event_written()
--- then says so until the transaction ends.
+-- Writes an event down for whoever subscribed to it; nothing at all if nobody did. True if something was
+-- written; event_written() then says so until the transaction ends.
 CREATE FUNCTION event_emit(p_user uuid, p_device uuid, p_type text, p_data jsonb,
 	p_at timestamptz DEFAULT NULL, p_once text DEFAULT NULL) RETURNS boolean
 LANGUAGE plpgsql AS $$
@@ -138,7 +137,8 @@ CREATE FUNCTION event_written() RETURNS boolean
 LANGUAGE sql AS $$ SELECT coalesce(current_setting('wapool.event_written', true), '') = 'on' $$;
 
 -- What happens to a device, told from what happens to its instance: whoever wrote it, webhook, look at
--- the gateway, helper or hand.
+-- the gateway, helper or hand. Told twice: to the webhook of its owner, and to the pages he has open
+-- (live_tell), which hear of a QR that nobody scanned too.
 CREATE FUNCTION instances_tell() RETURNS trigger
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -146,11 +146,16 @@ DECLARE
 	v_at    timestamptz := CASE WHEN NEW.status_at IS DISTINCT FROM OLD.status_at THEN NEW.status_at END;
 	v_type  text;
 	v_data  jsonb;
+	v_live  text := CASE WHEN v_final THEN 'device.disconnected'
+		WHEN (OLD.status, OLD.phone_number, OLD.profile_name)
+			IS DISTINCT FROM (NEW.status, NEW.phone_number, NEW.profile_name) THEN 'device.updated' END;
 BEGIN
 	IF NOT v_final AND NEW.health <> OLD.health THEN
 		PERFORM event_emit(OLD.assigned_to_user_id, OLD.device_id, 'instance.health',
 			jsonb_strip_nulls(jsonb_build_object('instance', NEW.name, 'health', NEW.health,
 				'was', OLD.health, 'reason', NEW.health_reason)));
+		PERFORM live_tell(OLD.assigned_to_user_id, OLD.device_id, 'instance.health', NEW.status, NULL,
+			json_build_object('health', NEW.health));
 	END IF;
 	IF v_final AND (OLD.status = 'WORKING' OR OLD.paired_at IS NOT NULL)
 		OR NOT v_final AND OLD.status = 'WORKING' AND NEW.status <> 'WORKING' THEN
@@ -168,12 +173,18 @@ BEGIN
 	IF v_type IS NOT NULL THEN
 		PERFORM event_emit(OLD.assigned_to_user_id, OLD.device_id, v_type, jsonb_strip_nulls(v_data), v_at);
 	END IF;
+	IF coalesce(v_type, v_live) IS NOT NULL THEN
+		PERFORM live_tell(OLD.assigned_to_user_id, OLD.device_id, coalesce(v_type, v_live),
+			CASE WHEN NOT v_final THEN NEW.status END, v_at,
+			CASE WHEN coalesce(v_type, v_live) = 'device.disconnected' THEN json_build_object('final', v_final) END);
+	END IF;
 	RETURN NULL;
 END $$;
 -- Instances are assigned STOPPED, so a claim tells nothing and does not pay.
 CREATE TRIGGER tell AFTER UPDATE ON instances
 FOR EACH ROW WHEN (OLD.lifecycle = 'assigned' AND (OLD.status <> NEW.status OR OLD.lifecycle <> NEW.lifecycle
 	OR OLD.health <> NEW.health
+	OR OLD.phone_number IS DISTINCT FROM NEW.phone_number OR OLD.profile_name IS DISTINCT FROM NEW.profile_name
 	OR NEW.status = 'SCAN_QR_CODE' AND OLD.status_at IS DISTINCT FROM NEW.status_at))
 EXECUTE FUNCTION instances_tell();
 

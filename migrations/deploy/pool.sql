@@ -191,7 +191,8 @@ END $$;
 
 -- Gives up an instance that never paired and cannot, and claims a fresh one for the same device.
 -- If the epoch is over, or a phone is connected by now, it only tells what the device has.
--- p_avoid: servers that were tried; while no other can give one, he keeps what he has.
+-- p_avoid: servers that were tried; while no other can give one, he keeps what he has. With four of his own
+-- among them the rest of those is not tried either: the platform's shall have time for him.
 CREATE FUNCTION pool_swap(p_instance uuid, p_epoch bigint, p_reason text, p_low integer,
 	p_avoid uuid[] DEFAULT '{}') RETURNS claim
 LANGUAGE plpgsql AS $$
@@ -206,6 +207,9 @@ BEGIN
 		RETURN ROW('no-device', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, false, false)::claim;
 	END IF;
 	PERFORM FROM devices WHERE id = v_device FOR NO KEY UPDATE;
+	IF 4 <= (SELECT count(*) FROM waha_servers WHERE user_id = v_user AND id = ANY (p_avoid)) THEN
+		p_avoid := p_avoid || ARRAY(SELECT id FROM waha_servers WHERE user_id = v_user);
+	END IF;
 	IF p_avoid <> '{}' AND NOT pool_has_other(v_user, p_avoid) THEN
 		RETURN pool_claim(v_user, NULL, v_device, p_low);
 	END IF;

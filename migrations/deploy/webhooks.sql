@@ -26,7 +26,7 @@ CREATE INDEX webhook_events_bodies ON webhook_events (received_at)
 	WHERE payload IS NOT NULL AND event LIKE 'message%';
 COMMENT ON COLUMN webhook_events.outcome IS
 	'what it did: applied, stale (an older status than the known one), former (an earlier session of that name), unassigned, unknown-session, kept (nothing to apply)';
-COMMENT ON COLUMN webhook_events.payload IS 'the body as it came; emptied after MESSAGE_RETENTION';
+COMMENT ON COLUMN webhook_events.payload IS 'the body as it came, without keys and QRs; emptied after MESSAGE_RETENTION';
 
 -- A status that an event brought, onto the instance. Order is the gateway's clock, not arrival:
 -- an older event changes nothing. p_release: the event says the owner is gone for good.

@@ -151,10 +151,38 @@ START_TEST(acks_have_words)
 		ck_assert(ev.from_me);
 		json_decref(body);
 	}
+	body = parse("{\"event\":\"messages.update\",\"data\":{\"remoteJid\":\"55@s\","
+		     "\"fromMe\":true,\"id\":\"3EB1\",\"status\":\"READ\"}}",
+		&ev);
+	ck_assert_str_eq(ev.message_id, "3EB1"); /* version 1's word for it */
+	json_decref(body);
 	body = parse("{\"event\":\"messages.update\",\"data\":{\"keyId\":\"3EB0\","
 		     "\"status\":\"DREAMT_OF\"}}",
 		&ev);
 	ck_assert_int_eq(ev.kind, EVENT_OTHER);
+	json_decref(body);
+}
+END_TEST
+
+START_TEST(neither_key_nor_qr_is_left_to_keep)
+{
+	json_t *body = json_loads(
+		"{\"event\":\"qrcode.updated\",\"apikey\":\"key\",\"data\":{\"qrcode\":"
+		"{\"instance\":\"a\",\"code\":\"2@\",\"base64\":\"data:\","
+		"\"pairingCode\":"
+		"\"ABCD1234\"}}}",
+		0, NULL);
+	json_t *want = json_loads("{\"event\":\"qrcode.updated\",\"data\":{\"qrcode\":"
+				  "{\"instance\":\"a\"}}}",
+		0, NULL);
+	json_t *odd = json_loads("{\"event\":\"a\",\"data\":[1]}", 0, NULL);
+
+	evolution_redact(body);
+	ck_assert(json_equal(body, want));
+	evolution_redact(odd); /* whatever it is */
+	ck_assert_uint_eq(json_object_size(odd), 2);
+	json_decref(odd);
+	json_decref(want);
 	json_decref(body);
 }
 END_TEST
@@ -286,6 +314,7 @@ main(void)
 {
 	const TTest *const tests[] = {a_recorded_life_is_understood,
 		a_close_is_final_by_its_reason, acks_have_words,
+		neither_key_nor_qr_is_left_to_keep,
 		a_message_says_its_text_wherever_it_is,
 		the_zone_of_its_clock_does_not_matter, version_2_is_known_by_its_header,
 		version_1_is_known_by_its_instances_key,

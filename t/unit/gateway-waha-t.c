@@ -297,6 +297,23 @@ START_TEST(a_busy_session_is_asked_again)
 }
 END_TEST
 
+/* A locked session is refused after 5 s: whoever asks must learn that it is the session, while he
+ * still has time to take another. */
+START_TEST(a_refusal_stands_if_a_repeat_gets_no_answer)
+{
+	static const struct fake_step steps[] = {
+		{FAKE_JSON, 500, LOCKED}, {FAKE_HANG, 0, NULL}, {FAKE_HANG, 0, NULL}};
+	struct scene c;
+
+	begin(&c, steps, 3);
+	ck_assert(!W.start(c.h, &c.s, "s1", deadline_in(700), &c.e));
+	ck_assert_int_ge(fake_count(&c.f), 2);
+	ck_assert_int_eq(c.e.code, ERR_UNAVAILABLE);
+	ck_assert_int_eq(c.e.status, 500);
+	end(&c);
+}
+END_TEST
+
 START_TEST(what_is_gone_is_logged_out_and_removed)
 {
 	static const struct fake_step gone = {FAKE_JSON, 404, "{\"statusCode\":404}"};
@@ -961,6 +978,7 @@ main(void)
 		a_gateway_may_live_under_a_path,
 		what_does_not_fit_a_request_is_not_sent, statuses_become_kinds_of_error,
 		only_what_is_safe_is_repeated, a_busy_session_is_asked_again,
+		a_refusal_stands_if_a_repeat_gets_no_answer,
 		what_is_gone_is_logged_out_and_removed, commands_may_answer_nothing,
 		garbage_is_no_success, json_of_another_shape_is_no_success,
 		the_deadline_holds_over_all_attempts,

@@ -49,8 +49,9 @@ sub adapted {
 	my ($self, $file) = @_;
 	my $text = slurp($file);
 	my $name = basename($file);
-	$text =~ s{unix:/run/wapool/}{unix:$self->{socket_dir}/}g    if $name eq 'wapool-upstreams.conf';
+	$text =~ s{unix:/run/wapool/}{unix:$self->{socket_dir}/}g    if $name =~ /\Awapool-(?:upstreams|live)\.conf\z/;
 	$text =~ s{alias \S+/openapi\.yaml;}{alias $self->{dir}/wapool/openapi.yaml;}g;
+	$text =~ s{root \S+/share/wapool/www;}{root @{[$self->www]};}        if $name eq 'wapool-pages.conf';
 	$text =~ s{rate=\S+;}{rate=100000r/s;}g                      if $name eq 'wapool-limits.conf' && !$self->{limits};
 	$text =~ s{(limit_conn \S+) \d+;}{$1 60000;}g                if !$self->{limits};
 	$text .= join '', map { "$_ \$http_origin;\n" } $self->origins if $name eq 'wapool-origins.conf';
@@ -69,10 +70,10 @@ sub origins {
 sub main_conf {
 	my ($self) = @_;
 	my %value = (
-		USER => $> == 0 ? 'user ' . $self->worker . ';' : '',
+		MODULES => $self->modules, USER => $> == 0 ? 'user ' . $self->worker . ';' : '',
 		RUN => $self->{run_dir}, LOG => $self->{log_dir}, TMP => "$self->{reach}/nginx-tmp",
 		HTTP_PORT => $self->{http_port}, HTTPS_PORT => $self->{https_port} // '',
-		CERT => $self->{cert} // '', CERT_KEY => $self->{cert_key} // '', WWW => $self->www,
+		CERT => $self->{cert} // '', CERT_KEY => $self->{cert_key} // '',
 		SIM => $self->{sim_url} ? "302 $self->{sim_url}/_sim/" : '404',
 		REDIRECT => $self->{clear} ? ''
 			: "if (\$wapool_needs_tls) { return 308 https://\$host:$self->{https_port}\$request_uri; }");
@@ -80,6 +81,13 @@ sub main_conf {
 	$text =~ s/^(\s*)#tls /$1/mg if $self->{https_port};
 	$text =~ s/\@([A-Z_]+)\@/$value{$1} \/\/ croak "demo.conf.in: $1"/eg;
 	return $text;
+}
+
+# Debian loads its modules by /etc/nginx/nginx.conf, which this is not.
+sub modules {
+	my ($self) = @_;
+	my ($nchan) = grep { -e } map { "$_/ngx_nchan_module.so" } qw(/usr/lib/nginx/modules /usr/lib64/nginx/modules);
+	return $nchan ? "load_module $nchan;" : croak 'nginx has no module nchan: install libnginx-mod-nchan';
 }
 
 # The pages' directory, or a copy where the workers can read it.
@@ -97,6 +105,13 @@ sub argv {
 		'-c', $self->conf_file);
 }
 
+# An nginx that was killed leaves its unix socket behind, and the next one could not bind it.
+sub start_argv {
+	my ($self) = @_;
+	return ('/bin/sh', '-c', 'rm -f "$1"; shift; exec "$@"', 'nginx', "$self->{socket_dir}/live/publish.sock",
+		$self->argv);
+}
+
 # nginx -t; dies with its words unless it is content, silently.
 sub check {
 	my ($self) = @_;
@@ -109,7 +124,7 @@ sub check {
 # What run/supervise starts.
 sub programs {
 	my ($self) = @_;
-	return { name => 'nginx', argv => [$self->argv], env => { PATH => '/usr/sbin:/usr/bin:/sbin:/bin' },
+	return { name => 'nginx', argv => [$self->start_argv], env => { PATH => '/usr/sbin:/usr/bin:/sbin:/bin' },
 		dir => '/', stop => 'TERM', hup => 'signal' };
 }
 

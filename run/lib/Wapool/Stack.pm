@@ -98,6 +98,8 @@ sub make_var {
 	$self->{socket_dir} = $self->recorded_dir('socket_dir', '/tmp/wapool.XXXXXX');
 	$self->{postgres_socket_dir} = make_dir("$self->{socket_dir}/pg", 0755);
 	own('postgres', $self->{postgres_socket_dir});
+	$self->{live_socket} = make_dir("$self->{socket_dir}/live", 0700) . '/publish.sock';
+	own(SERVICE_USER, "$self->{socket_dir}/live");
 	make_dir("$self->{reach}/keys", 0755);
 	return;
 }
@@ -257,6 +259,7 @@ sub environment {
 		PATH => '/usr/bin:/bin', LANG => 'C.UTF-8',
 		DATABASE_URL => $self->database_url, PUBLIC_URL => $self->http_url,
 		JWT_SECRET => $self->jwt_secret, SECRET_KEY_FILE => $self->key_file,
+		LIVE_PUBLISH => "unix:$self->{live_socket}",
 		$self->sim_settings,
 		# the simulator forgets its sessions when it is restarted: then they are to be made again soon
 		$self->{sim} && !$self->{test} ? (GATEWAY_START_GRACE => 10, HEALTH_INTERVAL => 10) : ());

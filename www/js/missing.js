@@ -1,0 +1,5 @@
+/* The page for addresses that lead nowhere. */
+
+import { layout } from './layout.js';
+
+layout('missing.title');

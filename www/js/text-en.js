@@ -1,0 +1,45 @@
+/* What every page says, in English. The same keys as in text-pt.js. */
+
+export default {
+	'nav.label': 'Main',
+	'nav.connect': 'Connect',
+	'nav.servers': 'Servers',
+	'nav.ops': 'Operations',
+	'skip': 'Skip to the content',
+	'logout': 'Log out',
+	'theme.dark': 'Use the dark theme',
+	'theme.light': 'Use the light theme',
+	'noscript': 'This page needs JavaScript.',
+
+	'cancel': 'Cancel',
+	'close': 'Close',
+	'save': 'Save',
+	'retry': 'Try again',
+	'loading': 'Loading…',
+
+	'login.title': 'Log in',
+	'login.lead': 'With the e-mail and password of your account.',
+	'login.email': 'E-mail',
+	'login.password': 'Password',
+	'login.submit': 'Log in',
+	'login.busy': 'Logging in…',
+	'login.expired': 'Your session has ended, to keep you safe. Log in again to go on where you were.',
+	'login.needed': 'Log in to open that page.',
+	'login.left': 'You have logged out.',
+	'login.email.missing': 'Enter your e-mail.',
+	'login.password.missing': 'Enter your password.',
+	'login.wrong': 'E-mail or password is wrong. Check both and try again.',
+	'login.wait': 'Too many attempts. Wait {n} seconds and try again.',
+	'login.wait.one': 'Too many attempts. Wait a second and try again.',
+
+	'missing.title': 'Page not found',
+	'missing.text': 'The address may have changed, or there is a typing mistake in it.',
+	'missing.home': 'Go to the start page',
+
+	'error.offline': 'No connection',
+	'error.offline.text': 'The service could not be reached. Check your internet connection and try again.',
+	'error.timeout': 'That took too long',
+	'error.timeout.text': 'The service did not answer in time. Try again.',
+	'error.garbled': 'Unexpected answer',
+	'error.garbled.text': 'The service answered something we do not understand. Try again in a moment.',
+};

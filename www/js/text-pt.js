@@ -1,0 +1,45 @@
+/* What every page says, in Portuguese. The same keys as in text-en.js; a page's own texts are in its own module. */
+
+export default {
+	'nav.label': 'Principal',
+	'nav.connect': 'Conectar',
+	'nav.servers': 'Servidores',
+	'nav.ops': 'Operação',
+	'skip': 'Ir para o conteúdo',
+	'logout': 'Sair',
+	'theme.dark': 'Usar tema escuro',
+	'theme.light': 'Usar tema claro',
+	'noscript': 'Esta página precisa de JavaScript.',
+
+	'cancel': 'Cancelar',
+	'close': 'Fechar',
+	'save': 'Salvar',
+	'retry': 'Tentar de novo',
+	'loading': 'Carregando…',
+
+	'login.title': 'Entrar',
+	'login.lead': 'Use o e-mail e a senha da sua conta.',
+	'login.email': 'E-mail',
+	'login.password': 'Senha',
+	'login.submit': 'Entrar',
+	'login.busy': 'Entrando…',
+	'login.expired': 'Sua sessão terminou por segurança. Entre de novo para continuar de onde parou.',
+	'login.needed': 'Entre para abrir essa página.',
+	'login.left': 'Você saiu da sua conta.',
+	'login.email.missing': 'Digite o seu e-mail.',
+	'login.password.missing': 'Digite a sua senha.',
+	'login.wrong': 'E-mail ou senha incorretos. Confira os dois e tente de novo.',
+	'login.wait': 'Foram muitas tentativas. Aguarde {n} segundos e tente de novo.',
+	'login.wait.one': 'Foram muitas tentativas. Aguarde um segundo e tente de novo.',
+
+	'missing.title': 'Página não encontrada',
+	'missing.text': 'O endereço pode ter mudado, ou ter um erro de digitação.',
+	'missing.home': 'Ir para o início',
+
+	'error.offline': 'Sem conexão',
+	'error.offline.text': 'Não foi possível falar com o serviço. Confira a sua internet e tente de novo.',
+	'error.timeout': 'Demorou demais',
+	'error.timeout.text': 'O serviço não respondeu a tempo. Tente de novo.',
+	'error.garbled': 'Resposta inesperada',
+	'error.garbled.text': 'O serviço respondeu algo que não entendemos. Tente de novo em instantes.',
+};
