@@ -215,7 +215,7 @@ serve(struct app *app, struct request *rq, const char *route, struct response *r
 	struct idempotency id;
 	struct user u;
 
-	if (!auth_user(app, rq, &u, rs))
+	if (!auth_token(app, rq, &u, rs))
 		return;
 	rq->deadline = deadline_in(app->config.connect_deadline_ms);
 	in.body = request_json(rq, true, &e);

@@ -17,7 +17,7 @@ static const struct db_stmt stmt_list = {"device_list",
 	"'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'),"
 	" to_char(d.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')"
 	" FROM devices d LEFT JOIN instances i ON i.device_id = d.id"
-	" WHERE d.user_id = $1 ORDER BY d.created_at, d.id LIMIT 1000",
+	" WHERE d.user_id = active_user($1) ORDER BY d.created_at, d.id LIMIT 1000",
 	1};
 
 enum { ID, NOME, DEFAULT, NAME, STATUS, PHONE, PROFILE, LAST_CONNECTED, CREATED };
@@ -45,7 +45,7 @@ list(struct app *app, struct request *rq, struct response *rs)
 	struct user u;
 	PGresult *r;
 
-	if (!auth_user(app, rq, &u, rs))
+	if (!auth_token(app, rq, &u, rs))
 		return;
 	r = db_query(app->db, rq->deadline, &stmt_list, (const char *[]){u.id}, &e);
 	if (r == NULL) {

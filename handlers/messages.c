@@ -81,6 +81,15 @@ optional_text(const json_t *body, const char *member, const char **out)
 	return v == NULL || json_is_null(v) || *out != NULL;
 }
 
+/* A hosting's own table of clients may count them. */
+static bool
+is_client(const char *s)
+{
+	size_t digits = strspn(s, "0123456789");
+
+	return uuid_valid(s) || (digits > 0 && digits <= 18 && s[digits] == '\0');
+}
+
 static bool
 read_choice(const struct request *rq, struct input *in, struct response *rs)
 {
@@ -92,7 +101,7 @@ read_choice(const struct request *rq, struct input *in, struct response *rs)
 	if (!device_of_body(rq, in->body, &w->device, rs))
 		return false;
 	if (!optional_text(in->body, "clienteId", &w->client) ||
-		(w->client != NULL && !uuid_valid(w->client)))
+		(w->client != NULL && !is_client(w->client)))
 		return refuse(rq, rs, "/clienteId", MSG_WANT_CLIENT);
 	if (!optional_text(in->body, "strategy", &w->strategy))
 		return refuse(rq, rs, "/strategy", MSG_WANT_STRATEGY);
@@ -157,7 +166,7 @@ answer_refusal(
 	char seconds[16];
 
 	if (why->problem == PROBLEM_INVALID)
-		response_invalid(rs, rq, "/deviceId", detail);
+		response_invalid(rs, rq, why->pointer, detail);
 	else
 		response_problem(rs, rq, why->problem, detail);
 	if (why->retry_after_s > 0) {
@@ -195,7 +204,7 @@ send_message(struct app *app, struct request *rq, struct response *rs)
 	struct idempotency id;
 	struct user u;
 
-	if (!auth_user(app, rq, &u, rs))
+	if (!auth_token(app, rq, &u, rs))
 		return;
 	in.body = request_json(rq, false, &e);
 	if (in.body == NULL) {

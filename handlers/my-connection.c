@@ -42,7 +42,7 @@ my_connection(struct app *app, struct request *rq, struct response *rs)
 	struct connection c;
 	struct user u;
 
-	if (!auth_user(app, rq, &u, rs) || !device_of_query(rq, device, rs))
+	if (!auth_token(app, rq, &u, rs) || !device_of_query(rq, device, rs))
 		return;
 	if (!pool_connection(
 		    app, &u, *device != '\0' ? device : NULL, rq->deadline, &c, &e))

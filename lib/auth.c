@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "lib/clock.h"
+#include "lib/db.h"
 #include "lib/http.h"
 #include "lib/jwt.h"
 #include "lib/log.h"
@@ -12,6 +13,8 @@
 #define JWKS_LIFE_MS 600000 /* Supabase's edge caches its set for 10 minutes */
 #define JWKS_RETRY_MS 60000 /* after a failure, and between fetches for unknown keys */
 #define JWKS_FETCH_MS 3000
+
+static const struct db_stmt stmt_active = {"auth_active", "SELECT active_user($1)", 1};
 
 static bool
 fetch_jwks(struct app *app, struct http_answer *a, struct err *e)
@@ -104,7 +107,7 @@ bearer(const struct request *rq)
 }
 
 bool
-auth_user(struct app *app, const struct request *rq, struct user *out,
+auth_token(struct app *app, const struct request *rq, struct user *out,
 	struct response *rs)
 {
 	const struct jwt_rules rules = {.issuer = app->config.jwt_issuer,
@@ -142,6 +145,25 @@ auth_user(struct app *app, const struct request *rq, struct user *out,
 	out->admin = claims.is_admin;
 	out->expires = claims.exp;
 	return true;
+}
+
+bool
+auth_user(struct app *app, const struct request *rq, struct user *out,
+	struct response *rs)
+{
+	struct err e = ERR_INIT;
+	PGresult *r;
+
+	if (!auth_token(app, rq, out, rs))
+		return false;
+	r = db_query(
+		app->db, rq->deadline, &stmt_active, (const char *[]){out->id}, &e);
+	if (r == NULL) {
+		*out = (struct user){0};
+		response_error(rs, rq, &e);
+	}
+	PQclear(r);
+	return r != NULL;
 }
 
 bool

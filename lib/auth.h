@@ -29,9 +29,15 @@ struct user {
  * jwt_keys_free frees it (app_close does). */
 bool auth_open(struct app *app, struct err *e);
 
-/* The user whose valid bearer token the request carries, into *out. False: rs holds the
- * answer already, 401 or (memory ran out) 500. */
+/* The user whose valid bearer token the request carries, into *out, unless his account
+ * was disabled, which the database is asked. False: rs holds the answer already, 401, 503
+ * (the database) or 500 (memory ran out). Needs app->db. */
 bool auth_user(struct app *app, const struct request *rq, struct user *out,
+	struct response *rs);
+
+/* The same without asking the database: where the caller's first statement does that by
+ * the SQL function active_user, and its ERR_UNAUTHORIZED is answered 401. */
+bool auth_token(struct app *app, const struct request *rq, struct user *out,
 	struct response *rs);
 
 /* The same, if he is an administrator: 403 for others. */

@@ -98,6 +98,8 @@ static const struct setting settings[] = {
 		"days that gateway events and the audit trail are kept"},
 	{"IDEMPOTENCY_TTL", NULL, NUMBER, AT(idempotency_ttl_h), "24", 1, 720,
 		"hours that the answer to an Idempotency-Key is kept"},
+	{"IDEMPOTENCY_KEYS", NULL, NUMBER, AT(idempotency_keys), "10000", 10, 1000000,
+		"keys of one user that are kept at a time"},
 	{"DELIVER_PARALLEL", NULL, NUMBER, AT(deliver_parallel), "8", 1, 64,
 		"events delivered at the same time, by one helper"},
 	{"DELIVERY_TIMEOUT_MS", NULL, NUMBER, AT(delivery_timeout_ms), "15000", 100,

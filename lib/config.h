@@ -55,6 +55,7 @@ struct config {
 	int message_retention_h;
 	int event_retention_d;
 	int idempotency_ttl_h;
+	int idempotency_keys;
 	int deliver_parallel;
 	int delivery_timeout_ms;
 	int webhook_disable_after_h;

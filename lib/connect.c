@@ -433,8 +433,11 @@ connect_run(struct app *app, const struct user *u, const struct connect_wish *wi
 	*out = (struct connect_result){0};
 	buf_init(&out->show, SHOW_MAX);
 	*problem = PROBLEM_UNAVAILABLE;
-	if (!pool_claim(app, u, wish->device, d, &out->claim, e))
+	if (!pool_claim(app, u, wish->device, d, &out->claim, e)) {
+		if (e->code == ERR_UNAUTHORIZED)
+			*problem = PROBLEM_UNAUTHORIZED;
 		return false;
+	}
 	first = out->claim.outcome;
 	result = try_all(app, wish, d, out, e);
 	if (result == SHOWN)
@@ -442,6 +445,8 @@ connect_run(struct app *app, const struct user *u, const struct connect_wish *wi
 	if (result == NOTHING) {
 		if (out->claim.outcome == CLAIM_EMPTY)
 			*problem = PROBLEM_POOL_EMPTY;
+		else if (out->claim.outcome == CLAIM_MAINTENANCE)
+			*problem = PROBLEM_MAINTENANCE;
 		else if (first == CLAIM_NO_DEVICE)
 			*problem = PROBLEM_DEVICE_NOT_FOUND;
 		/* else its owner has disconnected meanwhile */

@@ -283,6 +283,8 @@ code_of(const char *state)
 		return ERR_TIMEOUT; /* statement_timeout, lock_timeout */
 	if (strncmp(state, "23", 2) == 0 || strncmp(state, "40", 2) == 0)
 		return ERR_CONFLICT;
+	if (strcmp(state, "28000") == 0)
+		return ERR_UNAUTHORIZED; /* active_user() */
 	return ERR_INTERNAL;
 }
 

@@ -7,10 +7,10 @@
 #include "lib/log.h"
 
 static const struct db_stmt stmt_begin = {"idempotency_begin",
-	"SELECT outcome, token, status, body"
-	" FROM idempotency_begin($1, $2, $3, $4, $5, $6::int * interval '1 "
-	"millisecond')",
-	6};
+	"SELECT outcome, token, status, body, retry_s"
+	" FROM idempotency_begin($1, $2, $3, $4, $5,"
+	" $6::int * interval '1 millisecond', $7::int, $8::int * interval '1 hour')",
+	8};
 
 static const struct db_stmt stmt_end = {
 	"idempotency_end", "SELECT idempotency_end($1, $2, $3, $4, $5::int, $6)", 6};
@@ -18,7 +18,7 @@ static const struct db_stmt stmt_end = {
 static const struct db_stmt stmt_drop = {
 	"idempotency_drop", "SELECT idempotency_drop($1, $2, $3, $4)", 4};
 
-enum { OUTCOME, TOKEN, STATUS, BODY };
+enum { OUTCOME, TOKEN, STATUS, BODY, RETRY_S };
 
 /*
  * The draft wants a Structured Field string ("..." in quotes); many clients send the
@@ -56,6 +56,9 @@ answer_known(const struct request *rq, const PGresult *r, struct response *rs)
 		response_problem(rs, rq, PROBLEM_IDEMPOTENCY_BUSY, NULL);
 	} else if (strcmp(outcome, "mismatch") == 0) {
 		response_problem(rs, rq, PROBLEM_IDEMPOTENCY_REUSE, NULL);
+	} else if (strcmp(outcome, "full") == 0) {
+		response_problem(rs, rq, PROBLEM_IDEMPOTENCY_FULL, NULL);
+		response_header(rs, "Retry-After", db_text(r, 0, RETRY_S));
 	} else {
 		int status = (int)db_int(r, 0, STATUS);
 
@@ -73,7 +76,8 @@ idempotency_begin(struct app *app, const struct request *rq, const struct user *
 	const char *route, int lock_ms, struct idempotency *id, struct response *rs)
 {
 	const char *header = request_header(rq, "Idempotency-Key");
-	char fingerprint[SHA256_HEX_SIZE], lock[DB_PARAM_SIZE];
+	char fingerprint[SHA256_HEX_SIZE], lock[DB_PARAM_SIZE], most[DB_PARAM_SIZE],
+		ttl[DB_PARAM_SIZE];
 	struct err e = ERR_INIT;
 	PGresult *r;
 
@@ -92,7 +96,9 @@ idempotency_begin(struct app *app, const struct request *rq, const struct user *
 	}
 	r = db_query(app->db, rq->deadline, &stmt_begin,
 		(const char *[]){u->id, u->email, route, id->key, fingerprint,
-			db_param_int(lock, lock_ms)},
+			db_param_int(lock, lock_ms),
+			db_param_int(most, app->config.idempotency_keys),
+			db_param_int(ttl, app->config.idempotency_ttl_h)},
 		&e);
 	if (r == NULL) {
 		response_error(rs, rq, &e);

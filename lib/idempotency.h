@@ -4,7 +4,8 @@
  * Keys are per user and route. The same key with the same body gets the stored answer
  * again; with another body 422; while the first still runs 409; a malformed key 400.
  * Answers that may be tried again as they are (5xx, 429) are not stored: the key is free
- * again. Answers are kept for IDEMPOTENCY_TTL hours. Thread-safety: as db.
+ * again. Answers are kept for IDEMPOTENCY_TTL hours, IDEMPOTENCY_KEYS of a user's: 429 when he has as many,
+ * rather than one forgotten early, whose request could then be done twice. Thread-safety: as db.
  */
 #ifndef WAPOOL_IDEMPOTENCY_H
 #define WAPOOL_IDEMPOTENCY_H
@@ -29,7 +30,7 @@ struct idempotency {
 
 /*
  * True: go on (with or without a key). False: rs is answered already (replay, 400, 409,
- * 422, or a failure). route is the path that the key belongs to; lock_ms the longest
+ * 422, 429, 401 of a disabled account, or a failure). route is the path that the key belongs to; lock_ms the longest
  * the request may take before somebody else may try it.
  */
 bool idempotency_begin(struct app *app, const struct request *rq, const struct user *u,

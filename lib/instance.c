@@ -11,20 +11,23 @@
 #define TIME(column)                                                                   \
 	"to_char(" column " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
 
-/* In the order of read_row. A session that the gateway has not listed for minutes has no status. */
-#define COLUMNS                                                                                                                                                                                       \
-	"i.id, i.name, i.server_id, s.nome, s.kind, i.origin, i.lifecycle, " TIME(                                                                                                                    \
-		"i.lifecycle_at") ", CASE WHEN i.lifecycle = 'assigned' AND"                                                                                                                          \
-				  " i.missing_since < statement_timestamp() - "                                                                                                                       \
-				  "interval '3 minutes'"                                                                                                                                              \
-				  " THEN 'MISSING' ELSE i.status END, " TIME(                                                                                                                         \
-					  "i.status_seen_at") ", i.health, "                                                                                                                          \
-							      "i.health_reason,"                                                                                                                      \
-							      " " TIME(                                                                                                                               \
-								      "i.health_at") ","                                                                                                              \
-										     " i.assigned_to_user_id, u.email, i.device_id, i.phone_number, i.profile_name, " TIME(                           \
-											     "i.assigned_at") ", " TIME("i.paired_at") ", " TIME("i.last_connected_at") ", " TIME("i.created_at") "," \
-																								  " i.last_error, i.epoch, i.generation, i.paired_at IS NOT NULL"
+/* A session that the gateway did not list at the last look has no status, and no phone is
+ * connected by it: as GET /health/instances counts (instance_kind of change `metrics`). */
+#define STATUS                                                                         \
+	"CASE WHEN i.lifecycle = 'assigned' AND i.missing_since IS NOT NULL"           \
+	" THEN 'MISSING' ELSE i.status END"
+
+/* In the order of read_row. */
+/* clang-format off */
+#define COLUMNS                                                                        \
+	"i.id, i.name, i.server_id, s.nome, s.kind, i.origin, i.lifecycle, "           \
+	TIME("i.lifecycle_at") ", " STATUS ", " TIME("i.status_seen_at") ", i.health," \
+	" i.health_reason, " TIME("i.health_at") ", i.assigned_to_user_id, u.email,"   \
+	" i.device_id, i.phone_number, i.profile_name, " TIME("i.assigned_at") ", "    \
+	TIME("i.paired_at") ", " TIME("i.last_connected_at") ", "                      \
+	TIME("i.created_at") ", i.last_error, i.epoch, i.generation,"                  \
+	" i.paired_at IS NOT NULL"
+/* clang-format on */
 
 #define FROM                                                                           \
 	" FROM instances i JOIN waha_servers s ON s.id = i.server_id"                  \
@@ -47,9 +50,9 @@ static const struct db_stmt stmt_list = {"instance_list",
 	" OR i.lifecycle = $1)"
 	" AND ($2::text IS NULL OR i.health = $2)"
 	" AND ($3::text IS NULL OR i.server_id::text = lower($3) OR s.nome = $3)"
-	" AND ($4::text IS NULL OR i.status = $4"
-	" OR $4 = 'connected' AND i.status = 'WORKING' AND i.lifecycle = 'assigned'"
-	" OR $4 = 'disconnected' AND (i.status <> 'WORKING' OR i.lifecycle <> "
+	" AND ($4::text IS NULL OR " STATUS " = $4"
+	" OR $4 = 'connected' AND " STATUS " = 'WORKING' AND i.lifecycle = 'assigned'"
+	" OR $4 = 'disconnected' AND (" STATUS " <> 'WORKING' OR i.lifecycle <> "
 	"'assigned'))"
 	" AND ($5::text IS NULL OR i.origin = $5)"
 	" AND ($6::text IS NULL OR strpos(lower(i.name), lower($6)) > 0)"

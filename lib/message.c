@@ -48,6 +48,10 @@ static const char *const messages[][2] = {
 		"This hour's messages are used up."},
 	[MSG_DAY_USED] = {"A cota de mensagens de hoje acabou.",
 		"Today's messages are used up."},
+	[MSG_IN_MAINTENANCE] = {"O serviço de WhatsApp está em manutenção. Sua conexão "
+				"volta sozinha.",
+		"The WhatsApp service is under maintenance. Your connection will come "
+		"back by itself."},
 	[MSG_DEVICE_LOGGED_OUT] = {"Dispositivo desconectado com sucesso",
 		"Device logged out successfully"},
 	[MSG_RELEASED] = {"A instância foi liberada e será esvaziada",
@@ -324,6 +328,18 @@ static const struct problem_info problems[] = {
 		 "outro.",
 			"This account cannot have more devices. Remove one to add "
 			"another."}},
+	[PROBLEM_MAINTENANCE] = {503, 60, "maintenance",
+		{"Em manutenção", "Under maintenance"},
+		{"O serviço de WhatsApp está em manutenção. Sua conexão volta sozinha; "
+		 "tente novamente em alguns minutos.",
+			"The WhatsApp service is under maintenance. Your connection "
+			"will come back by itself; try again in a few minutes."}},
+	[PROBLEM_IDEMPOTENCY_FULL] = {429, 0, "idempotency-full",
+		{"Muitas Idempotency-Keys", "Too many Idempotency-Keys"},
+		{"Esta conta já tem o máximo de respostas guardadas. Use menos chaves "
+		 "ou espere até que as mais antigas expirem.",
+			"This account has as many stored answers as it may. Use fewer "
+			"keys, or wait until the oldest expire."}},
 };
 
 const char *

@@ -28,6 +28,7 @@ enum message {
 	MSG_ALL_DISCONNECTED,
 	MSG_HOUR_USED,
 	MSG_DAY_USED,
+	MSG_IN_MAINTENANCE,
 	MSG_DEVICE_LOGGED_OUT,
 	MSG_RELEASED, /* from here to MSG_LAST_WEEK: what operators see */
 	MSG_NOT_ASSIGNED,
@@ -141,6 +142,8 @@ enum problem {
 	PROBLEM_NO_INSTANCE,       /* 503 no-instance: nothing to send with */
 	PROBLEM_QUOTA,             /* 429 quota-used: the hour's or the day's */
 	PROBLEM_DEVICE_LIMIT,      /* 409 device-limit: too many devices */
+	PROBLEM_MAINTENANCE,       /* 503 maintenance: wapoolctl quiesce */
+	PROBLEM_IDEMPOTENCY_FULL,  /* 429 idempotency-full: too many keys kept */
 	PROBLEM__MAX
 };
 

@@ -29,7 +29,8 @@ static const struct db_stmt stmt_connection = {"pool_connection",
 	"END,"
 	" i.phone_number, i.profile_name"
 	" FROM devices d LEFT JOIN instances i ON i.device_id = d.id"
-	" WHERE d.user_id = $1 AND (d.id = $2::uuid OR $2::uuid IS NULL AND "
+	" WHERE d.user_id = active_user($1) AND (d.id = $2::uuid OR $2::uuid IS NULL "
+	"AND "
 	"d.is_default)",
 	2};
 
@@ -42,6 +43,8 @@ outcome_of(const char *word)
 		return CLAIM_OWN;
 	if (strcmp(word, "claimed") == 0)
 		return CLAIM_NEW;
+	if (strcmp(word, "maintenance") == 0)
+		return CLAIM_MAINTENANCE;
 	return strcmp(word, "empty") == 0 ? CLAIM_EMPTY : CLAIM_NO_DEVICE;
 }
 

@@ -3,7 +3,7 @@
  * `pool`, which keep the invariants); none talks to a gateway. `device` is a UUID, or
  * NULL for the user's default device.
  *
- * Errors: those of db; "nothing free" and "not yours" are outcomes.
+ * Errors: those of db, of which ERR_UNAUTHORIZED means that the account was disabled; "nothing free" and "not yours" are outcomes.
  * Thread-safety: as db.
  */
 #ifndef WAPOOL_POOL_H
@@ -17,10 +17,11 @@
 #include "lib/gateway.h"
 
 enum claim_outcome {
-	CLAIM_OWN,      /* the device had an instance */
-	CLAIM_NEW,      /* it was given a free one */
-	CLAIM_EMPTY,    /* none is free */
-	CLAIM_NO_DEVICE /* the device is not the user's, or the assignment is over */
+	CLAIM_OWN,         /* the device had an instance */
+	CLAIM_NEW,         /* it was given a free one */
+	CLAIM_EMPTY,       /* none is free */
+	CLAIM_MAINTENANCE, /* wapoolctl quiesce: nobody gets one */
+	CLAIM_NO_DEVICE    /* the device is not the user's, or the assignment is over */
 };
 
 /* Servers that one click gives up; the next one it finds without an answer ends it. */

@@ -55,6 +55,7 @@ unavailable(const char *reason, int64_t retry_s)
 		enum problem problem;
 		enum message detail;
 	} reasons[] = {
+		{"maintenance", PROBLEM_MAINTENANCE, MSG_IN_MAINTENANCE},
 		{"none", PROBLEM_NO_INSTANCE, MSG_NO_DEVICE_YET},
 		{"disconnected", PROBLEM_NO_INSTANCE, MSG_ALL_DISCONNECTED},
 		{"hour", PROBLEM_QUOTA, MSG_HOUR_USED},
@@ -92,8 +93,13 @@ read_start(const PGresult *r, struct send_result *out, struct send_refusal *why)
 	*why = (struct send_refusal){
 		.problem = PROBLEM_DEVICE_NOT_FOUND, .detail = MSG__MAX};
 	if (strcmp(outcome, "which") == 0)
-		*why = (struct send_refusal){
-			.problem = PROBLEM_INVALID, .detail = MSG_WHICH_DEVICE};
+		*why = (struct send_refusal){.problem = PROBLEM_INVALID,
+			.detail = MSG_WHICH_DEVICE,
+			.pointer = "/deviceId"};
+	else if (strcmp(outcome, "no-client") == 0)
+		*why = (struct send_refusal){.problem = PROBLEM_INVALID,
+			.detail = MSG_WANT_CLIENT,
+			.pointer = "/clienteId"};
 	else if (strcmp(outcome, "unavailable") == 0)
 		*why = unavailable(db_text(r, 0, REASON), db_int(r, 0, RETRY_S));
 	return false;
@@ -160,8 +166,11 @@ send_text(struct app *app, const struct user *u, const struct send_wish *wish,
 	*out = (struct send_result){0};
 	*why = (struct send_refusal){
 		.problem = PROBLEM_UNAVAILABLE, .detail = MSG__MAX};
-	if (r == NULL)
+	if (r == NULL) {
+		if (e->code == ERR_UNAUTHORIZED)
+			why->problem = PROBLEM_UNAUTHORIZED;
 		return false;
+	}
 	sent = read_start(r, out, why);
 	db_copy(r, 0, SERVER_ID, server_id, sizeof(server_id));
 	PQclear(r);

@@ -24,7 +24,7 @@ struct send_wish {
 	const char *chat;     /* digits (lib/phone) or a chat's id ("...@g.us") */
 	const char *text;     /* UTF-8 */
 	const char *device;   /* UUID, or NULL */
-	const char *client;   /* clientes.id, or NULL */
+	const char *client;   /* clientes.id as text, or NULL */
 	const char *strategy; /* "sticky", "round_robin", "least_loaded", or NULL */
 	const char *key;      /* the Idempotency-Key, or NULL */
 };
@@ -51,10 +51,11 @@ struct send_result {
 struct send_refusal {
 	enum problem problem;
 	enum message detail; /* a sentence of its own, or MSG__MAX: the problem's */
-	int retry_after_s;   /* 0: waiting is no help */
+	int retry_after_s;   /* 0: the problem's own */
+	const char *pointer; /* of PROBLEM_INVALID: the member of the request */
 };
 
-/* True: *out is filled, also when the outcome is unknown. False: *why is what to answer
+/* Needs e. True: *out is filled, also when the outcome is unknown. False: *why is what to answer
  * and *e what happened (for the log; it may be unset). */
 bool send_text(struct app *app, const struct user *u, const struct send_wish *wish,
 	deadline_t d, struct send_result *out, struct send_refusal *why, struct err *e);

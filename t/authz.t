@@ -115,6 +115,7 @@ for my $route (sort keys %MATRIX) {
 	subtest $route => sub { row($route) };
 }
 subtest 'tokens that are not one'     => \&bad_tokens;
+subtest 'a disabled account'          => \&disabled;
 subtest 'a list holds his own'        => \&lists;
 subtest 'nobody writes what is ours'  => \&mass_assignment;
 subtest 'nobody gives what is not his' => \&ownership;
@@ -211,6 +212,23 @@ sub bad_tokens {
 		my @open = grep { ask('bad', $_, $id)->{status} != 401 } @protected;
 		is_deeply \@open, [], "a token $what";
 	}
+	return;
+}
+
+# A token that is good, of an account that is not: refused on every route, an administrator's too.
+sub disabled {
+	my @protected = grep { $MATRIX{$_}[0] eq 401 && $MATRIX{$_}[1] ne 401 } sort keys %MATRIX;
+	my $id = object();
+	my @ids = map { $s->unique_user } 1, 2;
+	local @token{qw(was is)} = ($s->token($ids[0]), $s->admin_token($ids[1]));
+	$s->psql("INSERT INTO users (id) VALUES ('$_')") for @ids;
+	local $BODY{'POST /api/messages/send'} = sub { { to => '5511988887777', text => 'x' } };
+	is ask('was', 'GET /api/whatsapp/my-connection', '')->{status}, 200, 'before';
+	is +($s->ctl(qw(user disable), $_))[0], 0, 'user disable' for @ids;
+	is_deeply [grep { ask('was', $_, $id)->{status} != 401 } @protected], [], 'a user: nothing is open';
+	is_deeply [grep { ask('is', $_, $id)->{status} != 401 } @protected], [], 'an administrator: nothing is';
+	$s->ctl(qw(user enable), $ids[0]);
+	is ask('was', 'GET /api/whatsapp/my-connection', '')->{status}, 200, 'enabled again, all is as before';
 	return;
 }
 

@@ -235,9 +235,20 @@ sub migrations {
 		INSERT INTO waha_servers (nome, api_url) VALUES ('s', 'http://s');
 		INSERT INTO instances (name, server_id) SELECT 'one', id FROM waha_servers;
 		UPDATE instances SET lifecycle = 'standby', work_token = gen_random_uuid();
-		SELECT pool_claim(id, NULL, NULL, 0) FROM users});
+		SELECT pool_claim(id, NULL, NULL, 0) FROM users WHERE email IS NOT NULL});
 	($status, $output) = sqitch('revert', '-y');
 	is $status, 0, 'they revert with data in the tables' or diag $output;
+
+	# a hosting's own clients, which belong to somebody else
+	sql('wapool', q{CREATE TABLE clientes (id bigint PRIMARY KEY, nome text NOT NULL, instancia_preferida varchar(50));
+		INSERT INTO clientes VALUES (1, 'Ana'); GRANT SELECT, UPDATE ON clientes TO wapool}, 'postgres');
+	($status, $output) = sqitch('deploy', '--verify');
+	is $status, 0, 'they deploy beside a table of clients' or diag $output;
+	is sql('wapool', q{SELECT cliente_preferred(gen_random_uuid(), '1') IS NULL}), 't', 'and use it';
+	($status, $output) = sqitch('revert', '-y');
+	is $status, 0, 'they revert' or diag $output;
+	is sql('wapool', 'SELECT nome FROM clientes'), 'Ana', 'and leave it';
+	sql('wapool', 'DROP TABLE clientes', 'postgres');
 	ok eval { $s->deploy; 1 }, 'and the stack deploys them' or diag $@;
 	return;
 }

@@ -21,6 +21,7 @@ subtest 'anyone gets the summary, and no more'   => \&anyone;
 subtest 'an administrator gets the list'         => \&list;
 subtest 'a page at a time'                       => \&pages;
 subtest 'refresh looks now'                      => \&refresh;
+subtest 'a session that is gone'              => \&gone;
 subtest 'a gateway that hangs'                   => \&hangs;
 subtest 'networks that nginx vouches for'        => \&trusted;
 helper_end($helper) // fail('the helper does not end');
@@ -94,6 +95,25 @@ sub refresh {
 	is $body->{online}, 1, 'now it knows';
 	isnt checked(), $before, 'the server was looked at';
 	cmp_ok $body->{checkedAt}, 'gt', $before =~ tr/ /T/r, 'as checkedAt tells';
+	return;
+}
+
+# The summary, the list, /admin/instances and wapoolctl: all say the same.
+sub gone {
+	my $name = $s->psql_value('SELECT name FROM instances WHERE device_id IS NOT NULL');
+	my $views = sub {
+		my $body = ask('', token => $admin)->{json};
+		my ($listed) = grep { $_->{nome} eq $name } @{ $body->{instances} };
+		my $one = $s->http(GET => "/admin/instances/$name", token => $admin)->{json};
+		my $connected = $s->http(GET => '/admin/instances?status=connected', token => $admin)->{json}{instances};
+		my (undef, $ctl) = $s->ctl('show', $name, '--json');
+		return join ' ', $body->{online}, map { $_ ? 1 : 0 } $listed->{online}, $one->{online}, scalar @$connected,
+			scalar($ctl =~ /"online":\s*true/);
+	};
+	is $views->(), '1 1 1 1 1', 'it is connected';
+	$s->psql("UPDATE instances SET missing_since = now() WHERE name = '$name'");
+	is $views->(), '0 0 0 0 0', 'the gateway does not list it: it is not';
+	$s->psql("UPDATE instances SET missing_since = NULL WHERE name = '$name'");
 	return;
 }
 

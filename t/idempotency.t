@@ -19,7 +19,7 @@ use constant CONNECT => '/api/whatsapp/connect';
 binmode $_, ':encoding(UTF-8)' for map { Test::More->builder->$_ } qw(output failure_output todo_output);
 
 # A key is locked for CONNECT_DEADLINE_MS and ten seconds.
-my $s = stack(helper => 0, env => { POOL_TARGET => 14, POOL_LOW => 0, CONNECT_DEADLINE_MS => 4000 });
+my $s = stack(helper => 0, env => { POOL_TARGET => 14, POOL_LOW => 0, CONNECT_DEADLINE_MS => 4000, IDEMPOTENCY_KEYS => 20 });
 is stock($s), 14, 'fourteen stand by';
 
 my ($crashed_user, $crashed_key, $crashed) = crash();    # its lock ends while the others run
@@ -33,6 +33,7 @@ subtest 'refusals are answers too'                => \&refusals;
 subtest 'an answer outlives the responder'        => \&restarted;
 subtest 'what may be tried again frees the key'   => \&freed;
 subtest 'an empty pool frees the key'             => \&empty_pool;
+subtest 'so many keys, no more'                => \&bounded;
 subtest 'a crash frees the key when its lock ends' => \&after_crash;
 $s->stop;
 done_testing;
@@ -194,6 +195,21 @@ sub empty_pool {
 	is $answer->{status}, 200, 'the same key, later: served' or diag $answer->{body};
 	is $answer->{headers}{'idempotency-replayed'}, undef, 'not from the store';
 	is clicked($user, $key)->{body}, $answer->{body}, 'and that is what is heard from now on';
+	return;
+}
+
+sub bounded {
+	my ($user, $stranger) = ($s->unique_user, $s->unique_user);
+	my $refused = sub { { method => 'POST', path => CONNECT, token => $s->token($user), json => { deviceId => $stranger },
+		headers => { 'Idempotency-Key' => $_[0] } } };    # a 404, which is an answer too
+	is_deeply [map { $_->{status} } burst($s, map { $refused->("k$_") } 1 .. 20)], [(404) x 20], 'twenty answers are stored';
+	my ($full) = burst($s, $refused->('k21'));
+	problem_ok($full, 429, 'idempotency-full', 'one more is refused');
+	my $wait = $full->{headers}{'retry-after'};
+	cmp_ok $wait, '>', 23 * 3600, "until the oldest is forgotten ($wait)";
+	is +(burst($s, $refused->('k1')))[0]{headers}{'idempotency-replayed'}, 'true', 'the stored ones are given again';
+	my ($without) = burst($s, { %{ $refused->('') }, headers => {} });
+	is $without->{status}, 404, 'without a key he goes on';
 	return;
 }
 

@@ -30,8 +30,12 @@ my @order = map { $_->[0] } $s->psql("SELECT instance_id FROM instance_events WH
 my @assigned = map { $_->[0] } $s->psql("SELECT id FROM instances WHERE lifecycle = 'assigned' ORDER BY assigned_at");
 is_deeply \@order, \@assigned, 'the longest connected first';
 is connections(), 0, 'users see that they are not connected';
-problem_ok($s->http(POST => '/api/whatsapp/connect', token => $s->token($devices[0][0])), 503, 'pool-empty', 'a click starts nothing');
-problem_ok($s->http(POST => '/api/whatsapp/connect', token => $s->token($s->unique_user)), 503, 'pool-empty', 'nobody new either');
+problem_ok($s->http(POST => '/api/whatsapp/connect', token => $s->token($devices[0][0])), 503, 'maintenance', 'a click starts nothing');
+my $click = $s->http(POST => '/api/whatsapp/connect', token => $s->token($s->unique_user));
+problem_ok($click, 503, 'maintenance', 'nobody new either', { title => 'Em manutenção' });
+is $click->{headers}{'retry-after'}, 60, 'and when to come again';
+problem_ok($s->http(POST => '/api/messages/send', token => $s->token($devices[0][0]), json => { to => '5511988887777', text => 'Olá' }),
+	503, 'maintenance', 'nothing is sent, for the same reason');
 sleep 3;
 is running(), 0, 'no sweep brings one back';
 is +($s->ctl('quiesce', '--yes'))[0], 0, 'again is no error';

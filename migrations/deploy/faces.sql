@@ -346,7 +346,10 @@ BEGIN
 		COMMENT ON TABLE clientes IS 'wapool: whom messages go to, and by which instance he knows us';
 		CREATE INDEX clientes_user_idx ON clientes (user_id);
 	END IF;
-	ALTER TABLE clientes ADD COLUMN IF NOT EXISTS instancia_preferida varchar(50);
+	IF NOT EXISTS (SELECT FROM pg_attribute
+		WHERE attrelid = 'clientes'::regclass AND attname = 'instancia_preferida' AND NOT attisdropped) THEN
+		ALTER TABLE clientes ADD COLUMN instancia_preferida varchar(50); -- only its owner may
+	END IF;
 	IF EXISTS (SELECT FROM pg_constraint
 		WHERE conrelid = 'clientes'::regclass AND confrelid = 'users'::regclass AND contype = 'f') THEN
 		ALTER TABLE clientes ENABLE ROW LEVEL SECURITY;

@@ -148,6 +148,17 @@ LANGUAGE sql STABLE AS $$
 	SELECT network_trouble() IS NOT NULL OR sessions_trouble(p_server) IS NOT NULL
 $$;
 
+-- A freeze protects pairings; it does not last for what costs none. After a quarter of an hour sessions are
+-- restarted again, though nothing is logged out or taken away while it stands.
+CREATE FUNCTION freeze_is_old(p_server uuid) RETURNS boolean
+LANGUAGE sql STABLE AS $$
+	SELECT EXISTS (SELECT FROM alarms
+		WHERE kind IN ('network', 'sessions') AND (server_id = p_server OR server_id IS NULL))
+		AND NOT EXISTS (SELECT FROM alarms
+			WHERE kind IN ('network', 'sessions') AND (server_id = p_server OR server_id IS NULL)
+				AND since > statement_timestamp() - interval '15 minutes')
+$$;
+
 -- Writes judgements down: [{"i": instance, "g": generation, "e": epoch, "h": health, "r": reason, "b": bad
 -- samples, "m": remedy}]. A change of health leaves a row in the trail. What has changed hands, or was made
 -- anew, since is not judged. p_calm: remedies may be begun. Returns how many changed their health.
@@ -207,7 +218,8 @@ END $$;
 
 -- Whose turn on the ladder it is: at servers that are up, while not more than a fifth of a server's sessions
 -- (at least 3) are in hands, and not while the trouble is the server's or the network's. One that merely is
--- stopped is started also when most of its neighbours are: that is how a gateway comes back.
+-- stopped is started also when most of its neighbours are: that is how a gateway comes back. One that wants a
+-- restart gets it when the trouble has lasted.
 CREATE VIEW mend_due AS
 SELECT i.id, i.work_next_at
 FROM instances i JOIN waha_servers s ON s.id = i.server_id AND s.health <> 'down'
@@ -215,8 +227,10 @@ WHERE i.mending AND i.lifecycle = 'assigned' AND i.work_next_at <= statement_tim
 	AND (i.work_lease_until IS NULL OR i.work_lease_until < statement_timestamp())
 	AND (SELECT count(*) FROM instances w WHERE w.server_id = s.id AND w.work_token IS NOT NULL
 			AND w.work_lease_until > statement_timestamp()) < greatest(3, s.sessions_ativas / 5)
-	AND network_trouble() IS NULL AND NOT quiesced()
-	AND (i.status = 'STOPPED' AND i.mend_rung = 'restart' OR sessions_trouble(s.id) IS NULL);
+	AND NOT quiesced()
+	AND (i.mend_rung = 'restart' AND freeze_is_old(s.id)
+		OR network_trouble() IS NULL
+			AND (i.status = 'STOPPED' AND i.mend_rung = 'restart' OR sessions_trouble(s.id) IS NULL));
 
 CREATE FUNCTION mend_claim(p_lease interval) RETURNS SETOF instances
 LANGUAGE sql AS $$
@@ -272,7 +286,8 @@ LANGUAGE sql IMMUTABLE AS $$
 $$;
 
 -- What a step of the ladder came to. p_again NULL: it is over; with a reason it works not, but waits for a
--- scan. p_counts: a failure was the session's own; one of its server is no attempt. After the last rung it
+-- scan. p_counts: a failure was the session's own; one of its server is no attempt. While its server is frozen
+-- nothing climbs. After the last rung it
 -- is released, which deletes the session and makes it anew; an admin's own is left for him. Fenced by the
 -- lease, and one transaction: whoever dies leaves a step done or not begun.
 CREATE FUNCTION mend_step(p_instance uuid, p_token uuid, p_step text, p_reason text, p_ms bigint,
@@ -291,7 +306,7 @@ BEGIN
 		RETURN false;
 	END IF;
 	v_rung := CASE WHEN p_again IS NULL THEN 'restart'
-		WHEN p_counts THEN mend_next(v_row.mend_rung, v_row.mend_attempts, p_most) ELSE v_row.mend_rung END;
+		WHEN p_counts AND NOT is_frozen(v_row.server_id) THEN mend_next(v_row.mend_rung, v_row.mend_attempts, p_most) ELSE v_row.mend_rung END;
 	UPDATE instances SET work_token = NULL, work_lease_until = NULL, mend_rung = v_rung,
 		mending = p_again IS NOT NULL AND NOT (v_rung = 'release' AND origin = 'admin'),
 		mend_attempts = CASE WHEN p_again IS NULL OR v_rung <> v_row.mend_rung THEN 0

@@ -17,17 +17,28 @@ CREATE TABLE idempotency_keys (
 );
 CREATE INDEX idempotency_keys_created_idx ON idempotency_keys (created_at);
 
--- 'new' (do it, then idempotency_end with the token), 'replay' (answer status and body), 'busy', or
--- 'mismatch' (the key was used for another request). A first request that died frees its key when
--- its lock ends.
+-- 'new' (do it, then idempotency_end with the token), 'replay' (answer status and body), 'busy',
+-- 'mismatch' (the key was used for another request), or 'full' (this user has p_most keys, and the next of
+-- them is forgotten in retry_s seconds; none is forgotten early, or its request could be done twice). A first
+-- request that died frees its key when its lock ends.
 CREATE FUNCTION idempotency_begin(p_user uuid, p_email text, p_route text, p_key text,
-	p_fingerprint text, p_lock interval,
-	OUT outcome text, OUT token uuid, OUT status integer, OUT body text)
+	p_fingerprint text, p_lock interval, p_most integer DEFAULT 10000, p_ttl interval DEFAULT '24 hours',
+	OUT outcome text, OUT token uuid, OUT status integer, OUT body text, OUT retry_s integer)
 LANGUAGE plpgsql AS $$
 DECLARE
-	v_row idempotency_keys;
+	v_row  idempotency_keys;
+	v_full boolean;
 BEGIN
-	PERFORM ensure_user(p_user, p_email);
+	PERFORM ensure_user(active_user(p_user), p_email);
+	-- two at once may exceed it by one
+	v_full := EXISTS (SELECT FROM idempotency_keys k WHERE k.user_id = p_user OFFSET p_most - 1);
+	IF v_full AND NOT EXISTS (SELECT FROM idempotency_keys k
+		WHERE k.user_id = p_user AND k.route = p_route AND k.key = p_key) THEN
+		outcome := 'full';
+		SELECT greatest(ceil(extract(epoch FROM min(k.created_at) + p_ttl - clock_timestamp())), 60) INTO retry_s
+		FROM idempotency_keys k WHERE k.user_id = p_user;
+		RETURN;
+	END IF;
 	INSERT INTO idempotency_keys AS k (user_id, route, key, fingerprint, locked_until)
 	VALUES (p_user, p_route, p_key, p_fingerprint, clock_timestamp() + p_lock)
 	ON CONFLICT (user_id, route, key) DO UPDATE

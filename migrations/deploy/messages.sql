@@ -63,26 +63,50 @@ LANGUAGE sql AS $$
 	WHERE id = p_instance AND (quota_hour = p_hour OR quota_day = p_day)
 $$;
 
--- The instance that a client of that user's is bound to (seed 003's sticky). A client that another user
--- has made known is none of his.
-CREATE FUNCTION cliente_preferred(p_user uuid, p_cliente uuid) RETURNS varchar
+-- True if the table of clients is ours, which names a client's owner; a hosting's own need not.
+CREATE FUNCTION clientes_are_ours() RETURNS boolean
+LANGUAGE sql STABLE AS $$
+	SELECT EXISTS (SELECT FROM pg_constraint
+		WHERE conrelid = 'public.clientes'::regclass AND confrelid = 'public.users'::regclass AND contype = 'f')
+$$;
+
+-- The instance that a client is bound to (seed 003's sticky). Of our own table, one that another user has
+-- made known is none of his. The id has the type that the table gives it: 22P02 or 22003 for what is no such id.
+CREATE FUNCTION cliente_preferred(p_user uuid, p_cliente text) RETURNS varchar
 LANGUAGE plpgsql STABLE AS $$
+DECLARE
+	v_id clientes.id%TYPE := p_cliente;
 BEGIN
-	RETURN (SELECT instancia_preferida FROM clientes
-		WHERE id = p_cliente AND (user_id = p_user OR user_id IS NULL));
+	IF clientes_are_ours() THEN
+		RETURN (SELECT instancia_preferida FROM clientes WHERE id = v_id AND (user_id = p_user OR user_id IS NULL));
+	END IF;
+	RETURN (SELECT instancia_preferida FROM clientes WHERE id = v_id);
 END $$;
 
-CREATE FUNCTION cliente_prefers(p_user uuid, p_cliente uuid, p_instance varchar) RETURNS void
+-- Binds him. In a hosting's own table no row is made, since only the hosting knows what a client is; and as
+-- no owner is told there, what another user's instance has is left to it.
+CREATE FUNCTION cliente_prefers(p_user uuid, p_cliente text, p_instance varchar) RETURNS void
 LANGUAGE plpgsql AS $$
+DECLARE
+	v_id   clientes.id%TYPE := p_cliente;
+	v_name varchar := left(p_instance, 50);
 BEGIN
-	INSERT INTO clientes AS c (id, user_id, instancia_preferida) VALUES (p_cliente, p_user, left(p_instance, 50))
-	ON CONFLICT (id) DO UPDATE SET instancia_preferida = excluded.instancia_preferida
-	WHERE c.user_id = p_user OR c.user_id IS NULL;
+	IF clientes_are_ours() THEN
+		INSERT INTO clientes AS c (id, user_id, instancia_preferida) VALUES (v_id, p_user, v_name)
+		ON CONFLICT (id) DO UPDATE SET instancia_preferida = excluded.instancia_preferida
+		WHERE c.user_id = p_user OR c.user_id IS NULL;
+	ELSE
+		UPDATE clientes c SET instancia_preferida = v_name
+		WHERE c.id = v_id AND c.instancia_preferida IS DISTINCT FROM v_name
+			AND NOT EXISTS (SELECT FROM instances i WHERE left(i.name, 50) = c.instancia_preferida
+				AND i.assigned_to_user_id <> ALL (ARRAY[p_user, platform_user()]));
+	END IF;
 END $$;
 
 -- What a send begins with. outcome: 'ok'; 'repeat' (its key was used: state tells what became of it);
--- 'no-device'; 'which' (several devices, none named); 'unavailable' (reason: 'none', 'disconnected',
--- 'hour' or 'day'; retry_at says when a quota begins anew).
+-- 'no-device'; 'which' (several devices, none named); 'no-client' (p_cliente is no id of clientes' kind);
+-- 'unavailable' (reason: 'maintenance', 'none', 'disconnected', 'hour' or 'day'; retry_at says when a quota
+-- begins anew).
 CREATE TYPE message_start AS (
 	outcome     text,
 	message_id  uuid,
@@ -119,7 +143,7 @@ BEGIN
 	WHERE lifecycle = 'assigned' AND assigned_to_user_id = ANY (p_owners)
 		AND (p_device IS NULL OR device_id = p_device);
 	v_why.outcome := 'unavailable';
-	v_why.reason := CASE WHEN v_all = 0 THEN 'none' WHEN v_up = 0 THEN 'disconnected'
+	v_why.reason := CASE WHEN v_all > 0 AND v_up = 0 AND quiesced() THEN 'maintenance' WHEN v_all = 0 THEN 'none' WHEN v_up = 0 THEN 'disconnected'
 		WHEN v_day = 0 THEN 'day' ELSE 'hour' END;
 	v_why.retry_at := CASE v_why.reason WHEN 'day' THEN quota_day_end(p_day)
 		WHEN 'hour' THEN p_hour + interval '1 hour' END;
@@ -156,7 +180,7 @@ DECLARE
 	v_old    messages;
 	v_out    message_start;
 BEGIN
-	PERFORM ensure_user(p_user, p_email);
+	PERFORM ensure_user(active_user(p_user), p_email);
 	IF p_key IS NOT NULL THEN
 		-- Two of one key: the second waits here for the first's row, or finds it.
 		PERFORM pg_advisory_xact_lock(hashtextextended(p_user || ' ' || p_key, 0));
@@ -187,6 +211,14 @@ BEGIN
 		RETURN v_out;
 	END IF;
 
+	IF p_cliente IS NOT NULL THEN
+		BEGIN
+			v_pref := cliente_preferred(p_user, p_cliente);
+		EXCEPTION WHEN invalid_text_representation OR numeric_value_out_of_range THEN
+			v_out.outcome := 'no-client';
+			RETURN v_out;
+		END;
+	END IF;
 	IF v_device IS NOT NULL THEN
 		SELECT t.* INTO v_row
 		FROM instances i CROSS JOIN LATERAL quota_take(i.id, v_owners, v_hour, v_day) AS t
@@ -195,7 +227,6 @@ BEGIN
 		IF p_strategy = 'round_robin' THEN -- one choice at a time is what makes it fair
 			PERFORM pg_advisory_xact_lock(hashtextextended('wapool.round_robin ' || p_user, 0));
 		END IF;
-		v_pref := cliente_preferred(p_user, p_cliente::uuid);
 		FOR v_id IN SELECT * FROM instances_by_strategy(v_owners, coalesce(p_strategy, 'sticky'), v_pref, v_day) LOOP
 			SELECT * INTO v_row FROM quota_take(v_id, v_owners, v_hour, v_day);
 			EXIT WHEN FOUND;
@@ -205,7 +236,7 @@ BEGIN
 		RETURN why_unavailable(v_owners, v_device, v_hour, v_day);
 	END IF;
 	IF p_cliente IS NOT NULL AND v_pref IS DISTINCT FROM left(v_row.name, 50) THEN
-		PERFORM cliente_prefers(p_user, p_cliente::uuid, v_row.name);
+		PERFORM cliente_prefers(p_user, p_cliente, v_row.name);
 	END IF;
 
 	INSERT INTO messages (user_id, device_id, instance_id, instance, request_key, quota_hour, quota_day, lease_until)

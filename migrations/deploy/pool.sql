@@ -59,7 +59,7 @@ BEGIN
 END $$;
 
 -- What a claim hands out. outcome: 'own' (the device had one), 'claimed', 'empty' (none is
--- free), 'no-device' (not one of the user's). low: fewer than p_low stand by now.
+-- free), 'no-device' (not one of the user's), 'maintenance' (quiesced: nobody gets one). low: fewer than p_low stand by now.
 CREATE TYPE claim AS (
 	outcome     text,
 	instance_id uuid,
@@ -148,7 +148,7 @@ BEGIN
 		RETURN ROW('no-device', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, false, false)::claim;
 	END IF;
 	IF quiesced() THEN
-		RETURN ROW('empty', NULL, NULL, NULL, v_device, NULL, NULL, NULL, NULL, false, false)::claim;
+		RETURN ROW('maintenance', NULL, NULL, NULL, v_device, NULL, NULL, NULL, NULL, false, false)::claim;
 	END IF;
 	PERFORM FROM devices WHERE id = v_device FOR NO KEY UPDATE;
 
@@ -183,7 +183,7 @@ CREATE FUNCTION pool_claim(p_user uuid, p_email text, p_device uuid, p_low integ
 	p_avoid uuid[] DEFAULT '{}') RETURNS claim
 LANGUAGE plpgsql AS $$
 DECLARE
-	v_claim claim := claim_for(p_user, p_email, p_device, p_low, p_avoid);
+	v_claim claim := claim_for(active_user(p_user), p_email, p_device, p_low, p_avoid);
 BEGIN
 	PERFORM count_up('claims', v_claim.outcome);
 	RETURN v_claim;

@@ -39,6 +39,17 @@ BEGIN
 	ON CONFLICT (id) DO NOTHING;
 END $$;
 
+-- The same id, unless that account was disabled: SQLSTATE 28000 then, which is answered 401. Tokens live on
+-- until they expire; what a user asks for looks here. Who is not known is not disabled.
+CREATE FUNCTION active_user(p_user uuid) RETURNS uuid
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+	IF EXISTS (SELECT FROM users WHERE id = p_user AND disabled_at IS NOT NULL) THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_authorization_specification', MESSAGE = 'the account is disabled';
+	END IF;
+	RETURN p_user;
+END $$;
+
 -- The user's device of that id, or with NULL his default one, made if need be.
 -- NULL if the id is not one of his.
 CREATE FUNCTION device_of(p_user uuid, p_device uuid) RETURNS uuid

@@ -11,6 +11,7 @@ DROP FUNCTION mend_claim(interval);
 DROP VIEW mend_due;
 DROP FUNCTION health_remedies(json);
 DROP FUNCTION health_write(json, boolean);
+DROP FUNCTION freeze_is_old(uuid);
 DROP FUNCTION is_frozen(uuid);
 DROP FUNCTION alarms_judge(uuid);
 DROP FUNCTION alarms_wanted(uuid);

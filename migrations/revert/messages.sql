@@ -8,8 +8,9 @@ DROP FUNCTION message_begin(uuid, text, boolean, uuid, text, text, text, interva
 DROP FUNCTION instances_by_strategy(uuid[], text, varchar, date);
 DROP FUNCTION why_unavailable(uuid[], uuid, timestamptz, date);
 DROP TYPE message_start;
-DROP FUNCTION cliente_prefers(uuid, uuid, varchar);
-DROP FUNCTION cliente_preferred(uuid, uuid);
+DROP FUNCTION cliente_prefers(uuid, text, varchar);
+DROP FUNCTION cliente_preferred(uuid, text);
+DROP FUNCTION clientes_are_ours();
 DROP FUNCTION quota_return(uuid, timestamptz, date);
 DROP FUNCTION quota_take(uuid, uuid[], timestamptz, date);
 DROP TABLE early_acks;

@@ -387,6 +387,17 @@ SELECT is((SELECT count(*) FROM mend_due JOIN instances USING (id) WHERE server_
 UPDATE instances SET status = 'STOPPED' WHERE name = 'calm-1';
 SELECT is((SELECT name FROM mend_due JOIN instances USING (id) WHERE server_id = server('calm')), 'calm-1',
 	'but for one that merely is stopped: it is started');
+SELECT is(mend_next(mend_rung, 3, 3), 'logout', 'at another time the next step would be a logout') FROM instance('calm-2');
+SELECT is(freeze_is_old(server('calm')), false, 'a while is nothing');
+UPDATE alarms SET since = clock_timestamp() - interval '16 minutes';
+SELECT is(freeze_is_old(server('s')), false, 'nor of other servers');
+SELECT is((SELECT string_agg(name, ' ' ORDER BY name) FROM mend_due JOIN instances USING (id) WHERE server_id = server('calm')), 'calm-1 calm-2 calm-3',
+	'after a quarter of an hour restarts go on');
+SELECT * FROM mend_claim('1 minute') WHERE server_id = server('calm') \gset frozen_
+UPDATE instances SET mend_attempts = 3 WHERE id = :'frozen_id';
+SELECT mend_step(:'frozen_id', :'frozen_work_token', 'restart', 'no answer', 1, '1 minute', true);
+SELECT is((SELECT (mend_rung, mending)::text FROM instances WHERE id = :'frozen_id'), '(restart,t)', 'but nothing climbs to a logout');
+UPDATE alarms SET since = clock_timestamp();
 SELECT make('calm-new', 'assigned', 'cn', 'calm');
 SELECT pg_temp.judge('calm-new', 'stuck', 'Stuck', 'cleanup', 3);
 SELECT is(pg_temp.after('calm-new'), 'assigned stuck left', 'assignments stay');

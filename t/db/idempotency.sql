@@ -47,6 +47,17 @@ SELECT pg_temp.begin_as('dora');
 SELECT is(idempotency_drop(somebody('dora'), '/r', 'k', pg_temp.token('dora')), true, 'an answer not worth keeping frees the key');
 SELECT is(pg_temp.begin_as('dora', 'k', 'other'), '(new,,)', 'for any request');
 
+-- so many of one user's, no more -------------------------------------------------------------------------------------
+
+SELECT is((SELECT string_agg(outcome, ' ' ORDER BY n) FROM generate_series(1, 4) n, LATERAL
+	idempotency_begin(somebody('few'), NULL, '/r', 'k' || n, 'f', '1 minute', 3)), 'new new new full', 'a fourth of three is refused');
+SELECT is((SELECT retry_s FROM idempotency_begin(somebody('few'), NULL, '/r', 'k4', 'f', '1 minute', 3, '2 hours')), 7200,
+	'until the oldest is forgotten');
+SELECT is((SELECT outcome FROM idempotency_begin(somebody('few'), NULL, '/r', 'k1', 'f', '1 minute', 3)), 'busy', 'those that are there work');
+SELECT is((SELECT outcome FROM idempotency_begin(somebody('more'), NULL, '/r', 'k4', 'f', '1 minute', 3)), 'new', 'others are others');
+SELECT idempotency_drop(somebody('few'), '/r', 'k2', pg_temp.token('few', 'k2'));
+SELECT is((SELECT outcome FROM idempotency_begin(somebody('few'), NULL, '/r', 'k4', 'f', '1 minute', 3)), 'new', 'with room it is taken');
+
 -- a user nobody knew, one who goes ----------------------------------------------------------------------------
 
 \set stranger 7f9c24e8-3b0a-4c7e-9d6f-2b1e8a5c4d30

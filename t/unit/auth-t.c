@@ -57,7 +57,7 @@ ask(struct app *app, const char *header, struct user *u)
 		header != NULL ? header : "");
 	request_init(&rq, (char *const[]){header != NULL ? env : NULL, NULL});
 	response_init(&rs);
-	if (!auth_user(app, &rq, u, &rs)) {
+	if (!auth_token(app, &rq, u, &rs)) {
 		status = rs.status;
 		ck_assert_str_eq(u->id, "");
 		ck_assert(!u->admin);

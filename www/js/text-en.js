@@ -3,7 +3,7 @@
 export default {
 	'nav.label': 'Main',
 	'nav.connect': 'Connect',
-	'nav.servers': 'Servers',
+	'nav.servers': 'Settings',
 	'nav.ops': 'Operations',
 	'skip': 'Skip to the content',
 	'logout': 'Log out',
@@ -23,7 +23,7 @@ export default {
 	'login.password': 'Password',
 	'login.submit': 'Log in',
 	'login.busy': 'Logging in…',
-	'login.expired': 'Your session has ended, to keep you safe. Log in again to go on where you were.',
+	'login.expired': 'To keep you safe, you were logged out after a while. Log in again to go on where you were.',
 	'login.needed': 'Log in to open that page.',
 	'login.left': 'You have logged out.',
 	'login.email.missing': 'Enter your e-mail.',

@@ -3,7 +3,7 @@
 export default {
 	'nav.label': 'Principal',
 	'nav.connect': 'Conectar',
-	'nav.servers': 'Servidores',
+	'nav.servers': 'Configurações',
 	'nav.ops': 'Operação',
 	'skip': 'Ir para o conteúdo',
 	'logout': 'Sair',
@@ -23,7 +23,7 @@ export default {
 	'login.password': 'Senha',
 	'login.submit': 'Entrar',
 	'login.busy': 'Entrando…',
-	'login.expired': 'Sua sessão terminou por segurança. Entre de novo para continuar de onde parou.',
+	'login.expired': 'Por segurança, seu acesso expirou. Entre de novo para continuar de onde parou.',
 	'login.needed': 'Entre para abrir essa página.',
 	'login.left': 'Você saiu da sua conta.',
 	'login.email.missing': 'Digite o seu e-mail.',
