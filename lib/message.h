@@ -14,7 +14,7 @@ enum message {
 	MSG_ALREADY_CONNECTED,
 	MSG_DISCONNECTED,
 	MSG_NOT_CONNECTED,
-	MSG_SCAN_TO_CONNECT, /* from here to MSG_NO_SESSION: for administrators */
+	MSG_SCAN_TO_CONNECT, /* from here to MSG_LAST_WEEK: for administrators */
 	MSG_QR_LATER,
 	MSG_RESTARTED,
 	MSG_LOGGED_OUT,
@@ -22,15 +22,7 @@ enum message {
 	MSG_SEVERAL,    /* instances of one name, on several servers */
 	MSG_NOT_ADMINS, /* an instance that no administrator made */
 	MSG_NO_SESSION, /* the gateway has none of that name */
-	MSG_SENT,
-	MSG_SEND_UNKNOWN,
-	MSG_NO_DEVICE_YET, /* why nothing can be sent */
-	MSG_ALL_DISCONNECTED,
-	MSG_HOUR_USED,
-	MSG_DAY_USED,
-	MSG_IN_MAINTENANCE,
-	MSG_DEVICE_LOGGED_OUT,
-	MSG_RELEASED, /* from here to MSG_LAST_WEEK: what operators see */
+	MSG_RELEASED,
 	MSG_NOT_ASSIGNED,
 	MSG_EVENT_EXPIRED,
 	MSG_POOL,
@@ -55,6 +47,14 @@ enum message {
 	MSG_LAST_HOUR,
 	MSG_LAST_DAY,
 	MSG_LAST_WEEK,
+	MSG_SENT,
+	MSG_SEND_UNKNOWN,
+	MSG_NO_DEVICE_YET, /* why nothing can be sent */
+	MSG_ALL_DISCONNECTED,
+	MSG_HOUR_USED,
+	MSG_DAY_USED,
+	MSG_IN_MAINTENANCE,
+	MSG_DEVICE_LOGGED_OUT,
 	MSG_WANT_EMAIL, /* from here on: what a field of a request should be */
 	MSG_WANT_PASSWORD,
 	MSG_WANT_METHOD,
