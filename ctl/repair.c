@@ -41,49 +41,30 @@ answer_check(const struct call *c, const struct health_report *r)
 }
 
 static int
-check(int argc, char **argv)
+check_one(struct app *app, const struct call *c)
 {
 	struct health_report report;
 	struct err e = ERR_INIT;
-	struct app app;
-	struct call c;
-	int status;
 
-	if (!take_call(argc, argv, false, &c))
-		return USAGE;
-	if (!ctl_open(&app, APP_DB | APP_SEAL | APP_HTTP))
-		return TROUBLE;
-	status = check_instance_health(&app, c.name, ctl_deadline(), &report, &e)
-		? answer_check(&c, &report)
+	return check_instance_health(app, c->name, ctl_deadline(), &report, &e)
+		? answer_check(c, &report)
 		: complain_err(&e);
-	app_close(&app);
-	return status;
 }
 
 static int
-recover(int argc, char **argv)
+recover_one(struct app *app, const struct call *c)
 {
 	bool recovered = false;
 	struct err e = ERR_INIT;
-	struct app app;
-	struct call c;
-	int status;
+	int status = DONE;
 
-	if (!take_call(argc, argv, false, &c))
-		return USAGE;
-	if (!ctl_open(&app, APP_DB | APP_SEAL | APP_HTTP))
-		return TROUBLE;
-	if (!try_recover_instance(&app, c.name, ctl_deadline(), &recovered, &e))
-		status = complain_err(&e);
-	else if (c.json)
+	if (!try_recover_instance(app, c->name, ctl_deadline(), &recovered, &e))
+		return complain_err(&e);
+	if (c->json)
 		status = print_json(json_pack(
-			"{s:s, s:b}", "instance", c.name, "recovered", recovered));
+			"{s:s, s:b}", "instance", c->name, "recovered", recovered));
 	else
-		status = printf("%s %s\n", c.name,
-				 recovered ? "recovered" : "is still ill") > 0
-			? DONE
-			: TROUBLE;
-	app_close(&app);
+		printf("%s %s\n", c->name, recovered ? "recovered" : "is still ill");
 	return status == DONE && !recovered ? NOT_WELL : status;
 }
 
@@ -114,20 +95,39 @@ cleanup_one(struct app *app, const struct call *c)
 	return DONE;
 }
 
+/* Reads the call, and does it. */
 static int
-cleanup(int argc, char **argv)
+run(int argc, char **argv, bool may_ask, int (*act)(struct app *, const struct call *))
 {
 	struct app app;
 	struct call c;
 	int status;
 
-	if (!take_call(argc, argv, true, &c))
+	if (!take_call(argc, argv, may_ask, &c))
 		return USAGE;
 	if (!ctl_open(&app, APP_DB | APP_SEAL | APP_HTTP))
 		return TROUBLE;
-	status = cleanup_one(&app, &c);
+	status = act(&app, &c);
 	app_close(&app);
 	return status;
+}
+
+static int
+check(int argc, char **argv)
+{
+	return run(argc, argv, false, check_one);
+}
+
+static int
+recover(int argc, char **argv)
+{
+	return run(argc, argv, false, recover_one);
+}
+
+static int
+cleanup(int argc, char **argv)
+{
+	return run(argc, argv, true, cleanup_one);
 }
 
 const struct command repair_commands[] = {

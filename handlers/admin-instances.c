@@ -201,7 +201,6 @@ read_wish(const struct request *rq, const json_t *body, char number[PHONE_SIZE],
 static void
 create(struct app *app, struct request *rq, struct response *rs)
 {
-	struct err e = ERR_INIT;
 	struct admin_wish wish;
 	struct idempotency id;
 	char number[PHONE_SIZE];
@@ -212,10 +211,8 @@ create(struct app *app, struct request *rq, struct response *rs)
 		return;
 	rq->deadline = deadline_in(app->config.connect_deadline_ms);
 	wish.actor = actor_of(&u);
-	body = request_json(rq, false, &e);
-	if (body == NULL) {
-		response_error(rs, rq, &e);
-	} else if (read_wish(rq, body, number, &wish, rs) &&
+	body = response_or_json(rs, rq, false);
+	if (body != NULL && read_wish(rq, body, number, &wish, rs) &&
 		idempotency_begin(app, rq, &u, ALL,
 			config_longest_ms(&app->config) + 1000, &id, rs)) {
 		make(app, rq, &wish, rs);

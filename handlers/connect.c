@@ -209,7 +209,6 @@ run_new(struct app *app, struct request *rq, const struct user *u, struct input 
 static void
 serve(struct app *app, struct request *rq, const char *route, struct response *rs)
 {
-	struct err e = ERR_INIT;
 	struct input in = {.tell_health = strcmp(route, SETUP) == 0,
 		.may_add = strcmp(route, LOGIN) == 0};
 	struct idempotency id;
@@ -218,10 +217,8 @@ serve(struct app *app, struct request *rq, const char *route, struct response *r
 	if (!auth_token(app, rq, &u, rs))
 		return;
 	rq->deadline = deadline_in(app->config.connect_deadline_ms);
-	in.body = request_json(rq, true, &e);
-	if (in.body == NULL) {
-		response_error(rs, rq, &e);
-	} else if (device_of_body(rq, in.body, &in.wish.device, rs) &&
+	in.body = response_or_json(rs, rq, true);
+	if (in.body != NULL && device_of_body(rq, in.body, &in.wish.device, rs) &&
 		read_method(rq, &in, rs) && read_name(rq, &in, rs) &&
 		idempotency_begin(app, rq, &u, route,
 			config_longest_ms(&app->config) + 1000, &id, rs)) {

@@ -134,12 +134,9 @@ put_body(struct app *app, struct request *rq, struct ask *ask, const json_t *bod
 static void
 put(struct app *app, struct request *rq, struct ask *ask, struct response *rs)
 {
-	struct err e = ERR_INIT;
-	json_t *body = request_json(rq, false, &e);
+	json_t *body = response_or_json(rs, rq, false);
 
-	if (body == NULL)
-		response_error(rs, rq, &e);
-	else
+	if (body != NULL)
 		put_body(app, rq, ask, body, rs);
 	json_decref(body);
 }

@@ -92,16 +92,13 @@ log_out(struct app *app, struct request *rq, const struct user *u, const json_t 
 static void
 logout(struct app *app, struct request *rq, struct response *rs)
 {
-	struct err e = ERR_INIT;
 	struct user u;
 	json_t *body;
 
 	if (!auth_user(app, rq, &u, rs))
 		return;
-	body = request_json(rq, true, &e);
-	if (body == NULL)
-		response_error(rs, rq, &e);
-	else
+	body = response_or_json(rs, rq, true);
+	if (body != NULL)
 		log_out(app, rq, &u, body, rs);
 	json_decref(body);
 }

@@ -23,17 +23,14 @@ release(struct app *app, struct request *rq, const struct user *u, const char *d
 static void
 disconnect(struct app *app, struct request *rq, struct response *rs)
 {
-	struct err e = ERR_INIT;
 	const char *device;
 	struct user u;
 	json_t *body;
 
 	if (!auth_user(app, rq, &u, rs))
 		return;
-	body = request_json(rq, true, &e);
-	if (body == NULL)
-		response_error(rs, rq, &e);
-	else if (device_of_body(rq, body, &device, rs))
+	body = response_or_json(rs, rq, true);
+	if (body != NULL && device_of_body(rq, body, &device, rs))
 		release(app, rq, &u, device, rs);
 	json_decref(body);
 }

@@ -199,17 +199,15 @@ run(struct app *app, struct request *rq, const struct user *u, struct input *in,
 static void
 send_message(struct app *app, struct request *rq, struct response *rs)
 {
-	struct err e = ERR_INIT;
 	struct input in = {0};
 	struct idempotency id;
 	struct user u;
 
 	if (!auth_token(app, rq, &u, rs))
 		return;
-	in.body = request_json(rq, false, &e);
-	if (in.body == NULL) {
-		response_error(rs, rq, &e);
-	} else if (read_to_and_text(rq, &in, rs) && read_choice(rq, &in, rs) &&
+	in.body = response_or_json(rs, rq, false);
+	if (in.body != NULL && read_to_and_text(rq, &in, rs) &&
+		read_choice(rq, &in, rs) &&
 		idempotency_begin(app, rq, &u, ROUTE,
 			config_longest_ms(&app->config) + 1000, &id, rs)) {
 		run(app, rq, &u, &in, &id, rs);

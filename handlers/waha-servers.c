@@ -7,7 +7,7 @@
 #include "lib/http.h"
 #include "lib/idempotency.h"
 #include "lib/probe.h"
-#include "lib/registry.h"
+#include "lib/registry-query.h"
 #include "lib/responder.h"
 #include "lib/server.h"
 #include "lib/uuid.h"
@@ -63,28 +63,6 @@ accepted(const struct request *rq, json_t *faults, struct response *rs)
 	return ok;
 }
 
-/* True if there is no If-Match, or one of its tags is that revision's (RFC 9110 section 13.1.1). */
-static bool
-matches(const struct request *rq, int64_t revision)
-{
-	const char *p = request_header(rq, "If-Match");
-	char etag[32];
-	size_t n;
-
-	if (p == NULL)
-		return true;
-	snprintf(etag, sizeof(etag), "\"%lld\"", (long long)revision);
-	n = strlen(etag);
-	for (; *p != '\0'; p += strcspn(p, ",")) {
-		p += strspn(p, ", \t");
-		if (*p == '*' ||
-			(strncmp(p, etag, n) == 0 &&
-				strchr(", \t", p[n]) != NULL)) /* or the end */
-			return true;
-	}
-	return false;
-}
-
 static const struct guard *
 guard_for(struct app *app, const char *owner)
 {
@@ -93,72 +71,21 @@ guard_for(struct app *app, const char *owner)
 
 /* --- reading */
 
-/* A query parameter: NULL if it is not there. False if it is there and does not fit. */
-static bool
-query(const struct request *rq, const char *name, char *room, size_t size,
-	const char **out)
-{
-	*out = NULL;
-	if (!request_query_has(rq, name))
-		return true;
-	*out = room;
-	return request_query(rq, name, room, size) && *room != '\0';
-}
-
-/* True if word is one of the words. NULL is fine. */
-static bool
-is_one_of(const char *word, const char *const *words)
-{
-	if (word == NULL)
-		return true;
-	for (; *words != NULL; words++)
-		if (strcmp(word, *words) == 0)
-			return true;
-	return false;
-}
-
-static bool
-read_limit(const char *text, int *out)
-{
-	char *end;
-
-	*out = 20;
-	if (text == NULL)
-		return true;
-	*out = (int)strtol(text, &end, 10);
-	return *text >= '0' && *text <= '9' && *end == '\0' && *out >= 1 &&
-		*out <= REGISTRY_PAGE_MAX;
-}
-
 static void
 list(struct app *app, struct request *rq, struct response *rs)
 {
-	static const char *const truths[] = {"true", "false", NULL};
-	static const char *const healths[] = {"unknown", "up", "down", NULL};
-	char limit[8], ativo[8], kind[16], health[16], owner[40], text[256],
-		cursor[REGISTRY_CURSOR_SIZE];
 	struct registry_filter f = {.limit = 0};
 	struct err e = ERR_INIT;
-	const char *number;
+	json_t *page = NULL;
+	struct registry_query q;
 	struct user u;
-	json_t *page;
 
 	if (!auth_user(app, rq, &u, rs))
 		return;
-	if (!query(rq, "limit", limit, sizeof(limit), &number) ||
-		!query(rq, "ativo", ativo, sizeof(ativo), &f.ativo) ||
-		!query(rq, "kind", kind, sizeof(kind), &f.kind) ||
-		!query(rq, "health", health, sizeof(health), &f.health) ||
-		!query(rq, "user_id", owner, sizeof(owner), &f.owner) ||
-		!query(rq, "q", text, sizeof(text), &f.text) ||
-		!query(rq, "cursor", cursor, sizeof(cursor), &f.cursor) ||
-		!read_limit(number, &f.limit) || !is_one_of(f.ativo, truths) ||
-		!is_one_of(f.health, healths)) {
-		response_problem(rs, rq, PROBLEM_BAD_REQUEST,
-			message_text(MSG_WANT_FILTER, rq->lang));
-		return;
-	}
-	page = registry_list(app, &u, &f, rq->deadline, &e);
+	if (registry_query(rq, &q, &f))
+		page = registry_list(app, &u, &f, rq->deadline, &e);
+	else
+		err_set(&e, ERR_INPUT, "the query is wrong");
 	if (page != NULL)
 		response_json(rs, 200, page);
 	else if (e.code == ERR_INPUT)
@@ -258,18 +185,15 @@ static void
 create(struct app *app, struct request *rq, struct response *rs)
 {
 	struct registry_entry entry = {.owner = ""};
-	struct err e = ERR_INIT;
 	const struct guard *guard;
 	struct user u;
 	json_t *body;
 
 	if (!auth_user(app, rq, &u, rs))
 		return;
-	body = request_json(rq, false, &e);
-	if (body == NULL) {
-		response_error(rs, rq, &e);
+	body = response_or_json(rs, rq, false);
+	if (body == NULL)
 		return;
-	}
 	/* an administrator names nobody: the platform's */
 	guard = u.admin && !json_is_string(json_object_get(body, "user_id"))
 		? NULL
@@ -328,7 +252,7 @@ change_once(struct app *app, struct request *rq, const struct user *u,
 
 	if (!registry_get(app, u, rq->args[0], &entry, &before, rq->deadline, &e)) {
 		response_error(rs, rq, &e);
-	} else if (!matches(rq, before.revision)) {
+	} else if (!request_if_match(rq, before.revision)) {
 		response_problem(rs, rq, PROBLEM_PRECONDITION, NULL);
 	} else if (accepted(rq,
 			   registry_entry_read(&entry, body, mode, u,
@@ -353,18 +277,15 @@ static void
 change(struct app *app, struct request *rq, enum registry_mode mode,
 	struct response *rs)
 {
-	struct err e = ERR_INIT;
 	struct user u;
 	json_t *body;
 	bool done = false;
 
 	if (!auth_user(app, rq, &u, rs))
 		return;
-	body = request_json(rq, false, &e);
-	if (body == NULL) {
-		response_error(rs, rq, &e);
+	body = response_or_json(rs, rq, false);
+	if (body == NULL)
 		return;
-	}
 	for (int i = 0; !done && i < CHANGE_TRIES; i++)
 		done = change_once(app, rq, &u, body, mode, rs);
 	if (!done)
@@ -432,7 +353,7 @@ remove_one(struct app *app, struct request *rq, struct response *rs)
 		}
 		json_decref(v.body);
 	}
-	if (!matches(rq, v.revision))
+	if (!request_if_match(rq, v.revision))
 		response_problem(rs, rq, PROBLEM_PRECONDITION, NULL);
 	else if (registry_remove(app, &u, rq->args[0], v.revision,
 			 request_query_has(rq, "force"), &how, rq->deadline, &e))
@@ -456,34 +377,20 @@ static void
 test_new(struct app *app, struct request *rq, struct response *rs)
 {
 	struct registry_entry entry = {.owner = ""};
-	struct err e = ERR_INIT;
 	struct server s = {.url = NULL};
 	struct user u;
 	json_t *body;
 
 	if (!auth_user(app, rq, &u, rs))
 		return;
-	body = request_json(rq, false, &e);
-	if (body == NULL) {
-		response_error(rs, rq, &e);
+	body = response_or_json(rs, rq, false);
+	if (body == NULL)
 		return;
-	}
 	/* where it may go is for the test to say */
 	if (accepted(rq, registry_entry_read_test(&entry, body, NULL, rq->lang), rs)) {
-		char none[] = "", *key = entry.value[REGISTRY_KEY],
-		     *url = entry.value[REGISTRY_API_URL];
-
-		for (size_t n = strlen(url); n > 0 && url[n - 1] == '/'; n--)
-			url[n - 1] = '\0';
-		s = (struct server){.url = url,
-			.key = key != NULL ? key : none,
-			.webhook_secret = none,
-			.webhook_url = none,
-			.timeout_ms = app->config.gateway_timeout_ms,
-			.guarded = !u.admin};
-		if (entry.value[REGISTRY_KIND] != NULL)
-			snprintf(s.kind, sizeof(s.kind), "%s",
-				entry.value[REGISTRY_KIND]);
+		registry_entry_server(&entry, &s);
+		s.timeout_ms = app->config.gateway_timeout_ms;
+		s.guarded = !u.admin;
 		probe(app, rq, &s, rs);
 	}
 	registry_entry_free(&entry);

@@ -5,6 +5,7 @@
 
 #define RETRY_BASE_MS 250
 #define RETRY_LONGEST_MS 4000
+#define CODE_MAX 32 /* characters of a pairing code */
 
 /* What came back, read as far as it can be. */
 struct answer {
@@ -226,6 +227,71 @@ gateway_bytes(const struct gateway_dialect *dialect, struct http *h,
 			e, ERR_TOO_LARGE, "%s's answer is too long", dialect->product);
 	answer_free(&a);
 	return ok;
+}
+
+bool
+gateway_read_one(
+	json_t *answer, gateway_read_fn *read, struct session *out, struct err *e)
+{
+	bool ok = answer != NULL && read(answer, out, e);
+
+	json_decref(answer);
+	return ok;
+}
+
+bool
+gateway_read_list(const struct gateway_dialect *dialect, json_t *answer,
+	gateway_read_fn *read, session_fn *each, void *ctx, struct err *e)
+{
+	bool ok = json_is_array(answer);
+	struct session one;
+	const json_t *row;
+	size_t i;
+
+	if (answer != NULL && !ok)
+		err_set(e, ERR_PROTOCOL, "%s's list is not an array", dialect->product);
+	json_array_foreach(answer, i, row)
+	{
+		ok = read(row, &one, e);
+		if (!ok || !each(&one, ctx))
+			break;
+	}
+	json_decref(answer);
+	return ok;
+}
+
+bool
+gateway_absent_ok(const struct err *why, struct err *e)
+{
+	if (why->code == ERR_NOT_FOUND)
+		return true;
+	err_pass(e, why);
+	return false;
+}
+
+bool
+gateway_ensure(const struct gateway_dialect *dialect, struct http *h,
+	const struct server *s, const struct gateway_call *write, gateway_has_fn *has,
+	const json_t *want, deadline_t d, struct err *e)
+{
+	bool there = false;
+
+	if (!has(h, s, write->name, want, &there, d, e))
+		return false;
+	if (there)
+		return true;
+	if (!gateway_command(dialect, h, s, write, d, e) ||
+		!has(h, s, write->name, want, &there, d, e))
+		return false;
+	return there ||
+		err_set(e, ERR_PROTOCOL, "%s did not keep the session's webhook",
+			dialect->product);
+}
+
+bool
+gateway_is_code(const char *text)
+{
+	return text != NULL && *text != '\0' && strlen(text) <= CODE_MAX;
 }
 
 bool

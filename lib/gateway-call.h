@@ -54,6 +54,37 @@ bool gateway_bytes(const struct gateway_dialect *dialect, struct http *h,
 	const struct server *s, const struct gateway_call *call, struct buf *out,
 	deadline_t d, struct err *e);
 
+/* One session in an answer; false with *e if it is none. */
+typedef bool gateway_read_fn(const json_t *, struct session *, struct err *);
+
+#define GATEWAY_LIST_MAX                                                               \
+	(64u << 20) /* bytes; some hundred for each of many thousand sessions */
+
+/* The session of an answer, which is released here; NULL if the call failed, as *e tells. */
+bool gateway_read_one(
+	json_t *answer, gateway_read_fn *read, struct session *out, struct err *e);
+
+/* The same for an array of them: each is handed on, until that is false. */
+bool gateway_read_list(const struct gateway_dialect *dialect, json_t *answer,
+	gateway_read_fn *read, session_fn *each, void *ctx, struct err *e);
+
+/* How to end a session that may be absent: true if a call failed because it is. Other
+ * failures are handed up to e. */
+bool gateway_absent_ok(const struct err *why, struct err *e);
+
+/* *has: the gateway keeps for that session what is wanted. False with *e if it does not tell. */
+typedef bool gateway_has_fn(struct http *, const struct server *, const char *name,
+	const json_t *want, bool *has, deadline_t, struct err *);
+
+/* Writes what the gateway does not have yet, and sees that it has it then: one that does not keep it is
+ * ERR_PROTOCOL. `write` names the session. */
+bool gateway_ensure(const struct gateway_dialect *dialect, struct http *h,
+	const struct server *s, const struct gateway_call *write, gateway_has_fn *has,
+	const json_t *want, deadline_t d, struct err *e);
+
+/* True if a text (or NULL) may be a pairing code. */
+bool gateway_is_code(const char *text);
+
 /* True if a message whose sending failed with *e may have gone out all the same: the
  * request left, and the gateway did not plainly refuse it. */
 bool gateway_may_have_sent(bool left, const struct err *e);

@@ -1,5 +1,5 @@
 /*
- * gateway-evolution-int: what the two halves of the Evolution driver share; for no other
+ * gateway-evolution-int: what the parts of the Evolution driver share; for no other
  * file.
  */
 #ifndef WAPOOL_GATEWAY_EVOLUTION_INT_H
@@ -25,6 +25,8 @@ bool evolution_token(
 /* True if WhatsApp ended the session for good, by the reason of a disconnection: 401
  * logged out, 402, 403 banned, 406. */
 bool evolution_is_final(json_int_t reason);
+
+extern const struct gateway_dialect evolution_dialect;
 
 /* gateway_command and gateway_fetch in Evolution's dialect. */
 bool evolution_command(struct http *h, const struct server *s,

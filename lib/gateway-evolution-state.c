@@ -11,7 +11,6 @@
 #include "lib/gateway-evolution-int.h"
 #include "lib/utf8.h"
 
-#define LIST_MAX (64u << 20)
 #define QR_STALE_S 120 /* a QR is renewed every 45 s; after its limit, never again */
 
 static void
@@ -71,21 +70,21 @@ judge(int status, const json_t *v)
 	return gateway_judge(status, v);
 }
 
-static const struct gateway_dialect evolution = {
+const struct gateway_dialect evolution_dialect = {
 	.product = "Evolution", .auth = auth, .judge = judge};
 
 bool
 evolution_command(struct http *h, const struct server *s,
 	const struct gateway_call *call, deadline_t d, struct err *e)
 {
-	return gateway_command(&evolution, h, s, call, d, e);
+	return gateway_command(&evolution_dialect, h, s, call, d, e);
 }
 
 json_t *
 evolution_fetch(struct http *h, const struct server *s, const struct gateway_call *call,
 	deadline_t d, struct err *e)
 {
-	return gateway_fetch(&evolution, h, s, call, d, e);
+	return gateway_fetch(&evolution_dialect, h, s, call, d, e);
 }
 
 bool
@@ -302,31 +301,25 @@ evolution_state(struct http *h, const struct server *s, const char *name,
 	return ok;
 }
 
+static bool
+read_listed(const json_t *o, struct session *out, struct err *e)
+{
+	struct row row;
+
+	return read_row(o, &row, e) &&
+		fill_session(&row, listed_state(&row), row.status, out, e);
+}
+
 bool
 evolution_list(struct http *h, const struct server *s, session_fn *each, void *ctx,
 	deadline_t d, struct err *e)
 {
-	json_t *v = evolution_fetch(h, s,
-		&(struct gateway_call){.method = "GET",
-			.path = "/instance/fetchInstances",
-			.max_answer = LIST_MAX,
-			.repeat = true},
-		d, e);
-	struct session one;
-	struct row row;
-	json_t *o;
-	size_t i;
-	bool ok = json_is_array(v);
-
-	if (v != NULL && !ok)
-		err_set(e, ERR_PROTOCOL, "Evolution's list is not an array");
-	json_array_foreach(v, i, o)
-	{
-		ok = read_row(o, &row, e) &&
-			fill_session(&row, listed_state(&row), row.status, &one, e);
-		if (!ok || !each(&one, ctx))
-			break;
-	}
-	json_decref(v);
-	return ok;
+	return gateway_read_list(&evolution_dialect,
+		evolution_fetch(h, s,
+			&(struct gateway_call){.method = "GET",
+				.path = "/instance/fetchInstances",
+				.max_answer = GATEWAY_LIST_MAX,
+				.repeat = true},
+			d, e),
+		read_listed, each, ctx, e);
 }

@@ -76,7 +76,7 @@ evolution_set_webhook(struct http *h, const struct server *s,
 	const struct session_spec *spec, deadline_t d, struct err *e)
 {
 	json_t *want = NULL, *body = NULL;
-	bool v1, has = false, ok = false;
+	bool v1, ok = false;
 
 	if (*s->webhook_url == '\0')
 		return true;
@@ -88,21 +88,13 @@ evolution_set_webhook(struct http *h, const struct server *s,
 		err_set(e, ERR_INPUT, "the webhook's URL is not valid text");
 		goto out;
 	}
-	if (!has_webhook(h, s, spec->name, want, &has, d, e))
-		goto out;
-	if (!has &&
-		(!evolution_command(h, s,
-			 &(struct gateway_call){.method = "POST",
-				 .path = "/webhook/set/%s",
-				 .name = spec->name,
-				 .body = body,
-				 .repeat = true},
-			 d, e) ||
-			!has_webhook(h, s, spec->name, want, &has, d, e)))
-		goto out;
-	ok = has ||
-		err_set(e, ERR_PROTOCOL,
-			"Evolution did not keep the instance's webhook");
+	ok = gateway_ensure(&evolution_dialect, h, s,
+		&(struct gateway_call){.method = "POST",
+			.path = "/webhook/set/%s",
+			.name = spec->name,
+			.body = body,
+			.repeat = true},
+		has_webhook, want, d, e);
 out:
 	json_decref(body);
 	json_decref(want);
@@ -241,12 +233,8 @@ evolution_logout(struct http *h, const struct server *s, const char *name, deadl
 		.method = "DELETE", .path = "/instance/logout/%s", .name = name};
 	struct err why = ERR_INIT;
 
-	if (!evolution_command(h, s, &call, d, &why) && why.code != ERR_CONFLICT) {
-		if (why.code == ERR_NOT_FOUND)
-			return true;
-		err_pass(e, &why);
-		return false;
-	}
+	if (!evolution_command(h, s, &call, d, &why) && why.code != ERR_CONFLICT)
+		return gateway_absent_ok(&why, e);
 	return wait_until_over(h, s, name, false, d, e);
 }
 
@@ -259,12 +247,8 @@ evolution_stop(struct http *h, const struct server *s, const char *name, deadlin
 	struct err why = ERR_INIT;
 	struct session now;
 
-	if (!evolution_state(h, s, name, &now, d, &why)) {
-		if (why.code == ERR_NOT_FOUND)
-			return true;
-		err_pass(e, &why);
-		return false;
-	}
+	if (!evolution_state(h, s, name, &now, d, &why))
+		return gateway_absent_ok(&why, e);
 	if (now.state == SESSION_STOPPED || now.state == SESSION_FAILED)
 		return true;
 	if (*now.phone != '\0' || now.state == SESSION_WORKING)
@@ -290,13 +274,8 @@ evolution_remove(struct http *h, const struct server *s, const char *name, deadl
 		ok = evolution_logout(h, s, name, d, &why) &&
 			evolution_command(h, s, &call, d, &why);
 	}
-	if (!ok && why.code == ERR_NOT_FOUND)
-		return true;
-	if (!ok) {
-		err_pass(e, &why);
-		return false;
-	}
-	return wait_until_over(h, s, name, true, d, e);
+	return ok ? wait_until_over(h, s, name, true, d, e)
+		  : gateway_absent_ok(&why, e);
 }
 
 /* --- pairing */
@@ -341,7 +320,7 @@ add_code(const json_t *v, struct buf *code)
 {
 	const char *text = gateway_text(v, "pairingCode");
 
-	if (text == NULL || *text == '\0' || strlen(text) > 32)
+	if (!gateway_is_code(text))
 		return false;
 	return strlen(text) == 8 ? buf_printf(code, "%.4s-%s", text, text + 4)
 				 : buf_puts(code, text);

@@ -1,11 +1,8 @@
 /*
  * GOWA (go-whatsapp-web-multidevice), 8.10 to 9.2; a session is one of its devices. What
- * shapes this file: every answer is {"code","message","results"}; an unknown device and
- * a name that is taken are 500s that only their text tells apart; a 401 in JSON speaks of
- * WhatsApp, one in plain text of our key; no webhook tells of connections, so states are
- * asked for; there is no start: `login` begins a pairing run, ending the one before, and
- * `reconnect` wakes what is paired; the QR comes as a link to a picture of the run's first
- * reference.
+ * shapes this file: there is no start: `login` begins a pairing run, ending the one
+ * before, and `reconnect` wakes what is paired; the QR comes as a link to a picture of
+ * the run's first reference.
  */
 #include "lib/gateway-gowa-int.h"
 
@@ -16,136 +13,10 @@
 #include "lib/qr-read.h"
 #include "lib/utf8.h"
 
-#define LIST_MAX (64u << 20)
 #define PICTURE_MAX (256u << 10) /* bytes; GOWA's have 2 KiB */
 #define LINK_MAX 200
 /* The first reference of a run is good for 60 s; some of them pass before it is seen. */
 #define QR_RUN_MS 45000
-
-static void
-auth(const struct server *s, struct buf *line)
-{
-	if (*s->key == '\0')
-		return;
-	buf_puts(line, "Authorization: Basic ");
-	buf_base64(line, s->key, strlen(s->key));
-}
-
-static bool
-ends_with(const char *text, const char *end)
-{
-	size_t n = text != NULL ? strlen(text) : 0, k = strlen(end);
-
-	return n >= k && strcmp(text + n - k, end) == 0;
-}
-
-/* A 500 is about anything; its text says what. */
-static enum err_code
-judge_500(const char *code, const char *message)
-{
-	if (ends_with(message, "not found"))
-		return ERR_NOT_FOUND;
-	if (ends_with(message, "already exists") ||
-		ends_with(message, "is not logged in (session deleted)") ||
-		ends_with(message, "client not initialized") ||
-		strcmp(code, "SESSION_SAVED_ERROR") == 0)
-		return ERR_CONFLICT;
-	return ERR_UNAVAILABLE;
-}
-
-static enum err_code
-judge(int status, const json_t *v)
-{
-	const char *code = gateway_text(v, "code");
-
-	if (code == NULL) /* not GOWA's form: a proxy, Basic auth, an unknown path */
-		return status == 404 ? ERR_PROTOCOL : gateway_judge(status, v);
-	if (status < 300)
-		return strcmp(code, "SUCCESS") == 0 ? ERR_NONE : ERR_PROTOCOL;
-	if (status == 401 || strcmp(code, "ALREADY_LOGGED_IN") == 0)
-		return ERR_CONFLICT;
-	if (strcmp(code, "INVALID_JID") == 0 || strcmp(code, "VALIDATION_ERROR") == 0)
-		return ERR_INPUT;
-	if (status == 500)
-		return judge_500(code, gateway_text(v, "message"));
-	return gateway_judge(status, v);
-}
-
-static const struct gateway_dialect dialect = {
-	.product = "GOWA", .auth = auth, .judge = judge};
-
-/* The `results` of a call: a new reference, JSON null if there are none. NULL with *e. */
-static json_t *
-fetch(struct http *h, const struct server *s, const struct gateway_call *call,
-	deadline_t d, struct err *e)
-{
-	json_t *v = gateway_fetch(&dialect, h, s, call, d, e), *results = NULL;
-
-	if (v != NULL && gateway_text(v, "code") == NULL)
-		err_set(e, ERR_PROTOCOL, "this is not GOWA: its answer has no code");
-	else if (v != NULL && (results = json_object_get(v, "results")) == NULL)
-		results = json_null();
-	else
-		json_incref(results);
-	json_decref(v);
-	return results;
-}
-
-/* A call of which only success matters, to one device. */
-static bool
-command(struct http *h, const struct server *s, const struct gateway_call *call,
-	bool absent_ok, deadline_t d, struct err *e)
-{
-	struct err why = ERR_INIT;
-	json_t *results = fetch(h, s, call, d, &why);
-	bool ok = results != NULL || (absent_ok && why.code == ERR_NOT_FOUND);
-
-	if (!ok)
-		err_pass(e, &why);
-	json_decref(results);
-	return ok;
-}
-
-/* "5511999999999:12@s.whatsapp.net" is the twelfth device of 5511999999999. */
-static void
-read_phone(const char *jid, char *out, size_t size)
-{
-	size_t n = jid != NULL ? strspn(jid, "0123456789") : 0;
-
-	if (n > 0 && n < 32)
-		snprintf(out, size, "%.*s@c.us", (int)n, jid);
-}
-
-/* Without a phone, `connected` waits for one; with it, it is not logged in yet. */
-static enum session_state
-state_of(const char *word, bool has_phone)
-{
-	if (strcmp(word, "logged_in") == 0)
-		return SESSION_WORKING;
-	if (strcmp(word, "connected") == 0)
-		return has_phone ? SESSION_STARTING : SESSION_SCAN;
-	if (strcmp(word, "connecting") == 0)
-		return SESSION_STARTING;
-	return strcmp(word, "disconnected") == 0 ? SESSION_STOPPED : SESSION_OTHER;
-}
-
-static bool
-read_device(const json_t *o, struct session *out, struct err *e)
-{
-	const char *name = gateway_text(o, "id"), *word = gateway_text(o, "state");
-
-	if (name == NULL || word == NULL || strlen(name) >= sizeof(out->name))
-		return err_set(e, ERR_PROTOCOL, "GOWA's device has no id or state");
-	*out = (struct session){0};
-	read_phone(gateway_text(o, "jid"), out->phone, sizeof(out->phone));
-	out->state = state_of(word, *out->phone != '\0');
-	if (out->state != SESSION_OTHER)
-		word = gateway_word(out->state);
-	utf8_copy(out->name, sizeof(out->name), name);
-	utf8_copy(out->word, sizeof(out->word), word);
-	utf8_copy(out->profile, sizeof(out->profile), gateway_text(o, "display_name"));
-	return true;
-}
 
 /* What is asked of GOWA about webhooks; NULL if our URL or secret is no valid text. An
  * empty secret would make it sign with a secret that everybody knows: then no webhook. */
@@ -172,7 +43,7 @@ gowa_create(struct http *h, const struct server *s, const struct session_spec *s
 		err_set(e, ERR_INPUT, "the device's name or URLs are not valid text");
 		goto out;
 	}
-	v = fetch(h, s,
+	v = gowa_fetch(h, s,
 		&(struct gateway_call){
 			.method = "POST", .path = "/devices", .body = body},
 		d, e);
@@ -191,7 +62,7 @@ static bool
 login(struct http *h, const struct server *s, const char *name, json_t **results,
 	deadline_t d, struct err *e)
 {
-	*results = fetch(h, s,
+	*results = gowa_fetch(h, s,
 		&(struct gateway_call){
 			.method = "GET", .path = "/devices/%s/login", .name = name},
 		d, e);
@@ -205,7 +76,7 @@ gowa_restart(struct http *h, const struct server *s, const char *name, deadline_
 {
 	struct err why = ERR_INIT;
 	json_t *results = NULL;
-	bool ok = command(h, s,
+	bool ok = gowa_command(h, s,
 		&(struct gateway_call){.method = "POST",
 			.path = "/devices/%s/reconnect",
 			.name = name},
@@ -225,7 +96,7 @@ static bool
 gowa_logout(struct http *h, const struct server *s, const char *name, deadline_t d,
 	struct err *e)
 {
-	return command(h, s,
+	return gowa_command(h, s,
 		&(struct gateway_call){.method = "POST",
 			.path = "/devices/%s/logout",
 			.name = name,
@@ -237,28 +108,12 @@ static bool
 gowa_remove(struct http *h, const struct server *s, const char *name, deadline_t d,
 	struct err *e)
 {
-	return command(h, s,
+	return gowa_command(h, s,
 		&(struct gateway_call){.method = "DELETE",
 			.path = "/devices/%s",
 			.name = name,
 			.repeat = true},
 		true, d, e);
-}
-
-static bool
-gowa_state(struct http *h, const struct server *s, const char *name,
-	struct session *out, deadline_t d, struct err *e)
-{
-	json_t *v = fetch(h, s,
-		&(struct gateway_call){.method = "GET",
-			.path = "/devices/%s",
-			.name = name,
-			.repeat = true},
-		d, e);
-	bool ok = v != NULL && read_device(v, out, e);
-
-	json_decref(v);
-	return ok;
 }
 
 /* What runs is left alone: another login would void the QR that somebody looks at. */
@@ -282,51 +137,14 @@ gowa_stop(struct http *h, const struct server *s, const char *name, deadline_t d
 	struct err why = ERR_INIT;
 	struct session now;
 
-	if (!gowa_state(h, s, name, &now, d, &why)) {
-		if (why.code == ERR_NOT_FOUND)
-			return true;
-		err_pass(e, &why);
-		return false;
-	}
+	if (!gowa_state(h, s, name, &now, d, &why))
+		return gateway_absent_ok(&why, e);
 	if (now.state == SESSION_STOPPED)
 		return true;
 	if (*now.phone == '\0' && now.state == SESSION_SCAN)
 		return gowa_logout(h, s, name, d, e);
 	return err_set(
 		e, ERR_CONFLICT, "GOWA cannot stop a device without unpairing it");
-}
-
-static bool
-gowa_list(struct http *h, const struct server *s, session_fn *each, void *ctx,
-	deadline_t d, struct err *e)
-{
-	json_t *v = fetch(h, s,
-		&(struct gateway_call){.method = "GET",
-			.path = "/devices",
-			.max_answer = LIST_MAX,
-			.repeat = true},
-		d, e);
-	struct session one;
-	json_t *row;
-	size_t i;
-	bool ok = false;
-
-	/* none at all are null */
-	if (v != NULL && !json_is_array(v) && !json_is_null(v)) {
-		err_set(e, ERR_PROTOCOL, "GOWA's list is not an array");
-		goto out;
-	}
-	json_array_foreach(v, i, row)
-	{
-		if (!read_device(row, &one, e))
-			goto out;
-		if (!each(&one, ctx))
-			break;
-	}
-	ok = v != NULL;
-out:
-	json_decref(v);
-	return ok;
 }
 
 /* The picture's path on the server that we know: a link may name any host. */
@@ -361,7 +179,7 @@ gowa_qr(struct http *h, const struct server *s, const char *name, struct buf *va
 		err_set(e, ERR_PROTOCOL, "GOWA's QR has no usable link");
 		goto out;
 	}
-	ok = gateway_bytes(&dialect, h, s,
+	ok = gateway_bytes(&gowa_dialect, h, s,
 		     &(struct gateway_call){.method = "GET",
 			     .path = path,
 			     .max_answer = PICTURE_MAX,
@@ -389,14 +207,14 @@ gowa_pairing_code(struct http *h, const struct server *s, const char *name,
 		err_set(e, ERR_INPUT, "the number is too long");
 		goto out;
 	}
-	v = fetch(h, s,
+	v = gowa_fetch(h, s,
 		&(struct gateway_call){.method = "POST",
 			.path = "/devices/%s/login/code",
 			.name = name,
 			.query = buf_str(&query)},
 		d, e);
 	text = gateway_text(v, "pair_code");
-	if (v != NULL && (text == NULL || *text == '\0' || strlen(text) > 32))
+	if (v != NULL && !gateway_is_code(text))
 		err_set(e, ERR_PROTOCOL, "GOWA's pairing code is missing");
 	else if (v != NULL)
 		ok = buf_puts(code, text);
@@ -454,7 +272,7 @@ gowa_send_text(struct http *h, const struct server *s, const char *name,
 		err_set(&why, ERR_INPUT, "the message is not valid text");
 		goto out;
 	}
-	v = fetch(h, s,
+	v = gowa_fetch(h, s,
 		&(struct gateway_call){.method = "POST",
 			.path = "/send/message",
 			.header = buf_str(&device),
@@ -480,7 +298,7 @@ has_webhook(struct http *h, const struct server *s, const char *name,
 {
 	static const char *const members[] = {
 		"webhook_url", "webhook_secret", "webhook_events"};
-	json_t *v = fetch(h, s,
+	json_t *v = gowa_fetch(h, s,
 		&(struct gateway_call){.method = "GET",
 			.path = "/devices/%s/webhook",
 			.name = name,
@@ -502,51 +320,18 @@ gowa_set_webhook(struct http *h, const struct server *s,
 	const struct session_spec *spec, deadline_t d, struct err *e)
 {
 	json_t *body = webhook_config(s);
-	bool has = false, ok = false;
+	bool ok = body != NULL
+		? gateway_ensure(&gowa_dialect, h, s,
+			  &(struct gateway_call){.method = "PATCH",
+				  .path = "/devices/%s/webhook",
+				  .name = spec->name,
+				  .body = body,
+				  .repeat = true},
+			  has_webhook, body, d, e)
+		: err_set(e, ERR_INPUT, "the device's URLs are not valid text");
 
-	if (body == NULL)
-		return err_set(e, ERR_INPUT, "the device's URLs are not valid text");
-	if (!has_webhook(h, s, spec->name, body, &has, d, e))
-		goto out;
-	if (!has &&
-		(!command(h, s,
-			 &(struct gateway_call){.method = "PATCH",
-				 .path = "/devices/%s/webhook",
-				 .name = spec->name,
-				 .body = body,
-				 .repeat = true},
-			 false, d, e) ||
-			!has_webhook(h, s, spec->name, body, &has, d, e)))
-		goto out;
-	ok = has || err_set(e, ERR_PROTOCOL, "GOWA did not keep the device's webhook");
-out:
 	json_decref(body);
 	return ok;
-}
-
-/* The list proves that it is GOWA and that our key is good; 8.x does not tell its version. */
-static bool
-gowa_ping(struct http *h, const struct server *s, struct gateway_status *out,
-	deadline_t d, struct err *e)
-{
-	struct err ignored = ERR_INIT;
-	json_t *v = fetch(h, s,
-		&(struct gateway_call){
-			.method = "GET", .path = "/devices", .max_answer = LIST_MAX},
-		d, e);
-	bool ok = v != NULL &&
-		(json_is_array(v) || json_is_null(v) ||
-			err_set(e, ERR_PROTOCOL, "GOWA's list is not an array"));
-
-	*out = (struct gateway_status){0};
-	json_decref(v);
-	if (!ok)
-		return false;
-	v = fetch(h, s, &(struct gateway_call){.method = "GET", .path = "/app/info"}, d,
-		&ignored);
-	utf8_copy(out->version, sizeof(out->version), gateway_text(v, "version"));
-	json_decref(v);
-	return true;
 }
 
 const struct gateway gateway_gowa = {

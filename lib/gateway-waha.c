@@ -15,8 +15,6 @@
 
 #include "lib/utf8.h"
 
-#define LIST_MAX (64u << 20) /* some hundred bytes for each of many thousand sessions */
-
 static void
 auth(const struct server *s, struct buf *line)
 {
@@ -118,10 +116,8 @@ session_command(struct http *h, const struct server *s, const char *method,
 		.method = method, .path = path, .name = name, .repeat = true};
 	struct err why = ERR_INIT;
 
-	if (command(h, s, &call, d, &why) || (absent_ok && why.code == ERR_NOT_FOUND))
-		return true;
-	err_pass(e, &why);
-	return false;
+	return command(h, s, &call, d, absent_ok ? &why : e) ||
+		(absent_ok && gateway_absent_ok(&why, e));
 }
 
 static bool
@@ -166,49 +162,28 @@ static bool
 waha_state(struct http *h, const struct server *s, const char *name,
 	struct session *out, deadline_t d, struct err *e)
 {
-	json_t *v = fetch(h, s,
-		&(struct gateway_call){.method = "GET",
-			.path = "/api/sessions/%s",
-			.name = name,
-			.repeat = true},
-		d, e);
-	bool ok = v != NULL && read_session(v, out, e);
-
-	json_decref(v);
-	return ok;
+	return gateway_read_one(fetch(h, s,
+					&(struct gateway_call){.method = "GET",
+						.path = "/api/sessions/%s",
+						.name = name,
+						.repeat = true},
+					d, e),
+		read_session, out, e);
 }
 
 static bool
 waha_list(struct http *h, const struct server *s, session_fn *each, void *ctx,
 	deadline_t d, struct err *e)
 {
-	json_t *v = fetch(h, s,
-		&(struct gateway_call){.method = "GET",
-			.path = "/api/sessions",
-			.query = "?all=true",
-			.max_answer = LIST_MAX,
-			.repeat = true},
-		d, e);
-	struct session one;
-	json_t *row;
-	size_t i;
-	bool ok = false;
-
-	if (v != NULL && !json_is_array(v)) {
-		err_set(e, ERR_PROTOCOL, "WAHA's list is not an array");
-		goto out;
-	}
-	json_array_foreach(v, i, row)
-	{
-		if (!read_session(row, &one, e))
-			goto out;
-		if (!each(&one, ctx))
-			break;
-	}
-	ok = v != NULL;
-out:
-	json_decref(v);
-	return ok;
+	return gateway_read_list(&waha,
+		fetch(h, s,
+			&(struct gateway_call){.method = "GET",
+				.path = "/api/sessions",
+				.query = "?all=true",
+				.max_answer = GATEWAY_LIST_MAX,
+				.repeat = true},
+			d, e),
+		read_session, each, ctx, e);
 }
 
 static bool
@@ -249,7 +224,7 @@ waha_pairing_code(struct http *h, const struct server *s, const char *name,
 				.body = body},
 			d, e);
 	text = gateway_text(v, "code");
-	if (v != NULL && (text == NULL || strlen(text) > 32))
+	if (v != NULL && !gateway_is_code(text))
 		err_set(e, ERR_PROTOCOL, "WAHA's pairing code is missing");
 	else if (v != NULL)
 		ok = buf_puts(code, text);
@@ -350,26 +325,16 @@ waha_set_webhook(struct http *h, const struct server *s,
 {
 	json_t *config = session_config(s, spec);
 	json_t *body = json_pack("{s:O}", "config", config);
-	bool has = false, ok = false;
+	bool ok = config != NULL && body != NULL
+		? gateway_ensure(&waha, h, s,
+			  &(struct gateway_call){.method = "PUT",
+				  .path = "/api/sessions/%s",
+				  .name = spec->name,
+				  .body = body,
+				  .repeat = true},
+			  has_config, config, d, e)
+		: err_set(e, ERR_INPUT, "the session's URLs are not valid text");
 
-	if (config == NULL || body == NULL) {
-		err_set(e, ERR_INPUT, "the session's URLs are not valid text");
-		goto out;
-	}
-	if (!has_config(h, s, spec->name, config, &has, d, e))
-		goto out;
-	if (!has &&
-		(!command(h, s,
-			 &(struct gateway_call){.method = "PUT",
-				 .path = "/api/sessions/%s",
-				 .name = spec->name,
-				 .body = body,
-				 .repeat = true},
-			 d, e) ||
-			!has_config(h, s, spec->name, config, &has, d, e)))
-		goto out;
-	ok = has || err_set(e, ERR_PROTOCOL, "WAHA did not keep the session's webhook");
-out:
 	json_decref(body);
 	json_decref(config);
 	return ok;

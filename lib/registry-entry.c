@@ -318,6 +318,23 @@ registry_entry_read_test(struct registry_entry *entry, const json_t *body,
 }
 
 void
+registry_entry_server(struct registry_entry *entry, struct server *out)
+{
+	static char none[] = "";
+	char *key = entry->value[REGISTRY_KEY], *url = entry->value[REGISTRY_API_URL];
+	const char *kind = entry->value[REGISTRY_KIND];
+
+	for (size_t n = strlen(url); n > 0 && url[n - 1] == '/'; n--)
+		url[n - 1] = '\0';
+	*out = (struct server){.url = url,
+		.key = key != NULL ? key : none,
+		.webhook_secret = none,
+		.webhook_url = none};
+	if (kind != NULL)
+		snprintf(out->kind, sizeof(out->kind), "%s", kind);
+}
+
+void
 registry_entry_free(struct registry_entry *entry)
 {
 	if (entry == NULL)

@@ -23,6 +23,7 @@
 #include "lib/message.h"
 
 struct guard;
+struct server;
 
 /* What a client may write, in the order of the statements' parameters. */
 enum registry_field {
@@ -78,6 +79,9 @@ json_t *registry_entry_read(struct registry_entry *entry, const json_t *body,
  * absent and is then NULL. */
 json_t *registry_entry_read_test(struct registry_entry *entry, const json_t *body,
 	const struct guard *guard, enum lang lang);
+
+/* What that read as a server that can be asked: borrowed, so entry must outlive it. */
+void registry_entry_server(struct registry_entry *entry, struct server *out);
 
 /* Wipes secrets and frees the texts. NULL is allowed. */
 void registry_entry_free(struct registry_entry *entry);

@@ -3,17 +3,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/instance.h"
 #include "lib/log.h"
-#include "lib/uuid.h"
 #include "lib/work-int.h"
 
 #define LOOK_MS 20000
 #define QR_MAX 2000
-
-static const struct db_stmt stmt_find = {"repair_find",
-	"SELECT id FROM instances WHERE lifecycle <> 'retired'"
-	" AND (name = $1 OR id = $2::uuid) LIMIT 2",
-	2};
 
 static const struct db_stmt stmt_claim = {"repair_claim",
 	"SELECT " WORK_ITEM_COLUMNS " FROM repair_claim($1, '" WORK_LEASE "')", 1};
@@ -54,17 +49,14 @@ struct look {
 static bool
 find(struct app *app, const char *which, deadline_t d, char id[37], struct err *e)
 {
-	PGresult *r = db_query(app->db, d, &stmt_find,
-		(const char *[]){which, uuid_valid(which) ? which : NULL}, e);
+	struct instance i;
 
-	if (r != NULL && PQntuples(r) == 0)
-		err_set(e, ERR_NOT_FOUND, "no such instance");
-	else if (r != NULL && PQntuples(r) > 1)
-		err_set(e, ERR_CONFLICT, "several servers have one of that name");
-	else if (r != NULL)
-		db_copy(r, 0, 0, id, 37);
-	PQclear(r);
-	return !err_isset(e);
+	if (!instance_get(app, which, false, d, &i, e))
+		return false;
+	if (strcmp(i.lifecycle, "retired") == 0)
+		return err_set(e, ERR_NOT_FOUND, "that instance is retired");
+	memcpy(id, i.id, sizeof(i.id));
+	return true;
 }
 
 /* Leases by one of the two statements, and opens the server. */
@@ -217,14 +209,14 @@ check_instance_health(struct app *app, const char *which, deadline_t d,
 
 	*out = (struct health_report){0};
 	if (!begin(app, which, d, &it, &why)) {
-		*e = why;
+		err_pass(e, &why);
 		return false;
 	}
 	ok = judge(&it, &l, &why);
 	if (ok)
 		report(&l, out);
 	else
-		*e = why;
+		err_pass(e, &why);
 	end(&it, false);
 	return ok;
 }
@@ -279,12 +271,12 @@ try_recover_instance(struct app *app, const char *which, deadline_t d, bool *rec
 
 	*recovered = false;
 	if (!begin(app, which, d, &it, &why)) {
-		*e = why;
+		err_pass(e, &why);
 		return false;
 	}
 	ok = judge(&it, &l, &why);
 	if (!ok)
-		*e = why;
+		err_pass(e, &why);
 	else if (health_is_well(l.verdict.state))
 		*recovered = true;
 	else if (l.facts.assigned && l.facts.answer != ANSWER_NONE)
@@ -320,7 +312,7 @@ cleanup_corrupted_instance(
 
 	if (clean_up(app, which, "cleaned up by hand", true, d, &why))
 		return true;
-	*e = why;
+	err_pass(e, &why);
 	return false;
 }
 
@@ -335,7 +327,7 @@ ensure_healthy_instance(struct app *app, const char *which, deadline_t d,
 	*out = (struct ensure_result){0};
 	/* by its id: a cleanup gives it another name */
 	if (!find(app, which, d, id, &why)) {
-		*e = why;
+		err_pass(e, &why);
 		return false;
 	}
 	if (!check_instance_health(app, id, d, &r, e))
@@ -348,7 +340,7 @@ ensure_healthy_instance(struct app *app, const char *which, deadline_t d,
 		snprintf(reason, sizeof(reason), "%s: %s", health_name(r.state),
 			r.reason);
 		if (!clean_up(app, id, reason, false, d, &why)) {
-			*e = why;
+			err_pass(e, &why);
 			return false;
 		}
 		out->cleaned = true;

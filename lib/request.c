@@ -324,6 +324,26 @@ find_query(const struct request *rq, const char *name, size_t *n)
 }
 
 bool
+request_if_match(const struct request *rq, int64_t revision)
+{
+	const char *p = request_header(rq, "If-Match");
+	char etag[32];
+
+	if (p == NULL)
+		return true;
+	snprintf(etag, sizeof(etag), "\"%lld\"", (long long)revision);
+	for (p += strspn(p, ", \t"); *p != '\0'; p += strspn(p, ", \t")) {
+		size_t n = strcspn(p, ", \t");
+
+		if ((n == 1 && *p == '*') ||
+			(n == strlen(etag) && memcmp(p, etag, n) == 0))
+			return true;
+		p += n;
+	}
+	return false;
+}
+
+bool
 request_query_has(const struct request *rq, const char *name)
 {
 	size_t n;

@@ -10,6 +10,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "lib/buf.h"
 #include "lib/clock.h"
@@ -47,6 +48,10 @@ const char *request_env(const struct request *rq, const char *name);
 
 /* The request header by its HTTP name in any case ("Idempotency-Key"), or NULL. */
 const char *request_header(const struct request *rq, const char *name);
+
+/* True if there is no If-Match, or it is "*", or one of its tags is the revision in quotes
+ * (RFC 9110 section 13.1.1). */
+bool request_if_match(const struct request *rq, int64_t revision);
 
 /*
  * True if path matches pattern, e.g. "/webhook/{server_id}"; placeholders match one

@@ -284,6 +284,17 @@ reason_of(int status)
 	return "Unknown";
 }
 
+json_t *
+response_or_json(struct response *rs, const struct request *rq, bool empty_ok)
+{
+	struct err e = ERR_INIT;
+	json_t *body = request_json(rq, empty_ok, &e);
+
+	if (body == NULL)
+		response_error(rs, rq, &e);
+	return body;
+}
+
 bool
 response_render(const struct response *rs, bool head_only, struct buf *out)
 {

@@ -72,6 +72,11 @@ void response_invalid_all(
  * quote what was sent. */
 void response_error(struct response *rs, const struct request *rq, const struct err *e);
 
+/* The request's body as request_json reads it: a new reference. NULL: rs holds the answer that
+ * says what is wrong with it. */
+json_t *response_or_json(struct response *rs, const struct request *rq, bool empty_ok)
+	__attribute__((warn_unused_result));
+
 /* Appends Status, headers and body as CGI output ("Status: 200 OK\r\n...") to out. With
  * head_only the body is left out, but Content-Length tells its size. False if out
  * cannot hold it or the response could not be built. */

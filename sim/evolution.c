@@ -149,34 +149,16 @@ session_of(const struct request *r)
 	return name != NULL ? name : request_query(r, "instanceName");
 }
 
-const struct kind kind_evolution1 = {
-	.name = "evolution1",
-	.routes = v1_routes,
-	.route_count = sizeof v1_routes / sizeof v1_routes[0],
-	.admit = admit,
-	.session_of = session_of,
-	.refuse = refuse,
-	.entered = evolution_entered,
-	.message = evolution_message,
-	.ack = evolution_ack,
-	.user_domain = "@s.whatsapp.net",
-	.qr_first_ms = 45000,
-	.qr_next_ms = 45000,
-	.qr_max = 30,
-};
+/* What both versions have in common. */
+#define EVOLUTION(word, table)                                                         \
+	{                                                                              \
+		.name = (word), .routes = (table),                                     \
+		.route_count = sizeof(table) / sizeof(table)[0], .admit = admit,       \
+		.session_of = session_of, .refuse = refuse,                            \
+		.entered = evolution_entered, .message = evolution_message,            \
+		.ack = evolution_ack, .user_domain = "@s.whatsapp.net",                \
+		.qr_first_ms = 45000, .qr_next_ms = 45000, .qr_max = 30                \
+	}
 
-const struct kind kind_evolution2 = {
-	.name = "evolution2",
-	.routes = v2_routes,
-	.route_count = sizeof v2_routes / sizeof v2_routes[0],
-	.admit = admit,
-	.session_of = session_of,
-	.refuse = refuse,
-	.entered = evolution_entered,
-	.message = evolution_message,
-	.ack = evolution_ack,
-	.user_domain = "@s.whatsapp.net",
-	.qr_first_ms = 45000,
-	.qr_next_ms = 45000,
-	.qr_max = 30,
-};
+const struct kind kind_evolution1 = EVOLUTION("evolution1", v1_routes);
+const struct kind kind_evolution2 = EVOLUTION("evolution2", v2_routes);

@@ -18,7 +18,7 @@ use constant ALL => '/admin/instances';
 
 binmode $_, ':encoding(UTF-8)' for map { Test::More->builder->$_ } qw(output failure_output todo_output);
 
-my $s = stack(env => { POOL_TARGET => 3, POOL_LOW => 2, POOL_STEP => 2, CONNECT_DEADLINE_MS => 6000 });
+my $s = stack(hosts => 2, env => { POOL_TARGET => 3, POOL_LOW => 2, POOL_STEP => 2, CONNECT_DEADLINE_MS => 6000 });
 $s->wait_ready;
 my $ana = $s->admin_token($s->unique_user, email => 'ana@example.org');
 

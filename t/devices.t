@@ -18,7 +18,7 @@ binmode $_, ':encoding(UTF-8)' for map { Test::More->builder->$_ } qw(output fai
 
 use constant MANY => $ENV{WAPOOL_DEVICES} // 50;    # an even number
 
-my $s = stack(env => { POOL_TARGET => 20, POOL_LOW => 10, POOL_STEP => 20, HEALTH_INTERVAL => 1, GATEWAY_START_GRACE => 5,
+my $s = stack(hosts => 2, env => { POOL_TARGET => 20, POOL_LOW => 10, POOL_STEP => 20, HEALTH_INTERVAL => 1, GATEWAY_START_GRACE => 5,
 	DEVICE_LIMIT => 4, WAHA_MAX_SESSIONS => 5000 });
 my $next_phone = 5511800000000;
 

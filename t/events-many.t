@@ -1,5 +1,5 @@
 #!/usr/bin/perl
-# Many events to three subscribers: one slow, one dead for a while, one redirecting. None is lost, each
+# Many events to three subscribers, by two hosts: one slow, one dead for a while, one redirecting. None is lost, each
 # device's stay in order, what comes twice has the same webhook-id. WAPOOL_EVENTS=10000 for the big run.
 use strict;
 use warnings;
@@ -18,7 +18,7 @@ my $EVENTS  = $ENV{WAPOOL_EVENTS} // 1500;
 my $DEVICES = 5;                              # of each user
 my $PATIENCE = 60 + $EVENTS / 50;
 
-my $s = fault_stack(env => { GATEWAY_ALLOW_PRIVATE => '127.0.0.1', DELIVERY_TIMEOUT_MS => 1000 },
+my $s = fault_stack(hosts => 2, env => { GATEWAY_ALLOW_PRIVATE => '127.0.0.1', DELIVERY_TIMEOUT_MS => 1000 },
 	responders => [qw(device-webhook)]);
 my %sub = map { $_ => Wapool::Subscriber->new } qw(slow dead redirecting);
 my %user;
@@ -44,10 +44,10 @@ sub register {
 }
 
 # A third of the events each, of all devices in turn, in batches as causes commit them, while helpers come
-# and go: one is killed in the middle.
+# of both hosts come and go: one is killed in the middle.
 sub deliver {
 	my $each = int $EVENTS / 3;
-	my @helpers = map { helper($s, '--for', 3000, 'deliver') } 1 .. 2;
+	my @helpers = map { helper($_, '--for', 3000, 'deliver') } $s->hosts;
 	my $began = time;
 	for (my $n = 1; $n <= $each; $n += 50) {
 		my $last = $n + 49 < $each ? $n + 49 : $each;

@@ -22,6 +22,7 @@ $s->start_maintain;
 wait_pool($s);
 
 subtest 'from a scan and a message to the subscriber'      => \&whole_way;
+subtest 'an event leaves when it happens'                   => \&at_once;
 subtest 'registering'                                      => \&registering;
 subtest 'another\'s webhook does not exist'                => \&others;
 subtest 'the signature, by other implementations'          => \&signature;
@@ -138,6 +139,30 @@ sub whole_way {
 	sleep 1;
 	is scalar(grep { $_->{json}{type} eq 'message.received' } $sub->requests('/whole')), 1,
 		'message and message.any of the gateway are one event';
+	return;
+}
+
+# The helper is woken by the cause and waits for no minute. How long that takes is told, not judged.
+sub at_once {
+	my $user = user($s);
+	is $s->http(PUT => '/api/webhook', token => $user->{token}, json => { url => $sub->url('/at-once'), events => ['message.received'] })->{status},
+		201, 'registered';
+	my $name = link_user($s, $user, '5511966666666');
+	$s->group('maintain')->stop;
+	my $helper = helper($s, '--for', 600);
+	my @took;
+	for my $n (1 .. 20) {
+		sleep 0.05 + rand 0.3;
+		my $began = time;
+		sim($s, POST => "/_sim/sessions/$name/message", { from => '5511888888888', text => "n $n" });
+		my @got = $sub->wait_for('/at-once', $n);
+		is scalar @got, $n, "message $n" or return;
+		push @took, $got[-1]{at} - $began;
+	}
+	is helper_end($helper), 0, 'by the one helper that ran all the time';
+	$s->start_maintain;
+	@took = sort { $a <=> $b } @took;
+	diag sprintf 'from the message to its subscriber: median %.0f ms, longest %.0f ms', map { 1000 * $_ } @took[9, 19];
 	return;
 }
 

@@ -19,7 +19,7 @@ use constant CONNECT => '/api/whatsapp/connect';
 binmode $_, ':encoding(UTF-8)' for map { Test::More->builder->$_ } qw(output failure_output todo_output);
 
 # A key is locked for CONNECT_DEADLINE_MS and ten seconds.
-my $s = stack(helper => 0, env => { POOL_TARGET => 14, POOL_LOW => 0, CONNECT_DEADLINE_MS => 4000, IDEMPOTENCY_KEYS => 20 });
+my $s = stack(hosts => 2, helper => 0, env => { POOL_TARGET => 14, POOL_LOW => 0, CONNECT_DEADLINE_MS => 4000, IDEMPOTENCY_KEYS => 20 });
 is stock($s), 14, 'fourteen stand by';
 
 my ($crashed_user, $crashed_key, $crashed) = crash();    # its lock ends while the others run

@@ -17,7 +17,7 @@ use constant SEND => '/api/messages/send';
 
 binmode $_, ':encoding(UTF-8)' for map { Test::More->builder->$_ } qw(output failure_output todo_output);
 
-my $s = stack(env => { POOL_TARGET => 8, POOL_LOW => 4, GATEWAY_TIMEOUT_MS => 1500, HEALTH_INTERVAL => 2 });
+my $s = stack(hosts => 2, env => { POOL_TARGET => 8, POOL_LOW => 4, GATEWAY_TIMEOUT_MS => 1500, HEALTH_INTERVAL => 2 });
 my $next_phone = 5511900000000;
 
 subtest 'a message goes out, and is followed to its reader' => \&sent;

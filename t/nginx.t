@@ -378,7 +378,10 @@ sub pages {
 		is $got->{'content-encoding'}, $path =~ /svg/ ? undef : 'gzip', "$path: gzip";
 		like $got->{vary}, qr/Accept-Encoding/, "$path: and Vary says so" unless $path =~ /svg/;
 		like $got->{etag}, qr/\A(?:W\/)?"/, "$path: ETag";
-		is $s->http(GET => $path, headers => { 'If-None-Match' => $got->{etag} })->{status}, 304, "$path: 304";
+		my $again = $s->http(GET => $path, headers => { 'If-None-Match' => $got->{etag} });
+		is $again->{status}, 304, "$path: 304";
+		is_deeply [@{ $again->{headers} }{qw(content-security-policy vary)}], [undef, undef],
+			"$path: and what the browser has keeps its policy";
 		is $got->{'x-content-type-options'}, 'nosniff', "$path: nosniff";
 	}
 	my $page = $s->http(GET => '/')->{headers};

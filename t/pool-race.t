@@ -1,6 +1,6 @@
 #!/usr/bin/perl
-# The pool under haste: a hundred users on fifty instances, many clicks of one user, connect against
-# disconnect, and three helpers at once. What must hold at any moment is in Wapool::Test's invariants_ok.
+# The pool under haste, on two hosts: a hundred users on fifty instances, many clicks of one user, connect
+# against disconnect, and three helpers at once. What must hold at any moment is in Wapool::Test's invariants_ok.
 use strict;
 use warnings;
 use utf8;
@@ -23,7 +23,7 @@ use constant {
 
 binmode $_, ':encoding(UTF-8)' for map { Test::More->builder->$_ } qw(output failure_output todo_output);
 
-my $s = stack(helper => 0, env => { POOL_TARGET => 50, POOL_LOW => 20, POOL_STEP => 10, WAHA_MAX_SESSIONS => ROOM,
+my $s = stack(hosts => 2, helper => 0, env => { POOL_TARGET => 50, POOL_LOW => 20, POOL_STEP => 10, WAHA_MAX_SESSIONS => ROOM,
 	HEALTH_INTERVAL => 1 });
 
 subtest 'a hundred users on fifty instances'      => \&hundred_on_fifty;
@@ -173,12 +173,12 @@ sub disconnected_meanwhile {
 
 # --- Helpers ---
 
-# As on two hosts: two helpers on one, one on the other.
+# Two on one host, one on the other.
 sub start_helpers {
-	$s->group('maintain')->stop;
-	my $program = sub { return { %{ $s->maintain_program }, name => "maintain-$_[0]" } };
-	$s->start_group('host-a', map { $program->($_) } 1, 2);
-	$s->start_group('host-b', $program->(3));
+	my ($one, $two) = $s->hosts;
+	$one->group('maintain')->stop;
+	$one->start_group('helpers', map { +{ %{ $one->maintain_program }, name => "maintain-$_" } } 1, 2);
+	$two->start_group('helpers', $two->maintain_program);
 	return;
 }
 
@@ -217,7 +217,7 @@ sub three_helpers {
 	is_deeply statuses(burst($s, disconnects(@everybody))), { 200 => scalar @everybody }, 'the faults stop; all disconnect';
 	comes_to_rest();
 	cmp_ok free_instances($s), '>=', 50, 'the pool is back at its target';
-	$s->group($_)->stop for 'host-a', 'host-b';
+	$_->group('helpers')->stop for $s->hosts;
 	return;
 }
 

@@ -16,7 +16,8 @@ use Wapool::Test qw(stack scan sim burst eventually eventually_ok free_instances
 binmode $_, ':encoding(UTF-8)' for map { Test::More->builder->$_ } qw(output failure_output todo_output);
 
 my $one = stack(env => { POOL_TARGET => 30, POOL_LOW => 15, HEALTH_INTERVAL => 2 });
-my $two = other_host($one);
+my $two = $one->another_host;
+$_->wait_ready for $one, $two;
 my $next_phone = 5511600000000;
 
 subtest 'clicks on both give each user one instance' => \&clicks;
@@ -27,21 +28,8 @@ subtest 'round_robin goes round both'                => \&round_robin;
 subtest 'claims and releases at random'              => \&random_life;
 subtest 'one helper dies, the other fills the pool'  => \&helper_dies;
 invariants_ok($one, 'in the end');
-$_->stop for $two, $one;
+$one->stop;
 done_testing;
-
-# Programs of its own, the first one's database, keys and gateway.
-sub other_host {
-	my ($first) = @_;
-	my $env = $first->environment;
-	my $host = Wapool::Stack->new(env => { map { $_ => $env->{$_} } qw(DATABASE_URL JWT_SECRET SECRET_KEY_FILE WAHA_URL
-		WAHA_API_KEY PUBLIC_URL WEBHOOK_SECRET POOL_TARGET POOL_LOW HEALTH_INTERVAL) });
-	$host->start_responders;
-	$host->start_maintain;
-	$host->start_nginx;
-	$host->wait_ready;
-	return $host;
-}
 
 # Sends each host its requests, all at once: two lists of answers.
 sub both {

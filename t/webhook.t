@@ -28,7 +28,7 @@ use constant {
 
 binmode $_, ':encoding(UTF-8)' for map { Test::More->builder->$_ } qw(output failure_output todo_output);
 
-my $s = stack(scale => 0, helper => 0, responders => [qw(webhook my-connection)],
+my $s = stack(hosts => 2, scale => 0, helper => 0, responders => [qw(webhook my-connection)],
 	env => { WAHA_URL => 'http://127.0.0.1:1', WAHA_API_KEY => 'gateway-key-of-the-tests' });
 $s->maintain('seal');
 

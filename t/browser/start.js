@@ -20,6 +20,13 @@ await test('the start page on a phone', async () => {
 	await fits(ana.page);
 });
 
+await test("the simulator's page", async () => {
+	const ana = await person();
+	await ana.page.goto(`${env.simUrl}/_sim/`);
+	await ana.page.getByText('pool-').first().waitFor();
+	await accessible(ana.page);
+});
+
 await test('a page that has trouble is found out', async () => {
 	const ana = await person();
 	await ana.page.route('**/troubled', (route) => route.fulfill({

@@ -77,6 +77,29 @@ START_TEST(headers_by_their_http_names)
 }
 END_TEST
 
+START_TEST(a_change_may_name_the_revision_it_was_made_from)
+{
+	static const struct {
+		const char *header;
+		bool matches; /* revision 7 */
+	} cases[] = {{"HTTP_IF_MATCH=\"7\"", true}, {"HTTP_IF_MATCH=*", true},
+		{"HTTP_IF_MATCH=\"6\", \"7\"", true},
+		{"HTTP_IF_MATCH=\"6\",\"7\"\t", true}, {"HTTP_X=", true},
+		{"HTTP_IF_MATCH=\"6\"", false}, {"HTTP_IF_MATCH=\"77\"", false},
+		{"HTTP_IF_MATCH=7", false}, {"HTTP_IF_MATCH=W/\"7\"", false},
+		{"HTTP_IF_MATCH=\"7\"x", false}, {"HTTP_IF_MATCH=*7", false},
+		{"HTTP_IF_MATCH=", false}};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct request rq;
+
+		request_init(&rq, WITH((char *)cases[i].header));
+		ck_assert_msg(request_if_match(&rq, 7) == cases[i].matches, "%s",
+			cases[i].header);
+	}
+}
+END_TEST
+
 START_TEST(a_request_id_is_taken_or_made)
 {
 	static const struct {
@@ -276,6 +299,7 @@ main(void)
 	const TTest *const tests[] = {what_is_missing_is_empty,
 		variables_are_found_by_their_whole_name,
 		the_path_of_other_servers_is_put_together, headers_by_their_http_names,
+		a_change_may_name_the_revision_it_was_made_from,
 		a_request_id_is_taken_or_made, english_only_where_it_is_preferred,
 		svg_only_where_it_is_preferred, paths_match_their_patterns,
 		a_placeholder_has_a_longest_value,

@@ -63,8 +63,8 @@ function languageButton() {
 
 		button.lang = other;
 		fill(button, h('span', { class: 'wide' }, other === 'en' ? 'English' : 'Português'),
-			h('span', { class: 'narrow', 'aria-hidden': 'true' }, other === 'en' ? 'EN' : 'PT'));
-		button.setAttribute('aria-label', other === 'en' ? 'English' : 'Português');
+			h('span', { class: 'narrow' }, other === 'en' ? 'EN' : 'PT'));
+		button.title = other === 'en' ? 'English' : 'Português';
 	};
 
 	show();

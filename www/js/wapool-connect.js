@@ -271,7 +271,7 @@ label { font-weight: 550; }
 }
 figure { display: grid; gap: 0.75em; justify-self: center; width: min(var(--wapool-qr-size, 17.5em), 100%); }
 .paper { padding: 0.25em; border: 1px solid var(--_line); border-radius: calc(var(--_radius) * 1.5); background: #ffffff; }
-.paper img { display: block; width: 100%; aspect-ratio: 1; image-rendering: pixelated; }
+.paper img { display: block; width: 100%; height: auto; aspect-ratio: 1; image-rendering: pixelated; }
 .ghost {
 	display: grid;
 	place-items: center;

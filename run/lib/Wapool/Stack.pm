@@ -425,6 +425,27 @@ sub start_all {
 	return $self->wait_ready;
 }
 
+# Another host of the same wapool: responders, a helper and nginx of its own over this one's database, keys
+# and gateway. It ends before this one does.
+#   helper => 0: without one; responders => [names] (all)
+sub another_host {
+	my ($self, %opt) = @_;
+	my %shared = %{ $self->environment };
+	delete $shared{LIVE_PUBLISH};
+	my $host = (ref $self)->new(env => \%shared, map { $_ => $self->{$_} } qw(root build clear limits origins test));
+	$host->start_responders(@{ $opt{responders} || [] });
+	$host->start_maintain if $opt{helper} // 1;
+	$host->start_nginx;
+	push @{ $self->{others} }, $host;
+	return $host;
+}
+
+# All hosts: this one and those made by another_host.
+sub hosts {
+	my ($self) = @_;
+	return ($self, @{ $self->{others} || [] });
+}
+
 # Waits until GET /readyz answers 200; dies with its last answer after 30 s.
 sub wait_ready {
 	my ($self, $seconds) = @_;
@@ -462,6 +483,7 @@ sub log_text {
 sub stop {
 	my ($self) = @_;
 	return if $self->{owner} != $$;
+	$_->stop for @{ $self->{others} || [] };
 	while (my $name = pop @{ $self->{started} }) {
 		$self->group($name)->stop;
 	}

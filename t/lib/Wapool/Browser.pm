@@ -34,8 +34,9 @@ my %CALLS = (
 	(map { my $method = $_; $method => sub { my ($s, @args) = @_; return $s->$method(@args) } }
 		qw(psql psql_value maintain token admin_token unique_user stop_postgres restart_postgres
 			start_responders restart_responder reload_responders set_env start_sim start_maintain log_text)),
-	stop_part => sub { my ($s, $group) = @_; return $s->group($group)->stop },
-	add_user  => \&add_user,
+	stop_part      => sub { my ($s, $group) = @_; return $s->group($group)->stop },
+	add_user       => \&add_user,
+	qr_of_data_uri => sub { return Wapool::Test::qr_of_data_uri($_[1]) },
 );
 
 my %children;    # pid => directory of its own
@@ -168,13 +169,14 @@ sub end_of {
 # Ends what still runs with that directory in its command line: Chromium, which has process groups of its own.
 sub end_all_of {
 	my ($dir) = @_;
-	for my $file (glob '/proc/[0-9]*/cmdline') {
-		my ($pid) = $file =~ /([0-9]+)/;
-		my $command = eval { slurp($file) } // next;
-		kill 'KILL', $pid if $pid != $$ && index($command, $dir) >= 0;
-	}
-	return;
+	return wait_until(5, sub {
+		my @left = grep { $_ != $$ && index(command_line($_), $dir) >= 0 } map { m{([0-9]+)} } glob '/proc/[0-9]*';
+		kill 'KILL', @left;
+		return !@left;
+	});
 }
+
+sub command_line { return eval { slurp("/proc/$_[0]/cmdline") } // '' }
 
 END {
 	my $status = $?;

@@ -52,7 +52,7 @@ END {
 # --- The stack ---
 
 # PostgreSQL, the simulator, all responders and nginx; the helper only with maintain => 1. env is for all of
-# them, scale is the simulator's.
+# them, scale is the simulator's; hosts => 2: a second set of responders, without a helper.
 sub fault_stack {
 	my (%opt) = @_;
 	my $s = Wapool::Stack->new(env => {
@@ -63,6 +63,7 @@ sub fault_stack {
 	$s->start_sim('--time-scale', $opt{scale} // SCALE);
 	$s->start_responders(@{ $opt{responders} || [] });
 	$s->start_nginx;
+	$s->another_host(helper => 0, responders => $opt{responders}) for 2 .. $opt{hosts} // 1;
 	if ($opt{maintain}) {
 		$s->start_maintain;
 		wait_pool($s) or croak 'the pool was never filled';

@@ -46,6 +46,7 @@ my @stacks;    # weak: those made here
 #   scale => how many times shorter simulated durations are (20; 0: no simulator)
 #   helper => 0: none runs; the caller runs $s->maintain(TASK…) when he likes
 #   env => {…}, responders => [names] (all)
+#   hosts => 2: two sets of responders and helpers on the one database; burst spreads its requests over them
 sub stack {
 	my (%opt) = @_;
 	my $scale = $opt{scale} // 20;
@@ -58,6 +59,7 @@ sub stack {
 	$s->start_responders(@{ $opt{responders} || [] });
 	$s->start_maintain if $opt{helper} // 1;
 	$s->start_nginx;
+	$s->another_host(helper => $opt{helper} // 1, responders => $opt{responders}) for 2 .. $opt{hosts} // 1;
 	return $s;
 }
 
@@ -219,15 +221,17 @@ sub occupied_standby {
 
 # --- Requests ---
 
-# Sends all requests at once, each on a connection of its own, and waits for the answers, which come in
-# the same order and the form of $s->http. A request: {method, path, token, json or body, headers}.
+# Sends all requests at once, each on a connection of its own and to the hosts in turn, and waits for the
+# answers, which come in the same order and the form of $s->http. A request: {method, path, token, json or body, headers}.
 # Status 599: no answer.
 sub burst {
 	my ($s, @requests) = @_;
 	my @flights = map { +{ out => request_bytes($_), in => '' } } @requests;
+	my @ports = map { $_->{http_port} } $s->hosts;
 	local $SIG{PIPE} = 'IGNORE';
-	for my $flight (@flights) {
-		$flight->{socket} = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $s->{http_port},
+	for my $i (0 .. $#flights) {
+		my $flight = $flights[$i];
+		$flight->{socket} = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $ports[$i % @ports],
 			Timeout => 10) or next;
 		$flight->{socket}->blocking(0);
 	}

@@ -1,0 +1,64 @@
+#include "lib/registry-query.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define PAGE 20 /* servers, unless ?limit= says another number */
+
+/* True if word is one of the words. */
+static bool
+is_one_of(const char *word, const char *const *words)
+{
+	while (*words != NULL && strcmp(word, *words) != 0)
+		words++;
+	return *words != NULL;
+}
+
+/* 1 to REGISTRY_PAGE_MAX, PAGE if nothing is said; else 0. */
+static int
+read_limit(const char *text)
+{
+	long n = text != NULL ? strtol(text, NULL, 10) : PAGE;
+
+	if (text != NULL && text[strspn(text, "0123456789")] != '\0')
+		return 0;
+	return n >= 1 && n <= REGISTRY_PAGE_MAX ? (int)n : 0;
+}
+
+bool
+registry_query(
+	const struct request *rq, struct registry_query *q, struct registry_filter *f)
+{
+	static const char *const truths[] = {"true", "false", NULL};
+	static const char *const healths[] = {"unknown", "up", "down", NULL};
+	const char *limit = NULL;
+	const struct {
+		const char *name, **to;
+		char *room;
+		size_t size;
+		const char *const *words; /* or NULL: any */
+	} params[] = {
+		{"limit", &limit, q->limit, sizeof(q->limit), NULL},
+		{"ativo", &f->ativo, q->ativo, sizeof(q->ativo), truths},
+		{"kind", &f->kind, q->kind, sizeof(q->kind), NULL},
+		{"health", &f->health, q->health, sizeof(q->health), healths},
+		{"user_id", &f->owner, q->owner, sizeof(q->owner), NULL},
+		{"q", &f->text, q->text, sizeof(q->text), NULL},
+		{"cursor", &f->cursor, q->cursor, sizeof(q->cursor), NULL},
+	};
+
+	*f = (struct registry_filter){.limit = 0};
+	for (size_t i = 0; i < sizeof(params) / sizeof(params[0]); i++) {
+		if (!request_query_has(rq, params[i].name))
+			continue;
+		if (!request_query(
+			    rq, params[i].name, params[i].room, params[i].size) ||
+			*params[i].room == '\0' ||
+			(params[i].words != NULL &&
+				!is_one_of(params[i].room, params[i].words)))
+			return false;
+		*params[i].to = params[i].room;
+	}
+	f->limit = read_limit(limit);
+	return f->limit > 0;
+}
