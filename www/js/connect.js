@@ -2,10 +2,12 @@
 
 import { call } from './api.js';
 import { fill, h, icon, icons, put, say } from './dom.js';
-import { ask, wordsFor } from './dialog.js';
+import { ask } from './dialog.js';
 import { addTexts, language, t } from './i18n.js';
 import { focusHeading, title } from './layout.js';
+import { live } from './live.js';
 import { end, token } from './session.js';
+import { api } from './site.js';
 import './wapool-connect.js';
 
 addTexts({
@@ -24,6 +26,7 @@ addTexts({
 		'connect.remove.text': '“{name}” sai desta página. Você pode conectar o número de novo quando quiser.',
 		'connect.limit': 'Você conectou todos os {n} números que pode ter.',
 		'connect.failed': 'Não conseguimos carregar os seus números',
+		'connect.failed.text': 'Tentamos de novo sozinhos em alguns segundos.',
 	},
 	en: {
 		'connect.title': 'Connect WhatsApp',
@@ -40,11 +43,12 @@ addTexts({
 		'connect.remove.text': '“{name}” leaves this page. You can connect the number again whenever you like.',
 		'connect.limit': 'You have connected all the {n} numbers you may have.',
 		'connect.failed': 'We could not load your numbers',
+		'connect.failed.text': 'We try again by ourselves in a few seconds.',
 	},
 });
 
-const listeners = new Set();    // the elements, as options of live()
-let page;                       // { main, list, foot, head, cards, limit, retry }
+const listeners = new Set();    // of the stream: what the elements gave to live()
+let page;                       // { main, list, foot, head, cards, limit, retry, stream }
 
 export async function showConnect(main) {
 	page = { main, cards: [], limit: 1,
@@ -55,9 +59,33 @@ export async function showConnect(main) {
 	fill(main, h('div', { class: 'page-head' }, page.head), page.list, page.foot);
 	page.head.hidden = true;
 	await load();
+	listen();
 	document.addEventListener('wapool:language', () => {
 		page.cards.forEach((card) => card.element && (card.element.lang = language()));
 	});
+}
+
+/* One stream for the page. Each element uses it as if it were its own (docs/live.md). */
+function listen() {
+	const all = (name) => (value) => listeners.forEach((one) => one[name]?.(value));
+
+	page.stream = live({
+		url: new URL('api/whatsapp/events', api).href,
+		token,
+		onSync: all('onSync'),
+		onState: all('onState'),
+		onDenied: () => end('expired'),
+		onEvent: (event) => {
+			if (!page.cards.some((card) => card.id() === event.deviceId))
+				load();
+			all('onEvent')(event);
+		},
+	});
+}
+
+function shared(options) {
+	listeners.add(options);
+	return { close: () => listeners.delete(options) };
 }
 
 /* The list of numbers, and again after a while if it cannot be had: nobody should have to reload. */
@@ -70,14 +98,14 @@ async function load() {
 		reconcile(devices);
 	} catch (error) {
 		if (page.cards.length === 0)
-			showFailure(error);
+			showFailure();
 		page.retry = setTimeout(load, (error.retryAfter ?? 5) * 1000);
 	}
 }
 
-function showFailure(error) {
+function showFailure() {
 	fill(page.list, h('section', { class: 'card stack', role: 'alert' },
-		h('h2', { i18n: 'connect.failed' }), h('p', { class: 'muted' }, wordsFor(error).text),
+		h('h1', { i18n: 'connect.failed' }), h('p', { class: 'muted', i18n: 'connect.failed.text' }),
 		h('div', { class: 'actions' },
 			h('button', { class: 'button', type: 'button', i18n: 'retry', on: { click: load } }))));
 }
@@ -94,10 +122,11 @@ function reconcile(devices) {
 		else if (card.id())
 			drop(card);
 	}
-	for (const device of devices) {
-		if (!page.cards.some((card) => card.id() === device.device_id))
-			add(cardOf(device));
-	}
+	/* One that is unknown may be what an element is just getting: the stream is faster than its answer. */
+	const unknown = page.cards.some((card) => card.element && !card.id()) ? []
+		: devices.filter((device) => !page.cards.some((card) => card.id() === device.device_id));
+
+	unknown.forEach((device) => add(cardOf(device)));
 	if (page.cards.length === 0)
 		add(cardOf(null));
 	arrange();
@@ -165,7 +194,8 @@ function cardOf(device, { name } = {}) {
 function button(attributes) {
 	const element = h('wapool-connect', { lang: language(), ...attributes });
 
-	element.getToken = () => token();
+	element.getToken = token;
+	element.live = shared;
 	return element;
 }
 

@@ -847,8 +847,8 @@ export class WapoolConnect extends HTMLElement {
 		const seconds = Math.ceil(least + Math.random() * Math.min(least, 3) / 2);
 		const text = { 'pool-empty': 'soonText', 'no-room': 'fullText' }[error.code] ?? 'slowText';
 
-		this.#setTrouble(navigator.onLine ? '' : 'offline');
-		this.#enter('waiting', { text: error.code === 'offline' ? 'unreachable' : text, method,
+		this.#setTrouble('');
+		this.#enter('waiting', { method, text: !navigator.onLine ? 'offline' : error.code === 'offline' ? 'unreachable' : text,
 			until: performance.now() + seconds * 1000 });
 		return new Promise((resolve) => {
 			const beat = () => {
@@ -859,7 +859,7 @@ export class WapoolConnect extends HTMLElement {
 					resolve();
 				} else {
 					this.#patch('again', (line) => {
-						line.textContent = left > 0 ? this.#say('againIn', { n: left }) : '';
+						line.textContent = left > 0 && navigator.onLine ? this.#say('againIn', { n: left }) : '';
 					});
 				}
 			};
@@ -1247,7 +1247,9 @@ export class WapoolConnect extends HTMLElement {
 			return [
 				h('div', { class: 'head' }, this.#title(title), this.#text(text),
 					id && h('p', { class: 'hint' }, this.#say('support', { id }))),
-				final ? null : this.#button('retry', 'primary', () => this.#run({ method: method ?? 'qr', phone })),
+				h('div', { class: 'actions' },
+					final ? null : this.#button('retry', 'primary', () => this.#run({ method: method ?? 'qr', phone })),
+					title === 'goneTitle' ? null : this.#button('cancel', 'quiet', () => this.#cancel())),
 			];
 		},
 
