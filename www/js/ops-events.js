@@ -5,7 +5,7 @@ import { ask } from './dialog.js';
 import { fill, h, put } from './dom.js';
 import { ago, date, t } from './i18n.js';
 import { announce } from './layout.js';
-import { busy, cell, choose, done, failed, table, waiting } from './ops-parts.js';
+import { NONE, busy, cell, choose, done, failed, table, waiting } from './ops-parts.js';
 
 const PAGE = 50;
 const TYPES = ['device.connected', 'device.disconnected', 'qr.updated', 'message.received', 'message.ack', 'instance.health'];
@@ -82,9 +82,9 @@ export function showEvents(body, query, look) {
 	function rowOf(event) {
 		const row = h('tr', {}, h('th', { scope: 'row' }, h('span', { class: 'mono small' }, event.type)),
 			cell('instances.user', event.email ?? event.userId),
-			cell('events.host', event.host ?? '–'),
+			cell('events.host', event.host ?? NONE),
 			cell('events.when', put(h('time', { datetime: event.createdAt, title: date(event.createdAt) }), ago(event.createdAt))),
-			cell('events.why', event.error ? h('span', { lang: 'en' }, event.error) : '–',
+			cell('events.why', event.error ? h('span', { lang: 'en' }, event.error) : NONE,
 				event.attempts ? h('div', { class: 'muted small', i18n: 'events.attempts', i18nParams: { n: event.attempts } }) : null),
 			h('td', { class: 'row-end' }, remedy(event)));
 

@@ -5,7 +5,7 @@ import { ask } from './dialog.js';
 import { fill, h, icon, icons, put } from './dom.js';
 import { ago, date, has, t } from './i18n.js';
 import { announce } from './layout.js';
-import { busy, cell, complaint, done, failed, howIs, lasted, left, stateOf, table, waiting } from './ops-parts.js';
+import { NONE, busy, cell, complaint, done, failed, howIs, lasted, left, stateOf, table, waiting } from './ops-parts.js';
 import { showQr } from './ops-qr.js';
 
 const EVERY = 5000;     // ms between two looks at it
@@ -92,9 +92,9 @@ function facts(one) {
 	const time = (iso) => h('time', { datetime: iso, title: date(iso) }, ago(iso));
 
 	return [
-		['instances.user', one.origin === 'admin' ? h('span', { i18n: 'instance.admin' }) : one.email ?? one.userId ?? '–'],
-		['fact.phone', one.numero_telefone ? one.numero_telefone.replace(/@.*/, '') : '–'],
-		['fact.profile', one.profileName ?? '–'],
+		['instances.user', one.origin === 'admin' ? h('span', { i18n: 'instance.admin' }) : one.email ?? one.userId ?? NONE],
+		['fact.phone', one.numero_telefone ? one.numero_telefone.replace(/@.*/, '') : NONE],
+		['fact.profile', one.profileName ?? NONE],
 		['filter.server', one.server.nome],
 		['fact.lifecycle', h('span', { i18n: `life.${one.lifecycle}` }), ', ', time(one.lifecycleAt)],
 		['fact.health', h('span', { i18n: `health.${one.health}` }), one.healthReason ? h('span', { class: 'muted small', lang: 'en' }, ` ${one.healthReason}`) : null],
@@ -194,9 +194,9 @@ function eventRow(event) {
 		h('th', { scope: 'row' }, put(h('time', { datetime: event.at, title: date(event.at, { dateStyle: 'full', timeStyle: 'medium' }) }),
 			date(event.at, { dateStyle: 'short', timeStyle: 'medium' }))),
 		cell('trail.what', h('span', { class: 'muted small' }, word('kind', event.kind)), ' ', what(event)),
-		cell('trail.why', event.reason ? reason(event.reason) : '–'),
-		cell('trail.who', event.actor ?? '–'),
-		cell('trail.lasted', event.durationMs === null ? '–' : lasted(event.durationMs)));
+		cell('trail.why', event.reason ? reason(event.reason) : NONE),
+		cell('trail.who', event.actor ?? NONE),
+		cell('trail.lasted', event.durationMs === null ? NONE : lasted(event.durationMs)));
 }
 
 function reason(text) {

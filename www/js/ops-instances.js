@@ -4,7 +4,7 @@ import { ApiError, call } from './api.js';
 import { fill, h, put } from './dom.js';
 import { ago, date, t } from './i18n.js';
 import { announce } from './layout.js';
-import { cell, choose, failed, howIs, left, stateOf, table, waiting } from './ops-parts.js';
+import { NONE, cell, choose, failed, howIs, left, stateOf, table, waiting } from './ops-parts.js';
 
 const PAGE = 50;
 
@@ -135,7 +135,7 @@ function rowOf(instance) {
 	return h('tr', {},
 		h('th', { scope: 'row' }, h('a', { href: `#instances/${encodeURIComponent(instance.id)}`, class: 'name' }, instance.nome)),
 		cell('filter.state', stateOf(...howIs(instance))),
-		cell('instances.user', instance.email ?? (instance.origin === 'admin' ? h('span', { class: 'muted', i18n: 'instance.admin' }) : '–')),
+		cell('instances.user', instance.email ?? (instance.origin === 'admin' ? h('span', { class: 'muted', i18n: 'instance.admin' }) : NONE)),
 		cell('filter.server', instance.server.nome),
 		cell('instances.age', put(h('time', { datetime: since, title: date(since) }), ago(since))));
 }

@@ -5,6 +5,9 @@ import { wordsFor } from './dialog.js';
 import { fill, h, say } from './dom.js';
 import { number, t } from './i18n.js';
 
+/* What stands where there is nothing. */
+export const NONE = '–';
+
 const kept = new WeakMap();
 
 /* Where the list of instances was left, filter and all: the way back from one of them. */
@@ -118,8 +121,9 @@ export function table(captionKey, columns) {
 	return { node: h('div', { class: 'rows-frame' }, node), body };
 }
 
+/* Of nothing ("–") a card has no line. */
 export function cell(key, ...content) {
-	return h('td', {}, key ? say(h('span', { class: 'cell-name', 'aria-hidden': 'true' }), key) : null, h('div', { class: 'cell' }, content));
+	return h('td', { class: content[0] === NONE ? 'is-none' : null }, key ? say(h('span', { class: 'cell-name', 'aria-hidden': 'true' }), key) : null, h('div', { class: 'cell' }, content));
 }
 
 /* "12 de 50". */

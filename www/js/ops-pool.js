@@ -2,7 +2,7 @@
 
 import { fill, h, put, say, sayAttributes } from './dom.js';
 import { ago, number, t } from './i18n.js';
-import { keep, of, stateOf, cell, table } from './ops-parts.js';
+import { NONE, cell, keep, of, stateOf, table } from './ops-parts.js';
 import { plot } from './plot.js';
 import { root } from './site.js';
 
@@ -163,7 +163,7 @@ function renewServer(row, server, isOpen) {
 	meter.max = Math.max(server.max, 1);
 	meter.value = Math.min(server.sessions, server.max);
 	put(online, t('servers.online', { n: server.online, standby: server.standby }));
-	put(latency.lastChild.firstChild, server.latencyMs === null ? '–' : `${number(server.latencyMs)} ms`);
+	put(latency.lastChild.firstChild, server.latencyMs === null ? NONE : `${number(server.latencyMs)} ms`);
 	put(looked.lastChild, server.lastLookAt ? ago(server.lastLookAt) : t('servers.never'));
 	end.firstChild.setAttribute('aria-expanded', String(isOpen));
 	sayAttributes(end.firstChild, { 'aria-label': 'servers.history.of' }, { server: server.name });

@@ -5,7 +5,7 @@ import { ApiError, call } from './api.js';
 import { wordsFor } from './dialog.js';
 import { fill, h, icon, icons, put } from './dom.js';
 import { addTexts, ago, date, t } from './i18n.js';
-import { focusHeading, layout, title } from './layout.js';
+import { announce, focusHeading, layout, title } from './layout.js';
 import { showEvents } from './ops-events.js';
 import { showInstance } from './ops-instance.js';
 import { showInstances } from './ops-instances.js';
@@ -37,7 +37,7 @@ if (need()) {
 
 function begin() {
 	state.fresh = h('p', { class: 'muted small' });
-	state.notices = h('div', { class: 'stack', id: 'alarms', role: 'alert' });
+	state.notices = h('div', { class: 'stack', id: 'alarms' });
 	state.tabs = h('nav', { class: 'tabs', i18nAttrs: { 'aria-label': 'ops.views' } },
 		h('ul', {}, views.map((one) => h('li', {}, tab(one)))));
 	state.body = h('div', { id: 'view' });
@@ -152,7 +152,9 @@ function wrongs(o) {
 	return alarms;
 }
 
-function notice() {
+/* Said once, when it is new: not again with each minute that passes. */
+function notice(one) {
+	announce(one.title);
 	return h('div', { class: 'notice' }, h('p', { class: 'notice-title' }, icon(icons.alert), h('strong', {})), h('p', {}),
 		h('p', { class: 'muted small' }));
 }
