@@ -171,7 +171,7 @@ await test('one is restarted after a question; its trail tells who did it', asyn
 	await sim('POST', `sessions/${instance}/scan`, { phone: '5511988880001' });
 	const { page } = await operator(`#instances/${instance}`);
 	await page.getByText('Conectada', { exact: true }).waitFor();
-	await page.locator('.facts').getByText('5511988880001').waitFor();
+	await page.getByText('5511988880001', { exact: true }).waitFor();
 	await page.getByRole('button', { name: 'Reiniciar' }).click();
 	await dialog(page).getByText('O telefone continua pareado.').waitFor();
 	await accessible(page, 'the question');

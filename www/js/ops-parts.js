@@ -60,10 +60,10 @@ export function stateOf(look, key, params) {
 export function howIs(instance) {
 	if (instance.lifecycle !== 'assigned')
 		return [instance.lifecycle === 'standby' ? 'ok' : 'off', `life.${instance.lifecycle}`];
-	if (instance.online && instance.health === 'healthy')
-		return ['ok', 'instance.online'];
 	if (!['healthy', 'disconnected'].includes(instance.health))
 		return [instance.health === 'degraded' ? 'warn' : 'bad', `health.${instance.health}`];
+	if (instance.online) /* also before the first look has judged it */
+		return ['ok', 'instance.online'];
 	return instance.gatewayStatus === 'SCAN_QR_CODE' ? ['warn', 'instance.scan'] : ['off', 'instance.offline'];
 }
 
