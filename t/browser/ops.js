@@ -261,6 +261,7 @@ await test('events that did not arrive: one is sent again, then all', async () =
 	await said(page, '2 eventos voltaram para a fila.');
 	await page.getByText('Nenhum evento parado').waitFor();
 	assert.equal(await parked(), '0');
+	await page.getByLabel('Evento', { exact: true }).selectOption('instance.health');
 	await page.getByLabel('Estado').selectOption('Na fila');
 	await eventually('they are in the queue', async () => await rows.count() === 3);
 });
