@@ -162,6 +162,7 @@ look(struct app *app, const char *id, bool *blame, struct err *e)
 		history_latency(app, id, latency);
 		work_alarms(app, id);
 		delete_orphans(app, s, list, d);
+		work_hooks(app, s, d);
 	}
 	if (s != NULL)
 		*blame = !answered;
