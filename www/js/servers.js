@@ -134,9 +134,9 @@ function plan(ms) {
 }
 
 function showFailure(error) {
-	fill(state.list, h('li', { class: 'card stack', role: 'alert' }, h('h2', { i18n: 'servers.failed' }),
+	fill(state.list, h('li', {}, h('div', { class: 'card stack', role: 'alert' }, h('h2', { i18n: 'servers.failed' }),
 		h('p', { class: 'muted' }, wordsFor(error).text),
-		h('div', { class: 'actions' }, h('button', { class: 'button', type: 'button', i18n: 'retry', on: { click: load } }))));
+		h('div', { class: 'actions' }, h('button', { class: 'button', type: 'button', i18n: 'retry', on: { click: load } })))));
 }
 
 /* Rows that stay are kept, with the focus in them and what a test of them said. */

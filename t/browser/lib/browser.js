@@ -143,6 +143,7 @@ const painted = (page) => page.evaluate(() =>
 
 // axe-core finds nothing serious, in light and in dark.
 export async function accessible(page, what = page.url()) {
+	await page.bringToFront();    // what is behind is not painted
 	for (const colorScheme of ['light', 'dark']) {
 		await page.emulateMedia({ colorScheme });
 		await painted(page);
