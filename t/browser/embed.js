@@ -5,9 +5,9 @@ import fs from 'node:fs';
 import http from 'node:http';
 import { transform } from 'sucrase';
 
-import { accessible, finish, person } from './lib/browser.js';
+import { accessible, finish, fits, person } from './lib/browser.js';
 import { env, eventually, sim, stack } from './lib/stack.js';
-import { CONNECTED, qr, sees } from './lib/people.js';
+import { CONNECTED, logIn, newUser, qr, sees } from './lib/people.js';
 import { test } from './lib/tap.js';
 
 const modules = new URL('node_modules/', import.meta.url);
@@ -102,6 +102,15 @@ await test('an origin that is not on the list gets nothing', async () => {
 	await ana.page.goto(`http://localhost:${process.env.OTHER_PORT}/?token=${await stack.token(await stack.unique_user())}`);
 	await eventually('it is refused', () => ana.trouble.some((line) => /CORS/.test(line)));
 	assert.equal(await ana.page.getByRole('button').count(), 0);
+});
+
+await test('the page for front-end developers shows the button at work', async () => {
+	const { page } = await person({ width: 390 });
+	await logIn(page, await newUser());
+	await page.goto(`${env.url}/embed/`);
+	await page.getByRole('button', { name: 'Conectar WhatsApp' }).waitFor();
+	await fits(page);
+	await accessible(page);
 });
 
 host.close();

@@ -194,10 +194,11 @@ function rowOf(server) {
 	row.menu = menu(row);
 	row.node = h('li', { class: 'card server', 'aria-labelledby': titleId },
 		h('div', { class: 'server-top' }, h('div', { class: 'server-name' }, row.name, row.kind), row.state),
-		row.url, row.text, row.facts, row.drain, row.result,
+		row.url, row.text, row.facts,
 		h('div', { class: 'actions' },
 			h('a', { class: 'button', href: `#${server.id}` }, icon(icons.pencil), h('span', { i18n: 'server.edit' }), of(row)),
-			row.test, row.menu));
+			row.test, row.menu),
+		row.drain, row.result);
 	return row;
 }
 
