@@ -333,6 +333,7 @@ await test('the menu of a server by keyboard', async () => {
 	await page.keyboard.press('Escape');
 	await card(page, 'Teclado').getByRole('button', { name: /^Excluir/ }).waitFor({ state: 'hidden' });
 	await page.keyboard.press('Enter');
+	await card(page, 'Teclado').getByRole('button', { name: /^Desativar/ }).waitFor();
 	await page.keyboard.press('Tab');
 	await page.keyboard.press('Enter');
 	await news(page, 'não recebe mais sessões novas');
