@@ -63,8 +63,8 @@ await test('the list of the seed: who has none is told that he needs none, then 
 	await addServer(page, { nome: 'Servidor Backup', url: gateway().url, prioridade: 5, max: 30, descricao: 'O segundo' });
 	await addServer(page, { nome: 'Servidor Principal', url: gateway().url, prioridade: 10, max: 50 });
 	await addServer(page, { nome: 'Servidor de Teste', url: gateway().url, prioridade: 0, max: 10, ativo: false });
-	assert.deepEqual(await page.getByRole('heading', { level: 2 }).allInnerTexts(),
-		['Servidor Principal', 'Servidor Backup', 'Servidor de Teste'], 'by priority');
+	await eventually('three, by priority', async () => (await page.getByRole('heading', { level: 2 }).allInnerTexts()).join()
+		=== 'Servidor Principal,Servidor Backup,Servidor de Teste');
 	await card(page, 'Servidor Principal').getByText('0 de 50').waitFor();
 	await card(page, 'Servidor Backup').getByText('O segundo').waitFor();
 	await card(page, 'Servidor de Teste').getByText('Desativado').waitFor();
