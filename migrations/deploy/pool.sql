@@ -160,7 +160,7 @@ BEGIN
 			OR NOT pool_has_other(p_user, '{}') THEN
 			RETURN claim_of('own', v_row, 0);
 		END IF;
-		PERFORM because('its server is being drained');
+		PERFORM because('its server is being drained', 'drained');
 		UPDATE instances SET lifecycle = 'recycling' WHERE id = v_row.id;
 	END IF;
 
@@ -213,7 +213,7 @@ BEGIN
 	IF p_avoid <> '{}' AND NOT pool_has_other(v_user, p_avoid) THEN
 		RETURN pool_claim(v_user, NULL, v_device, p_low);
 	END IF;
-	PERFORM because('swapped: ' || p_reason);
+	PERFORM because('swapped: ' || p_reason, 'swapped');
 	UPDATE instances SET lifecycle = 'recycling', last_error = p_reason
 	WHERE id = p_instance AND epoch = p_epoch AND lifecycle = 'assigned' AND paired_at IS NULL;
 	v_claim := claim_for(v_user, NULL, v_device, p_low, p_avoid);
@@ -229,7 +229,7 @@ BEGIN
 		AND NOT EXISTS (SELECT FROM devices WHERE id = p_device AND user_id = p_user) THEN
 		RETURN 'no-device';
 	END IF;
-	PERFORM because(p_reason);
+	PERFORM because(p_reason, 'user');
 	UPDATE instances i SET lifecycle = 'recycling'
 	FROM devices d
 	WHERE d.user_id = p_user AND (d.id = p_device OR p_device IS NULL AND d.is_default)
@@ -238,10 +238,11 @@ BEGIN
 END $$;
 
 -- Releases one assignment by its epoch: nothing if it is over already.
-CREATE FUNCTION pool_release_epoch(p_instance uuid, p_epoch bigint, p_reason text) RETURNS boolean
+CREATE FUNCTION pool_release_epoch(p_instance uuid, p_epoch bigint, p_reason text, p_class text DEFAULT 'other')
+RETURNS boolean
 LANGUAGE plpgsql AS $$
 BEGIN
-	PERFORM because(p_reason);
+	PERFORM because(p_reason, p_class);
 	UPDATE instances SET lifecycle = 'recycling'
 	WHERE id = p_instance AND epoch = p_epoch AND lifecycle = 'assigned';
 	RETURN FOUND;
@@ -527,7 +528,7 @@ DECLARE
 	v_now timestamptz := clock_timestamp();
 	v_n   integer;
 BEGIN
-	PERFORM because('never paired');
+	PERFORM because('never paired', 'unpaired');
 	WITH c AS MATERIALIZED (
 		SELECT id FROM instances
 		WHERE lifecycle = 'assigned' AND origin = 'pool' AND paired_at IS NULL
@@ -579,7 +580,7 @@ BEGIN
 		PERFORM admin_unpaired(p_instance, p_reason);
 		RETURN true;
 	END IF;
-	PERFORM because(p_reason);
+	PERFORM because(p_reason, 'phone');
 	UPDATE instances SET lifecycle = 'recycling'
 	WHERE id = p_instance AND work_token = p_token AND lost
 		AND (pairing_asked_at IS NULL OR pairing_asked_at < statement_timestamp() - interval '5 minutes');
