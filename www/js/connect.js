@@ -161,7 +161,7 @@ function arrange() {
 function label(card, place, many) {
 	const { device } = card;
 
-	card.top.hidden = !many;
+	card.top.hidden = !many || !card.element;    // while a name is asked for, that question is the heading
 	card.node.classList.toggle('is-alone', !many);
 	card.element?.setAttribute('heading-level', many ? '3' : '1');
 	if (device?.nome || card.name)
@@ -223,7 +223,6 @@ function askName() {
 	fill(card.body, form);
 	add(card);
 	arrange();
-	card.top.hidden = true;
 	card.node.scrollIntoView({ block: 'nearest' });
 	input.focus({ preventScroll: true });
 }
