@@ -13,7 +13,7 @@ use Wapool::Process qw(copy_tree find_program make_dir own reachable run_ok run_
 # root (of the source tree), dir (for the configuration), reach (a directory its workers can enter),
 # run_dir, log_dir, socket_dir, group (a Wapool::Group), http_port, https_port (undef: no TLS),
 # cert, cert_key, clear (true: HTTP serves everything), limits (false: rates that nobody reaches),
-# origins ([…] for CORS), sim_url (undef: no simulator)
+# origins ([…] for CORS), sim_url (undef: no simulator), more (text for the end of the http block)
 sub new {
 	my ($class, %self) = @_;
 	return bless { program => find_program('nginx'), %self }, $class;
@@ -80,6 +80,7 @@ sub main_conf {
 	my $text = slurp("$self->{root}/nginx/demo.conf.in");
 	$text =~ s/^(\s*)#tls /$1/mg if $self->{https_port};
 	$text =~ s/\@([A-Z_]+)\@/$value{$1} \/\/ croak "demo.conf.in: $1"/eg;
+	$text =~ s/\}\s*\z/$self->{more}}\n/ if defined $self->{more};
 	return $text;
 }
 

@@ -399,7 +399,7 @@ sub nginx {
 		Wapool::Nginx->new(
 			cert => $cert, cert_key => $key, dir => "$self->{var}/nginx", run_dir => "$self->{var}/run",
 			log_dir => "$self->{var}/log", sim_url => $self->{sim} ? $self->sim_url : undef, map { $_ => $self->{$_} }
-				qw(root reach socket_dir http_port https_port clear limits origins));
+				qw(root reach socket_dir http_port https_port clear limits origins more));
 	};
 }
 

@@ -1,0 +1,98 @@
+package Bench::Plot;
+
+# Plots as SVG text: bars with their spread, and lines over a logarithmic x.
+
+use strict;
+use warnings;
+
+use Exporter qw(import);
+use List::Util qw(max min);
+
+our @EXPORT_OK = qw(bars lines);
+
+my @COLOURS = ('#0b7a75', '#d1495b', '#edae49', '#30638e', '#6a4c93');
+
+sub escaped {
+	my ($text) = @_;
+	$text =~ s/&/&amp;/g;
+	$text =~ s/</&lt;/g;
+	return $text;
+}
+
+sub svg {
+	my ($width, $height, $title, @parts) = @_;
+	return join "\n",
+		qq{<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 $width $height" font-family="sans-serif" font-size="13">},
+		qq{<rect width="$width" height="$height" fill="#fff"/>}, text(16, 26, $title, 'font-size="15" font-weight="bold"'),
+		@parts, "</svg>\n";
+}
+
+sub text {
+	my ($x, $y, $text, $attributes) = @_;
+	return sprintf '<text x="%.1f" y="%.1f" %s>%s</text>', $x, $y, $attributes // '', escaped($text);
+}
+
+# A number in few digits.
+sub short {
+	my ($n) = @_;
+	return sprintf '%.0fk', $n / 1000 if $n >= 10_000;
+	return sprintf $n >= 100 ? '%.0f' : $n >= 1 ? '%.3g' : '%.2g', $n;
+}
+
+# title, unit, then [label, {median, min, max}] each.
+sub bars {
+	my ($title, $unit, @bars) = @_;
+	my ($left, $wide) = (250, 420);
+	my $most = max(map { $_->[1]{max} } @bars) || 1;
+	my @parts;
+	for my $i (0 .. $#bars) {
+		my ($label, $m) = @{ $bars[$i] };
+		my ($y, @x) = (44 + 34 * $i, map { $left + $wide * $_ / $most } @$m{qw(median min max)});
+		push @parts, text($left - 8, $y + 17, $label, 'text-anchor="end"'),
+			sprintf('<rect x="%d" y="%d" width="%.1f" height="24" fill="%s"/>', $left, $y, $x[0] - $left, $COLOURS[0]),
+			sprintf('<path d="M%.1f %dV%dM%.1f %dH%.1f" stroke="#222" fill="none"/>', $x[1], $y + 6, $y + 18, $x[1],
+				$y + 12, $x[2]),
+			text($x[2] + 8, $y + 17, short($m->{median}) . " $unit");
+	}
+	return svg($left + $wide + 120, 60 + 34 * @bars, $title, @parts);
+}
+
+# The powers of ten that span those values.
+sub decades {
+	my @values = grep { $_ > 0 } @_;
+	my ($low, $high) = map { log($_) / log(10) } min(@values), max(@values);
+	my ($first, $last) = (POSIX::floor($low), POSIX::ceil($high));
+	return ($first, $last == $first ? $last + 1 : $last);
+}
+
+# title, names of the axes, then [label, [[x, y], …]] each. Both axes are logarithmic.
+sub lines {
+	my ($title, $x_name, $y_name, @lines) = @_;
+	require POSIX;
+	my ($left, $top, $wide, $high) = (70, 50, 520, 300);
+	my ($x0, $x1) = decades(map { map { $_->[0] } @{ $_->[1] } } @lines);
+	my ($y0, $y1) = decades(map { map { $_->[1] } @{ $_->[1] } } @lines);
+	my $x_of = sub { $left + $wide * (log($_[0]) / log(10) - $x0) / ($x1 - $x0) };
+	my $y_of = sub { $top + $high * (1 - (log($_[0]) / log(10) - $y0) / ($y1 - $y0)) };
+	my @parts = qq{<path d="M$left ${top}V${\ ($top + $high)}H${\ ($left + $wide)}" stroke="#222" fill="none"/>};
+	for my $p ($x0 .. $x1) {
+		push @parts, text($x_of->(10**$p), $top + $high + 20, short(10**$p), 'text-anchor="middle"');
+	}
+	for my $p ($y0 .. $y1) {
+		push @parts, text($left - 8, $y_of->(10**$p) + 4, short(10**$p), 'text-anchor="end"'),
+			sprintf '<path d="M%d %.1fh%d" stroke="#ddd"/>', $left, $y_of->(10**$p), $wide;
+	}
+	push @parts, text($left + $wide / 2, $top + $high + 44, $x_name, 'text-anchor="middle"'), text(16, $top - 8, $y_name);
+	for my $i (0 .. $#lines) {
+		my ($label, $points) = @{ $lines[$i] };
+		my $colour = $COLOURS[ $i % @COLOURS ];
+		my @at = map { [$x_of->($_->[0]), $y_of->($_->[1])] } grep { $_->[0] > 0 && $_->[1] > 0 } @$points;
+		push @parts, sprintf('<polyline points="%s" stroke="%s" stroke-width="2" fill="none"/>',
+			join(' ', map { sprintf '%.1f,%.1f', @$_ } @at), $colour),
+			(map { sprintf '<circle cx="%.1f" cy="%.1f" r="3" fill="%s"/>', @$_, $colour } @at),
+			text($left + $wide + 16, $top + 20 * $i + 12, $label, qq{fill="$colour"});
+	}
+	return svg($left + $wide + 230, $top + $high + 60, $title, @parts);
+}
+
+1;

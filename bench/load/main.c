@@ -1,0 +1,301 @@
+#include <err.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bench/load/load.h"
+
+#define GRACE_S 30 /* for answers after the end */
+#define USAGE                                                                          \
+	"usage: bench-load [-c CONNECTIONS] [-r RATE] [-d SECONDS] [-n REQUESTS]\n"    \
+	"    [-w WARMUP_SECONDS] [-s SEED] [-m MEMBER] [-p] PORT FILE\n"               \
+	"\n"                                                                           \
+	"FILE holds requests: each a line with its length, then so many bytes. They "  \
+	"are sent in\n"                                                                \
+	"their order, again from the start after the last. Until SECONDS are over or " \
+	"REQUESTS are sent.\n"                                                         \
+	"  -r  open loop: RATE a second fall due, at random gaps drawn from SEED\n"    \
+	"  -m  counts the different values of this member of JSON answers\n"           \
+	"  -p  in clear instead of TLS\n"
+
+struct load {
+	struct target to;
+	struct conn *conns;
+	int nconns;
+	struct conn **idle;
+	int nidle;
+	struct shot *shots;
+	size_t nshots, next;
+	double rate, seconds, warmup;
+	size_t most; /* requests to send, 0: no bound */
+	const char *member;
+	char **values;
+	size_t nvalues;
+	struct outcome *all;
+	size_t n, size;
+	size_t sent, unsent;
+	int64_t begin_ns, measured_ns, end_ns, last_ns, due_ns;
+};
+
+int64_t
+now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+static void *
+grown(void *p, size_t n, size_t *size, size_t each)
+{
+	if (n < *size)
+		return p;
+	*size = *size > 0 ? *size * 2 : 4096;
+	p = reallocarray(p, *size, each);
+	if (p == NULL)
+		err(1, "out of memory");
+	return p;
+}
+
+static void
+read_shots(struct load *l, const char *path)
+{
+	FILE *f = fopen(path, "rb");
+	size_t size = 0, len;
+
+	if (f == NULL)
+		err(1, "%s", path);
+	while (fscanf(f, "%zu", &len) == 1 && fgetc(f) == '\n') {
+		struct shot s = {.bytes = malloc(len), .len = len};
+
+		if (s.bytes == NULL || fread(s.bytes, 1, len, f) != len)
+			errx(1, "%s: cut short", path);
+		l->shots = grown(l->shots, l->nshots, &size, sizeof(s));
+		l->shots[l->nshots++] = s;
+	}
+	fclose(f);
+	if (l->nshots == 0)
+		errx(1, "%s: no requests", path);
+}
+
+static void
+note_value(struct load *l, const char *body)
+{
+	static size_t size;
+	const char *p = strstr(body, l->member), *end;
+
+	if (p == NULL)
+		return;
+	p += strlen(l->member) + 1; /* past the quote that ends the name */
+	p += strspn(p, " :\"");
+	end = strchr(p, '"');
+	if (end == NULL)
+		return;
+	l->values = grown(l->values, l->nvalues, &size, sizeof(char *));
+	l->values[l->nvalues++] = strndup(p, (size_t)(end - p));
+}
+
+static int
+by_text(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static size_t
+distinct(struct load *l)
+{
+	size_t n = 0;
+
+	if (l->nvalues > 0)
+		qsort(l->values, l->nvalues, sizeof(char *), by_text);
+	for (size_t i = 0; i < l->nvalues; i++)
+		n += i == 0 || strcmp(l->values[i], l->values[i - 1]) != 0;
+	return n;
+}
+
+static bool
+may_send(const struct load *l, int64_t at)
+{
+	return at < l->end_ns && (l->most == 0 || l->sent < l->most);
+}
+
+/* Sends what is due on idle connections. */
+static void
+send_due(struct load *l, int64_t now)
+{
+	while (l->nidle > 0) {
+		int64_t began = l->rate > 0 ? l->due_ns : now;
+
+		if (began > now || !may_send(l, began))
+			return;
+		conn_send(l->idle[--l->nidle], &l->to, &l->shots[l->next], began);
+		l->next = (l->next + 1) % l->nshots;
+		l->sent++;
+		if (l->rate > 0)
+			l->due_ns += (int64_t)(-log(1 - drand48()) / l->rate * 1e9);
+	}
+}
+
+static void
+take(struct load *l, const struct conn *c, int status, const char *body)
+{
+	l->last_ns = now_ns();
+	if (l->member != NULL && status == 200)
+		note_value(l, body);
+	if (c->began_ns < l->measured_ns)
+		return;
+	l->all = grown(l->all, l->n, &l->size, sizeof(*l->all));
+	l->all[l->n++] =
+		(struct outcome){.us = (uint32_t)((l->last_ns - c->began_ns) / 1000),
+			.status = (uint16_t)status};
+}
+
+/* Handles what has happened until `until`, at most. */
+static void
+wait_events(struct load *l, int64_t until)
+{
+	struct epoll_event events[256];
+	int64_t left = until - now_ns();
+	struct timespec ts = {.tv_nsec = left > 0 ? left % 1000000000 : 0,
+		.tv_sec = left > 0 ? left / 1000000000 : 0};
+	int n = epoll_pwait2(l->to.epoll_fd, events, 256, &ts, NULL);
+
+	for (int i = 0; i < n; i++) {
+		struct conn *c = events[i].data.ptr;
+		bool was_idle = c->state == CONN_IDLE;
+		const char *body;
+		int status;
+
+		if (conn_advance(c, &l->to, &status, &body))
+			take(l, c, status, body);
+		if (c->state == CONN_IDLE && !was_idle)
+			l->idle[l->nidle++] = c;
+		if (c->state != CONN_IDLE && was_idle) { /* closed by the server */
+			for (int k = 0; k < l->nidle; k++)
+				if (l->idle[k] == c)
+					l->idle[k] = l->idle[--l->nidle];
+		}
+	}
+}
+
+static bool
+is_over(const struct load *l, int64_t now)
+{
+	bool none_busy = true;
+
+	for (int i = 0; i < l->nconns && none_busy; i++)
+		none_busy = l->conns[i].state != CONN_BUSY;
+	if (now > l->end_ns + GRACE_S * (int64_t)1000000000)
+		return true;
+	return none_busy && !may_send(l, l->rate > 0 ? l->due_ns : now);
+}
+
+static void
+open_all(struct load *l)
+{
+	l->to.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	l->conns = calloc((size_t)l->nconns, sizeof(*l->conns));
+	l->idle = calloc((size_t)l->nconns, sizeof(*l->idle));
+	if (l->conns == NULL || l->idle == NULL)
+		err(1, "out of memory");
+	for (int i = 0; i < l->nconns; i++)
+		conn_open(&l->conns[i], &l->to);
+	while (l->nidle < l->nconns)
+		wait_events(l, now_ns() + 1000000000);
+}
+
+static void
+run(struct load *l)
+{
+	int64_t now;
+
+	open_all(l);
+	l->begin_ns = l->due_ns = now_ns();
+	l->measured_ns = l->begin_ns + (int64_t)(l->warmup * 1e9);
+	l->end_ns = l->measured_ns + (int64_t)(l->seconds * 1e9);
+	while (!is_over(l, now = now_ns())) {
+		send_due(l, now);
+		wait_events(l,
+			l->rate > 0 && l->nidle > 0 && l->due_ns > now &&
+					may_send(l, l->due_ns)
+				? l->due_ns
+				: now + 100000000);
+	}
+	/* what fell due and found no connection before the end of all patience */
+	for (; l->rate > 0 && l->most == 0 && l->due_ns < l->end_ns; l->unsent++)
+		l->due_ns += (int64_t)(-log(1 - drand48()) / l->rate * 1e9);
+}
+
+static void
+tell(struct load *l)
+{
+	char more[200], *p = more;
+	struct rusage used;
+	int64_t ended = l->most > 0 || l->last_ns > l->end_ns ? l->last_ns : l->end_ns;
+
+	getrusage(RUSAGE_SELF, &used);
+	p += sprintf(p, ", \"unsent\": %zu, \"client_cpu_s\": %.2f", l->unsent,
+		(double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
+			(double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6);
+	if (l->member != NULL)
+		sprintf(p, ", \"distinct\": %zu", distinct(l));
+	report(l->all, l->n, (double)(ended - l->measured_ns) / 1e9, more);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct load l = {.nconns = 1, .seconds = 3600, .to = {.host = "127.0.0.1"}};
+	bool clear = false;
+	int opt;
+
+	srand48(1);
+	while ((opt = getopt(argc, argv, "c:r:d:n:w:s:m:p")) != -1)
+		switch (opt) {
+		case 'c':
+			l.nconns = atoi(optarg);
+			break;
+		case 'r':
+			l.rate = atof(optarg);
+			break;
+		case 'd':
+			l.seconds = atof(optarg);
+			break;
+		case 'n':
+			l.most = strtoul(optarg, NULL, 10);
+			break;
+		case 'w':
+			l.warmup = atof(optarg);
+			break;
+		case 's':
+			srand48(atol(optarg));
+			break;
+		case 'm':
+			l.member = optarg;
+			break;
+		case 'p':
+			clear = true;
+			break;
+		default:
+			fputs(USAGE, stderr);
+			return 2;
+		}
+	if (argc - optind != 2 || l.nconns < 1) {
+		fputs(USAGE, stderr);
+		return 2;
+	}
+	signal(SIGPIPE, SIG_IGN);
+	l.to.port = atoi(argv[optind]);
+	l.to.tls = clear ? NULL : SSL_CTX_new(TLS_client_method());
+	read_shots(&l, argv[optind + 1]);
+	run(&l);
+	tell(&l);
+	return 0;
+}
