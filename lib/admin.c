@@ -7,6 +7,7 @@
 #include "lib/db.h"
 #include "lib/log.h"
 #include "lib/server.h"
+#include "lib/start.h"
 
 #define SERVERS_TRIED 3 /* within one request */
 
@@ -310,8 +311,8 @@ admin_command(struct app *app, struct instance *i, enum admin_command what,
 			restart ? "restart" : "logout", actor},
 		e));
 	if (!err_isset(e))
-		ok = (restart ? gw->restart : gw->logout)(
-			app->http, server, i->name, d, e);
+		ok = restart ? start_again(app, server, i->name, d, e)
+			     : gw->logout(app->http, server, i->name, d, e);
 	if (ok)
 		look_again(app, server, i, d);
 	server_free(server);

@@ -6,6 +6,7 @@
 #include "lib/log.h"
 #include "lib/qr-run.h"
 #include "lib/server.h"
+#include "lib/start.h"
 #include "lib/utf8.h"
 
 #define SHOW_MAX 2000       /* bytes of a raw QR; lib/qr takes no more */
@@ -132,14 +133,13 @@ nudge(struct attempt *a, enum session_state state)
 	const char *name = a->out->claim.name;
 
 	if (state == SESSION_STOPPED)
-		return a->gw->start(a->app->http, a->server, name, until(a), a->e);
+		return start_session(a->app, a->server, name, until(a), a->e);
 	if (state != SESSION_FAILED)
 		return true;
 	if (a->restarted)
 		return err_set(a->e, ERR_CONFLICT, "the session failed again");
 	a->restarted = true;
-	a->out->recovered =
-		a->gw->restart(a->app->http, a->server, name, until(a), a->e);
+	a->out->recovered = start_again(a->app, a->server, name, until(a), a->e);
 	return a->out->recovered;
 }
 

@@ -14,6 +14,11 @@
  * in each event, as "destination". */
 #define EVOLUTION_GENERATION "?generation="
 
+/* Behind it in the URL of version 1, which sends no headers of ours: the key that the instance
+ * would have if it were made now. Not every installation tells instances' keys, and a key
+ * does not change with the secret. */
+#define EVOLUTION_URL_TOKEN "&token="
+
 #define EVOLUTION_TOKEN_SIZE 72
 
 /* The key an instance of that name is made with: the pool's id, by which the list tells

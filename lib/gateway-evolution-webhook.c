@@ -47,23 +47,35 @@ same_secret(const char *a, const char *b)
 bool
 evolution_claims(const struct request *rq)
 {
-	static const char mark[] = "\"apikey\":\"";
+	const char *body = buf_str(&rq->body);
+	static const char key[] = "\"apikey\":\"", token[] = EVOLUTION_URL_TOKEN;
 
 	return request_header(rq, EVOLUTION_HEADER) != NULL ||
-		memmem(buf_str(&rq->body), rq->body.len, mark, sizeof(mark) - 1) !=
-		NULL;
+		memmem(body, rq->body.len, key, sizeof(key) - 1) != NULL ||
+		memmem(body, rq->body.len, token, sizeof(token) - 1) != NULL;
 }
 
-/* v1 sends no headers of ours, but the instance's key in the body. */
+/* The token in the address that the event was sent to, or NULL. */
+static const char *
+url_token(const json_t *body)
+{
+	const char *url = gateway_text(body, "destination");
+	const char *at = url != NULL ? strstr(url, EVOLUTION_URL_TOKEN) : NULL;
+
+	return at != NULL ? at + strlen(EVOLUTION_URL_TOKEN) : NULL;
+}
+
+/* v1 sends no headers of ours, but the instance's key in the body, and its address. */
 static bool
 has_token(const struct server *s, const struct request *rq)
 {
 	char want[EVOLUTION_TOKEN_SIZE];
 	json_t *body = request_json(rq, false, NULL);
 	const char *name = gateway_text(body, "instance");
-	const char *key = gateway_text(body, "apikey");
-	bool ok = name != NULL && key != NULL && evolution_token(s, name, want) &&
-		same_secret(key, want);
+	const char *key = gateway_text(body, "apikey"), *token = url_token(body);
+	bool ok = name != NULL && evolution_token(s, name, want) &&
+		((key != NULL && same_secret(key, want)) ||
+			(token != NULL && same_secret(token, want)));
 
 	json_decref(body);
 	return ok;
@@ -116,7 +128,9 @@ generation_of(const json_t *body)
 		return -1;
 	text += strlen(EVOLUTION_GENERATION);
 	/* "by events" appends the event's name */
-	return text[strspn(text, "0123456789")] == '\0' ? strtoll(text, NULL, 10) : 0;
+	return strchr("&", text[strspn(text, "0123456789")]) != NULL
+		? strtoll(text, NULL, 10)
+		: 0;
 }
 
 static void
@@ -283,8 +297,13 @@ void
 evolution_redact(json_t *body)
 {
 	json_t *qr = json_object_get(json_object_get(body, "data"), "qrcode");
+	const char *url = gateway_text(body, "destination"), *token = url_token(body);
 
 	json_object_del(body, "apikey");
+	if (token != NULL)
+		json_object_set_new(body, "destination",
+			json_stringn(url,
+				(size_t)(token - url) - strlen(EVOLUTION_URL_TOKEN)));
 	json_object_del(qr, "code");
 	json_object_del(qr, "base64");
 	json_object_del(qr, "pairingCode");

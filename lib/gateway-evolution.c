@@ -32,11 +32,13 @@ webhook_events(void)
 static json_t *
 webhook_config(const struct server *s, const struct session_spec *spec, bool v1)
 {
-	char url[2100];
+	char url[2200], token[EVOLUTION_TOKEN_SIZE];
+	bool known = v1 && evolution_token(s, spec->name, token);
 	json_t *hook;
 
-	snprintf(url, sizeof(url), "%s" EVOLUTION_GENERATION "%lld", s->webhook_url,
-		(long long)spec->generation);
+	snprintf(url, sizeof(url), "%s" EVOLUTION_GENERATION "%lld%s%s", s->webhook_url,
+		(long long)spec->generation, known ? EVOLUTION_URL_TOKEN : "",
+		known ? token : "");
 	hook = json_pack("{s:b, s:s, s:o}", "enabled", 1, "url", url, "events",
 		webhook_events());
 	if (hook != NULL && !v1) {
@@ -439,6 +441,7 @@ evolution_ping(struct http *h, const struct server *s, struct gateway_status *ou
 
 const struct gateway gateway_evolution = {
 	.kind = "evolution",
+	.start_once = true,
 	.create = evolution_create,
 	.start = evolution_start,
 	.restart = evolution_restart,

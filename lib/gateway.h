@@ -32,11 +32,14 @@ struct server {
 	char *url;            /* without a trailing slash */
 	char *key;            /* "" if it has none */
 	char *webhook_secret; /* "" if it has none */
-	char *webhook_url;    /* where its webhooks are to go, "" if unknown */
-	char pool_id[37];     /* which wapool we are: its sessions carry it */
-	char version[33];     /* as it last told, "" if it never did */
-	int timeout_ms;       /* of one call */
-	int retries;          /* of a call that may be repeated, after the first try */
+	char *former_secret;  /* the one before, while it is still taken; or NULL */
+	char secret_mark
+		[33]; /* another for each webhook_secret; "" if there is none yet */
+	char *webhook_url; /* where its webhooks are to go, "" if unknown */
+	char pool_id[37];  /* which wapool we are: its sessions carry it */
+	char version[33];  /* as it last told, "" if it never did */
+	int timeout_ms;    /* of one call */
+	int retries;       /* of a call that may be repeated, after the first try */
 	/* Asked before each request; waits until the server may be asked, or is false
 	 * with *e filled. NULL: there is no limit. */
 	bool (*admit)(void *ctx, deadline_t, struct err *);
@@ -129,6 +132,9 @@ struct gateway {
 	/* It tells nobody of connections: while somebody waits for a scan, the helper asks
 	 * for the state every two seconds. */
 	bool polled;
+	/* Two who start a stopped session at the same time do harm: lib/start keeps them
+	 * apart, by whom alone `start` and `restart` are called. */
+	bool start_once;
 	/*
 	 * 0: a started session shows a QR by itself, and asking for it is free. Otherwise
 	 * `qr` and `pairing_code` begin a pairing run, also of a stopped session nobody is

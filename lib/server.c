@@ -15,7 +15,12 @@
 #define COLUMNS                                                                        \
 	"s.id, s.kind, s.api_url, s.api_key, s.api_key_sealed, s.webhook_secret, "     \
 	"s.webhook_secret_sealed, s.timeout, (SELECT id FROM installation), "          \
-	"s.version, s.retry_attempts, s.user_id IS NOT NULL, s.rate_limit"
+	"s.version, s.retry_attempts, s.user_id IS NOT NULL, s.rate_limit, "           \
+	"CASE WHEN s.webhook_secret <> '' THEN s.webhook_secret_sealed"                \
+	" WHEN s.webhook_secret_former_until > statement_timestamp()"                  \
+	" THEN s.webhook_secret_former END,"                                           \
+	" CASE WHEN coalesce(s.webhook_secret, '') = '' THEN "                         \
+	"md5(s.webhook_secret_sealed) END"
 
 static const struct db_stmt stmt_load = {
 	"server_load", "SELECT " COLUMNS " FROM waha_servers s WHERE s.id = $1", 1};
@@ -76,7 +81,9 @@ enum {
 	VERSION,
 	RETRIES,
 	GUARDED,
-	RATE_LIMIT
+	RATE_LIMIT,
+	FORMER_SEALED,
+	SECRET_MARK
 };
 
 static void
@@ -94,6 +101,7 @@ server_free(struct server *s)
 		return;
 	wipe(s->key);
 	wipe(s->webhook_secret);
+	wipe(s->former_secret);
 	free(s->admit_ctx);
 	free(s->url);
 	free(s->webhook_url);
@@ -182,6 +190,7 @@ server_of_row(struct app *app, const PGresult *r, int row, struct err *e)
 	db_copy(r, row, ID, s->id, sizeof(s->id));
 	db_copy(r, row, KIND, s->kind, sizeof(s->kind));
 	db_copy(r, row, POOL_ID, s->pool_id, sizeof(s->pool_id));
+	db_copy(r, row, SECRET_MARK, s->secret_mark, sizeof(s->secret_mark));
 	utf8_copy(s->version, sizeof(s->version), db_text(r, row, VERSION));
 	s->retries = (int)db_int(r, row, RETRIES);
 	s->timeout_ms = (int)db_int(r, row, TIMEOUT) * 1000;
@@ -194,6 +203,9 @@ server_of_row(struct app *app, const PGresult *r, int row, struct err *e)
 		db_text(r, row, KEY_SEALED), e);
 	s->webhook_secret = open_secret(app, id, "webhook_secret",
 		db_text(r, row, SECRET), db_text(r, row, SECRET_SEALED), e);
+	/* one whose key has gone is of no use, and no harm */
+	s->former_secret = open_secret(
+		app, id, "webhook_secret", NULL, db_text(r, row, FORMER_SEALED), NULL);
 	if (!limit_rate(app, s, db_int(r, row, RATE_LIMIT)) || s->url == NULL ||
 		s->webhook_url == NULL || s->key == NULL || s->webhook_secret == NULL)
 		goto fail;

@@ -157,6 +157,21 @@ refuse(struct app *app, const struct request *rq, struct response *rs)
 	response_problem(rs, rq, PROBLEM_BAD_SIGNATURE, NULL);
 }
 
+/* Signed with the server's secret, or with the one before, which a session has until it is
+ * told of the change. */
+static bool
+is_signed(const struct server *s, const struct request *rq)
+{
+	const struct gateway *gw = server_gateway(s);
+	struct server before = *s;
+
+	if (gw->signature_ok(s, rq))
+		return true;
+	before.webhook_secret = s->former_secret;
+	return s->former_secret != NULL && *s->former_secret != '\0' &&
+		gw->signature_ok(&before, rq);
+}
+
 /* Parses what is known to come from that server, and stores it. */
 static void
 receive_from(struct app *app, const struct request *rq, const struct server *s,
@@ -206,7 +221,7 @@ receive_at(struct app *app, const struct request *rq, const char *server_id,
 		e.code = ERR_CONFIG; /* a secret of ours that cannot be opened */
 	if (s == NULL && e.code != ERR_NOT_FOUND)
 		response_error(rs, rq, &e);
-	else if (s == NULL || !server_gateway(s)->signature_ok(s, rq))
+	else if (s == NULL || !is_signed(s, rq))
 		refuse(app, rq, rs);
 	else
 		receive_from(app, rq, s, rs);
@@ -244,7 +259,7 @@ receive_from_any(struct app *app, const struct request *rq, const char *session,
 		return true;
 	}
 	for (size_t i = 0; i < n && signer == NULL; i++)
-		if (server_gateway(servers[i])->signature_ok(servers[i], rq))
+		if (is_signed(servers[i], rq))
 			signer = servers[i];
 	if (signer != NULL)
 		receive_from(app, rq, signer, rs);

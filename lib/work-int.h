@@ -5,6 +5,7 @@
  *   work-mend.c   the ladder for assigned instances in trouble
  *   work-look.c   a look at a server: all its sessions against the table
  *   work-judge.c  the judgement on each of them
+ *   work-hook.c   webhooks of sessions, looked at and set again
  *   work-item.c   claiming a leased item and telling what became of it
  */
 #ifndef WAPOOL_WORK_INT_H
@@ -93,5 +94,10 @@ void work_server_failed(struct app *app, const char *server_id, const struct err
  * begun. False on an error of db. */
 bool work_judge(struct app *app, const struct server *s, const json_t *list,
 	int64_t asked_ms, bool calm, deadline_t d, struct err *e);
+
+/* Looks at the webhooks of some of the server's sessions, those that are due, and sets again what
+ * the gateway has lost or what has changed: new ones, and each once an hour. Ends within
+ * seconds, at the latest at d. */
+void work_hooks(struct app *app, const struct server *s, deadline_t d);
 
 #endif

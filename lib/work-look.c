@@ -158,6 +158,7 @@ look(struct app *app, const char *id, bool *blame, struct err *e)
 	if (ok) {
 		work_alarms(app, id);
 		delete_orphans(app, s, list, d);
+		work_hooks(app, s, d);
 	}
 	if (s != NULL)
 		*blame = !answered;

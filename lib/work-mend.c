@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "lib/log.h"
+#include "lib/start.h"
 #include "lib/work-int.h"
 
 #define SETTLE_LOOK_MS 500
@@ -53,7 +54,7 @@ settle(struct work_item *it, struct session *s, struct err *e)
 bool
 work_restart(struct work_item *it, struct session *s, struct err *e)
 {
-	return it->gw->restart(it->app->http, it->server, it->name, it->deadline, e) &&
+	return start_again(it->app, it->server, it->name, it->deadline, e) &&
 		settle(it, s, e);
 }
 

@@ -2,6 +2,7 @@
 
 #include "lib/log.h"
 #include "lib/server.h"
+#include "lib/start.h"
 #include "lib/work-int.h"
 
 #define MAKE_TRIES 3
@@ -218,7 +219,7 @@ look_after(struct work_item *it)
 	}
 	if (s.state != SESSION_FAILED && s.state != SESSION_STOPPED)
 		return 1000;
-	if (!it->gw->restart(it->app->http, it->server, it->name, it->deadline, &e))
+	if (!start_again(it->app, it->server, it->name, it->deadline, &e))
 		log_write(LOG_WARN, "work.restart", LOG_STR("instance", it->name),
 			LOG_STR("error", e.text));
 	return it->attempts < 4 ? 1000 : work_backoff_ms(it->attempts, BACKOFF_MS);

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define OPENING_MS 300 /* until it says so: it asks for WhatsApp's version first */
 #define CONNECT_WAIT_MS 2000 /* of a connect that starts the socket */
 #define DELETE_MS 1000       /* until a deleted instance is gone from the database */
 #define IN_BAND "{\"error\":true,\"message\":\"[object Object]\"}"
@@ -167,9 +168,14 @@ evolution_connect(struct request *r)
 	}
 	if (strcmp(state, "close") == 0) {
 		evolution_set(s, "number", number);
-		/* one more socket, whatever the others do */
-		if (s->status != STATUS_STARTING)
-			session_start(r->gw, s);
+		if (s->status != STATUS_STARTING) {
+			if (!request_sleep(r, OPENING_MS))
+				return;
+			s = request_session(r, r->seg[2]);
+			/* one more socket, whatever the others do */
+			if (s != NULL)
+				session_start(r->gw, s);
+		}
 		if (!request_sleep(r, CONNECT_WAIT_MS))
 			return;
 		s = request_session(r, r->seg[2]);

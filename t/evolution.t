@@ -14,7 +14,7 @@ use Test::More;
 
 use Wapool::Process qw(slurp);
 use Wapool::Test qw(stack sim sim_session scan faults problem_ok eventually_ok instance_of lifecycle present_name
-	free_instances server_id qr_of_data_uri invariants_ok WEBHOOK_SECRET);
+	free_instances server_id qr_of_data_uri invariants_ok burst WEBHOOK_SECRET);
 use Wapool::Subscriber;
 
 use constant { MINE => '/api/whatsapp/my-connection', POOL => 3, READER => '5511988887777' };
@@ -37,6 +37,7 @@ sub all {
 		EVOLUTION_MAX_SESSIONS => 40, HEALTH_INTERVAL => 600, GATEWAY_ALLOW_PRIVATE => '127.0.0.1' });
 	subtest 'the environment makes the server'        => \&server;
 	subtest 'connect, scan, connected by webhook'     => \&connection;
+	subtest 'many clicks at once open one socket'     => \&one_socket;
 	subtest 'a message comes in'                      => \&received;
 	subtest 'a message goes out, and its acks follow' => \&sent;
 	subtest 'disconnect'                              => \&disconnected;
@@ -84,6 +85,19 @@ sub connection {
 	is $s->psql_value("SELECT count(*) > 0 FROM webhook_events WHERE session = '$name' AND event = 'connection.update'
 		AND outcome = 'applied'"), 't', 'by webhook';
 	is connect_as($user)->{json}{connected}, JSON::PP::true(), 'another click says so';
+	return;
+}
+
+# Asked to connect while it opens a socket, it opens one more, and each has QRs of its own. generation counts them.
+sub one_socket {
+	my $user = $s->unique_user;
+	my @answers = burst($s, map { { method => 'POST', path => '/api/whatsapp/connect', token => $s->token($user), json => {} } } 1 .. 6);
+	is_deeply [map { $_->{status} } @answers], [(200) x 6], 'all are answered';
+	my ($name, @others) = keys %{ { map { $_->{json}{instanceName} => 1 } @answers } };
+	is scalar @others, 0, 'one instance';
+	is sim_session($s, $name)->{generation}, 1, 'one socket';
+	is scalar(grep { qr_of_data_uri($_->{json}{qrCode}) =~ /\A2@/ } @answers), 6, 'and a QR for all';
+	is $s->http(POST => '/api/whatsapp/disconnect', token => $s->token($user))->{status}, 200, 'disconnect';
 	return;
 }
 
@@ -183,7 +197,8 @@ sub nothing_secret {
 sub poster {
 	my ($name) = @_;
 	my ($id, $time) = (server_id($s), time + 1);
-	my ($url, $generation) = ($s->http_url . "/webhook/$id", sim_session($s, $name)->{generation});
+	my ($url, $generation) = ($s->http_url . "/webhook/$id",
+		$s->psql_value("SELECT generation FROM instances WHERE name = '$name'"));
 	my $key = $s->psql_value('SELECT id FROM installation') . '.' . substr hmac_sha512_hex($name, WEBHOOK_SECRET), 0, 32;
 	my $n = 0;
 	return sub {

@@ -391,6 +391,8 @@ sub pages {
 		'frame-ancestors' => "'none'", 'require-trusted-types-for' => "'script'", 'trusted-types' => "'none'" },
 		'what a page may do';
 	is $page->{'cross-origin-opener-policy'}, 'same-origin', 'and who may hold on to its window';
+	my $module = $s->http(GET => '/js/wapool-connect.js', headers => { Origin => 'https://painel.example' })->{headers};
+	is $module->{'access-control-allow-origin'}, 'https://painel.example', "other people's pages may load <wapool-connect>";
 	my $missing = $s->http(GET => '/nothing/at/all', headers => { Accept => 'text/html,application/xhtml+xml,*/*;q=0.8' });
 	is $missing->{status}, 404, 'a wrong turn';
 	like $missing->{headers}{'content-type'}, qr{\Atext/html}, 'leads a person to a page';

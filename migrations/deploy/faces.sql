@@ -64,6 +64,8 @@ BEGIN
 	END IF;
 	NEW.api_key_sealed := v_is.api_key_sealed;
 	NEW.webhook_secret_sealed := v_is.webhook_secret_sealed;
+	NEW.webhook_secret_former := v_is.webhook_secret_former;
+	NEW.webhook_secret_former_until := v_is.webhook_secret_former_until;
 	NEW.health := v_is.health;
 	NEW.health_reason := v_is.health_reason;
 	NEW.failures := v_is.failures;

@@ -296,6 +296,34 @@ START_TEST(version_1_is_known_by_its_instances_key)
 }
 END_TEST
 
+START_TEST(version_1_that_tells_no_keys_is_known_by_its_address)
+{
+	char secret[] = "the-webhook-secret", token[EVOLUTION_TOKEN_SIZE], body[400];
+	const struct server s = {.webhook_secret = secret,
+		.pool_id = "0f8fad5b-d9cb-469f-a165-70867728950e"};
+	static const char form[] =
+		"{\"event\":\"e\",\"instance\":\"%s\",\"apikey\":null,\"destination\":"
+		"\"https://pool.example/webhook/1?generation=3&token=%s\"}";
+	struct gateway_event ev;
+	json_t *parsed;
+
+	ck_assert(evolution_token(&s, "loja-1", token));
+	snprintf(body, sizeof(body), form, "loja-2", token);
+	ck_assert_msg(!known("1.8.2", NULL, body), "another instance's");
+	snprintf(body, sizeof(body), form, "loja-1", "guessed");
+	ck_assert(!known("1.8.2", NULL, body));
+	snprintf(body, sizeof(body), form, "loja-1", token);
+	ck_assert(known("1.8.2", NULL, body));
+	ck_assert(!known("2.3.7", NULL, body));
+	parsed = parse(body, &ev);
+	ck_assert_int_eq(ev.generation, 3);
+	evolution_redact(parsed);
+	ck_assert_str_eq(json_string_value(json_object_get(parsed, "destination")),
+		"https://pool.example/webhook/1?generation=3");
+	json_decref(parsed);
+}
+END_TEST
+
 START_TEST(without_a_secret_nobody_is_known)
 {
 	char secret[] = "";
@@ -318,6 +346,7 @@ main(void)
 		a_message_says_its_text_wherever_it_is,
 		the_zone_of_its_clock_does_not_matter, version_2_is_known_by_its_header,
 		version_1_is_known_by_its_instances_key,
+		version_1_that_tells_no_keys_is_known_by_its_address,
 		without_a_secret_nobody_is_known, NULL};
 
 	return unit_main(unit_suite("gateway-evolution", tests));

@@ -286,7 +286,8 @@ END_TEST
 START_TEST(names_of_this_machine_are_not_dialled)
 {
 	static const char *const names[] = {"localhost", "LOCALHOST", "localhost.",
-		"x.localhost", "127.0.0.1", "0x7f.1", "2130706433", "[::1]"};
+		"x.localhost", "127.0.0.1", "0x7f.1", "2130706433", "[::1]",
+		"127.0.0.1.", "0177.1.", "2130706433.", "0x7f000001."};
 	struct http *h = new_http("");
 	struct fake f;
 	int status;

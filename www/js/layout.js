@@ -11,6 +11,7 @@ const places = [
 	{ path: '', key: 'nav.connect' },
 	{ path: 'servers/', key: 'nav.servers' },
 	{ path: 'ops/', key: 'nav.ops', admin: true },
+	{ path: 'embed/', key: 'nav.embed', admin: true },
 ];
 
 /* Fills <header id="top"> and gives the page its title: layout('servers.title'). Call it again when somebody has logged in. */

@@ -5,6 +5,7 @@ export default {
 	'nav.connect': 'Connect',
 	'nav.servers': 'Settings',
 	'nav.ops': 'Operations',
+	'nav.embed': 'Embedding',
 	'skip': 'Skip to the content',
 	'logout': 'Log out',
 	'theme.dark': 'Use the dark theme',

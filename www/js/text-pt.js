@@ -5,6 +5,7 @@ export default {
 	'nav.connect': 'Conectar',
 	'nav.servers': 'Configurações',
 	'nav.ops': 'Operação',
+	'nav.embed': 'Incorporar',
 	'skip': 'Ir para o conteúdo',
 	'logout': 'Sair',
 	'theme.dark': 'Usar tema escuro',

@@ -256,7 +256,7 @@ label { font-weight: 550; }
 	.pair { grid-template-columns: minmax(0, 1fr) minmax(14em, var(--wapool-qr-size, 17.5em)); align-items: center; }
 	.pair.is-code { grid-template-columns: minmax(0, 1fr) auto; align-items: start; }
 }
-.between { display: flex; flex-wrap: wrap; gap: 1.25em; align-items: center; justify-content: space-between; width: 100%; }
+.between { display: flex; flex-wrap: wrap; gap: 1.25em; align-items: center; justify-content: space-between; width: 100%; max-width: 60em; }
 .steps { display: grid; gap: 0.875em; padding: 0; list-style: none; counter-reset: step; max-width: 30em; }
 .steps li { display: grid; grid-template-columns: 1.75em 1fr; gap: 0.75em; counter-increment: step; }
 .steps li::before {
@@ -270,7 +270,7 @@ label { font-weight: 550; }
 	font-size: 0.9375em;
 }
 figure { display: grid; gap: 0.75em; justify-self: center; width: min(var(--wapool-qr-size, 17.5em), 100%); }
-.paper { padding: 0.25em; border: 1px solid var(--_line); border-radius: calc(var(--_radius) * 1.5); background: #ffffff; }
+.paper { padding: 0.25em; border: 1px solid var(--_line); border-radius: min(var(--_radius) * 1.5, 14px); background: #ffffff; }
 .paper img { display: block; width: 100%; height: auto; aspect-ratio: 1; image-rendering: pixelated; }
 .ghost {
 	display: grid;
@@ -454,6 +454,7 @@ async function failureOf(answer) {
 const FIRST_LIFE = 60;  /* seconds of a pairing run's first code, and of those after it (docs/api.md, connect) */
 const NEXT_LIFE = 20;
 const RUNS = 3;         /* pairing runs without a scan until we ask whether somebody is there */
+const GRACE = 5000;     /* ms that a page may take to give a token */
 const TRIES = 12;       /* of a connect that fails for a while */
 
 /* Milliseconds between two looks where there is no live stream; a hidden page looks a fifth as often. */
@@ -462,19 +463,17 @@ const pace = { qr: 2000, code: 2000, pairing: 1000, reconnecting: 3000, unknown:
 export class WapoolConnect extends HTMLElement {
 	static observedAttributes = ['lang', 'heading-level', 'token', 'base-url', 'device-id'];
 
-	/* A function that gives a token or a promise of one; told { refresh: true } after a 401. */
-	getToken = this.getToken ?? null;
-
-	/* The function `live` of js/live.js, or one that is used like it: then nothing is polled while its stream stands. */
-	live = this.live ?? null;
+	#live = null;
 
 	#token = null;
+	#getToken = null;
 	#device = null;
 	#view = '';
+	#started = false;      /* there was somebody to ask for */
 	#facts = {};           /* of the view: phone, name, code, notice … */
 	#began = 0;            /* when the view was entered */
 	#stream = null;
-	#timers = { look: 0, beat: 0 };
+	#timers = { look: 0, beat: 0, token: 0 };
 	#job = null;           /* AbortController of a running connect */
 	#looking = false;
 	#lookAgain = false;
@@ -497,11 +496,29 @@ export class WapoolConnect extends HTMLElement {
 	}
 
 	set token(value) {
-		const first = !this.token;
-
 		this.#token = value || null;
-		if (value && (first || this.#view === 'denied') && this.isConnected)
-			this.#start();
+		this.#mayStart();
+	}
+
+	/* A function that gives a token or a promise of one; told { refresh: true } after a 401. */
+	get getToken() {
+		return this.#getToken;
+	}
+
+	set getToken(value) {
+		this.#getToken = value || null;
+		this.#mayStart();
+	}
+
+	/* The function `live` of js/live.js, or one that is used like it: then nothing is polled while its stream stands. */
+	get live() {
+		return this.#live;
+	}
+
+	set live(value) {
+		this.#live = value || null;
+		if (this.#started)
+			this.#openStream();
 	}
 
 	get deviceId() {
@@ -546,14 +563,13 @@ export class WapoolConnect extends HTMLElement {
 			this.#parts.main = h('div', { class: 'view', part: 'view' });
 			this.#root.append(this.#parts.status, h('div', { class: 'view' }, this.#parts.notice, this.#parts.main));
 		}
-		if (Object.hasOwn(this, 'token'))
-			this.#adopt('token');
+		['live', 'token', 'getToken'].filter((name) => Object.hasOwn(this, name)).forEach((name) => this.#adopt(name));
 		addEventListener('online', this.#wake);
 		addEventListener('offline', this.#wake);
 		document.addEventListener('visibilitychange', this.#wake);
 		this.#enter('loading');
 		/* A page may set its properties right after it has made the element. */
-		queueMicrotask(() => this.isConnected && this.#start());
+		queueMicrotask(() => this.isConnected && !this.#started && this.#start());
 	}
 
 	/* What was set before this module was there hides the property. */
@@ -565,6 +581,7 @@ export class WapoolConnect extends HTMLElement {
 	}
 
 	disconnectedCallback() {
+		this.#started = false;
 		this.#epoch++;
 		this.#job?.abort();
 		this.#stream?.close();
@@ -580,7 +597,7 @@ export class WapoolConnect extends HTMLElement {
 			return;
 		if (name === 'lang' || name === 'heading-level')
 			this.#draw();
-		else if (name !== 'device-id' || now !== this.#device)
+		else if (this.isConnected && (name !== 'device-id' || now !== this.#device))
 			this.#start();
 	}
 
@@ -593,9 +610,18 @@ export class WapoolConnect extends HTMLElement {
 		this.#setTrouble(navigator.onLine ? this.#trouble : 'offline');
 	};
 
+	/* A page may give its token late. */
+	#mayStart() {
+		if (this.isConnected && this.#parts.main && (!this.#started || this.#view === 'denied'))
+			this.#start();
+	}
+
 	#start() {
-		if (!this.token && !this.getToken) {
-			this.#enter('denied');
+		clearTimeout(this.#timers.token);
+		this.#started = Boolean(this.token || this.getToken);
+		if (!this.#started) {
+			this.#enter('loading');
+			this.#timers.token = setTimeout(() => this.#enter('denied'), GRACE);
 			return;
 		}
 		this.#click();

@@ -119,7 +119,7 @@ onFailure(async (name) => {
 	for (const { page, trouble } of people) {
 		const file = `${env.artifacts}/${name.replace(/[^A-Za-z0-9]+/g, '-')}-${lines.length}.png`;
 		await page.screenshot({ path: file, fullPage: true, timeout: 5000 }).catch(() => {});
-		const text = await page.evaluate(() => document.body.innerText.slice(0, 800)).catch((error) => error.message);
+		const text = await page.locator('body').ariaSnapshot({ timeout: 2000 }).catch((error) => error.message);
 		lines.push(`${page.url()} (${file})`, ...trouble, text);
 	}
 	return lines.join('\n');

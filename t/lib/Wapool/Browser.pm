@@ -34,7 +34,7 @@ use constant PATIENCE => 300;    # seconds before a script counts as hanging
 my %CALLS = (
 	(map { my $method = $_; $method => sub { my ($s, @args) = @_; return $s->$method(@args) } }
 		qw(psql psql_value maintain token admin_token unique_user stop_postgres restart_postgres
-			start_responders restart_responder reload_responders set_env start_sim start_maintain log_text)),
+			start_responders restart_responder reload_responders set_env start_sim start_maintain start_nginx log_text)),
 	stop_part      => sub { my ($s, $group) = @_; return $s->group($group)->stop },
 	add_user       => \&add_user,
 	qr_of_data_uri => sub { return Wapool::Test::qr_of_data_uri($_[1]) },
