@@ -21,6 +21,11 @@ static const struct db_stmt stmt_prune_events = {"upkeep_prune_events",
 	"day', " BATCH ")",
 	2};
 
+static const struct db_stmt stmt_prune_messages = {"upkeep_prune_messages",
+	"SELECT messages_prune($1::int * interval '1 day',"
+	" $2::int * interval '1 hour', " BATCH ")",
+	2};
+
 static const struct db_stmt stmt_due = {"upkeep_due",
 	"SELECT work_due($1::int) + (SELECT count(*) FROM (SELECT FROM mend_due LIMIT "
 	"$1::int) m) + (SELECT count(*) FROM pairing_due($2::text[]))",
@@ -91,7 +96,8 @@ upkeep_prune(struct app *app, deadline_t d, int *n, struct err *e)
 	do {
 		batch = 0;
 		if (!counted(app, &stmt_prune, params, d, &batch, e) ||
-			!counted(app, &stmt_prune_events, params, d, &batch, e))
+			!counted(app, &stmt_prune_events, params, d, &batch, e) ||
+			!counted(app, &stmt_prune_messages, params + 1, d, &batch, e))
 			return false;
 		if (n != NULL)
 			*n += batch;

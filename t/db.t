@@ -41,6 +41,7 @@ subtest 'instances move both ways at once'        => \&moves;
 subtest 'an event that comes many times at once'  => \&same_event;
 subtest 'a key that comes many times at once'     => \&same_key;
 subtest 'everything at once'                      => \&everything;
+subtest 'lib/send'                                => \&lib_send;
 subtest 'lib/db'                                  => \&lib_db;
 done_testing;
 
@@ -465,7 +466,18 @@ sub everything {
 	return;
 }
 
-# --- lib/db ---
+# --- lib/send, lib/db ---
+
+sub lib_send {
+	my $program = "$s->{build}/t/pg/send-check";
+	ok -x $program, 'it is built' or return;
+	my $db = copy();
+	my ($status, $output) = run_program([$program], err => \my $complaint, env => { PATH => '/usr/bin:/bin',
+		WAPOOL_TEST_DATABASE_URL => $s->database_url =~ s{/wapool\?}{/$db?}r, map { $_ => $ENV{$_} } grep { /\A(?:CK_|.*SAN_OPTIONS)/ } keys %ENV });
+	is $status, 0, 'it succeeds' or diag $complaint;
+	relay($output);
+	return;
+}
 
 # Runs a program that tests lib/db, and does to the server what it asks for on fd WAPOOL_TEST_CONTROL:
 # a line "stop" or "start", answered by "done".

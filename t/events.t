@@ -7,12 +7,14 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/../run/lib", "$FindBin::Bin/lib";
 
-use MIME::Base64 qw(decode_base64);
+use Encode ();
+use JSON::PP ();
+use MIME::Base64 qw(decode_base64 encode_base64);
 use Test::More;
 use Time::HiRes qw(sleep time);
 
 use Wapool::Fault qw(fault_stack helper helper_end link_user sim user wait_pool);
-use Wapool::Process qw(run_program spew wait_until);
+use Wapool::Process qw(find_program run_program spew wait_until);
 use Wapool::Subscriber;
 
 my $s = fault_stack(env => { GATEWAY_ALLOW_PRIVATE => '127.0.0.1', DELIVERY_TIMEOUT_MS => 1500, POOL_TARGET => 3 },
@@ -219,6 +221,19 @@ sub others {
 
 # --- Signatures ---
 
+# What Standard Webhooks' own library says to each [secret, request].
+sub by_library {
+	my (@cases) = @_;
+	my $dir = "$FindBin::Bin/browser";
+	-e "$dir/node_modules/.package-lock.json" or die "run `make node-modules` first\n";
+	my $json = JSON::PP->new->utf8;
+	my ($status, $output) = run_program([find_program('node'), "$dir/webhook.js"],
+		stdin => join '', map { my ($secret, $rq) = @$_; $json->encode({ secret => $secret, headers => $rq->{headers},
+			body => Encode::decode('UTF-8', $rq->{body}) }) . "\n" } @cases);
+	is $status, 0, 'the library runs' or diag $output;
+	return split /\n/, $output;
+}
+
 sub signature {
 	my $ana = subscriber('/signed');
 	happens($ana, 'device.connected');
@@ -231,6 +246,10 @@ sub signature {
 		stdin => "$h->{'webhook-id'}.$h->{'webhook-timestamp'}.$got->{body}");
 	is "v1,$mac", $h->{'webhook-signature'}, 'openssl: the same';
 	is Wapool::Subscriber::verified({ %$got, body => "$got->{body} " }, $ana->{secret}), 0, 'another body is not signed by it';
+	my %late = (%$h, 'webhook-timestamp' => $h->{'webhook-timestamp'} - 301);
+	is_deeply [by_library([$ana->{secret}, $got], [$ana->{secret}, { %$got, body => "$got->{body} " }],
+			['whsec_' . encode_base64('x' x 32, ''), $got], [$ana->{secret}, { %$got, headers => \%late }])],
+		['yes', ('No matching signature found') x 2, 'Message timestamp too old'], 'Standard Webhooks\' own library: the same';
 	like $h->{'webhook-id'}, qr/\Aevt_[0-9a-f]{32}\z/, 'the id has no dot';
 	ok abs($h->{'webhook-timestamp'} - time) < 60, 'the time is now';
 	is $h->{'content-type'}, 'application/json', 'JSON';
@@ -259,6 +278,7 @@ sub rotation {
 	my ($got) = $sub->wait_for('/rotate', 1);
 	is Wapool::Subscriber::verified($got, $_), 1, 'each of the two signs' for $ana->{secret}, $new;
 	is scalar(split / /, $got->{headers}{'webhook-signature'}), 2, 'two signatures';
+	is_deeply [by_library(map { [$_, $got] } $ana->{secret}, $new)], ['yes', 'yes'], 'also to Standard Webhooks\' own library';
 	$s->psql("UPDATE event_subscriptions SET former_until = now() - interval '1 s' WHERE user_id = '$ana->{id}'");
 	happens($ana, 'device.connected');
 	(undef, $got) = $sub->wait_for('/rotate', 2);

@@ -258,6 +258,11 @@ sub pruning {
 		SELECT i.id, 'old', now() - age::interval FROM (SELECT id FROM instances LIMIT 1) i, unnest(ARRAY['29 days', '31 days']) age;
 		INSERT INTO instance_events (instance_id, kind, at)
 		SELECT i.id, 'old', now() - interval '40 days' FROM (SELECT id FROM instances LIMIT 1) i, generate_series(1, 2500);
+		INSERT INTO outbox (user_id, device_id, type, payload, at, created_at)
+		SELECT '$id', '$id', t, '{"text":"segredo"}', now(), now() - age::interval
+		FROM unnest(ARRAY['message.received', 'device.connected']) t, unnest(ARRAY['23 hours', '25 hours', '31 days']) age;
+		INSERT INTO messages (user_id, instance, state, quota_hour, quota_day, created_at)
+		SELECT '$id', age, 'sent', now(), now(), now() - age::interval FROM unnest(ARRAY['29 days', '31 days']) age;
 		INSERT INTO idempotency_keys (user_id, route, key, fingerprint, locked_until, created_at)
 		SELECT '$id', '/x', age, 'f', now(), now() - age::interval FROM unnest(ARRAY['23 hours', '25 hours']) age});
 	is +($s->maintain('prune'))[0], 0, 'prune';
@@ -266,6 +271,10 @@ sub pruning {
 		['message|23 hours', 't'], ['message|25 hours', 'f'], ['message|29 days', 'f'],
 		map { ["session.status|$_", 't'] } '23 hours', '25 hours', '29 days'], 'texts go after a day, events after a month';
 	is $s->psql_value(q{SELECT count(*) FROM instance_events WHERE kind = 'old'}), 1, 'so does the trail, however long';
+	is_deeply [$s->psql(qq{SELECT type, payload IS NOT NULL FROM outbox WHERE user_id = '$id' ORDER BY created_at DESC, type})],
+		[['device.connected', 't'], ['message.received', 't'], ['device.connected', 't'], ['message.received', 'f']],
+		'what was to be sent loses its text after a day, too';
+	is_deeply [$s->psql(qq{SELECT instance FROM messages WHERE user_id = '$id'})], [['29 days']], 'messages sent go after a month';
 	is_deeply [$s->psql('SELECT key FROM idempotency_keys')], [['23 hours']], 'and keys after a day';
 	return;
 }

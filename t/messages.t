@@ -7,6 +7,7 @@ use utf8;
 use FindBin;
 use lib "$FindBin::Bin/../run/lib", "$FindBin::Bin/lib";
 
+use POSIX ();
 use Test::More;
 
 use Wapool::Process qw(random_hex);
@@ -80,6 +81,16 @@ sub asked {
 	my $n = 0;
 	$n += $_->{count} for grep { $_->{route} =~ /sendText/ } @{ sim($s, GET => 'stats')->{requests} };
 	return $n;
+}
+
+# The same, once what a dead sender asked for is answered: the simulator counts answers, and was told to take a second.
+sub asked_in_all {
+	my $before = -1;
+	while ((my $n = asked()) != $before) {
+		$before = $n;
+		sleep 2;
+	}
+	return $before;
 }
 
 # --- Tests ---
@@ -186,6 +197,20 @@ sub unknown {
 	return;
 }
 
+# A responder dies while it sends. True if it was sending.
+sub crash_sending {
+	my ($user) = @_;
+	faults($s, { kind => 'latency', ms => 20000, path => '/api/sendText' });
+	my $pid = fork // die $!;
+	if (!$pid) { burst($s, wish($user)); POSIX::_exit(0) }
+	my $sending = eventually(sub { $s->psql_value("SELECT count(*) FROM messages WHERE user_id = '$user' AND state = 'sending'") });
+	$s->restart_responder('messages', 'KILL');
+	waitpid $pid, 0;
+	$s->psql("UPDATE messages SET lease_until = now() WHERE user_id = '$user' AND state = 'sending'; SELECT messages_expire()");
+	faults($s);
+	return $sending;
+}
+
 sub killed {
 	my ($user, $devices, $names) = connected_user();
 	my $key = random_hex(8);
@@ -199,7 +224,7 @@ sub killed {
 	waitpid $pid, 0;
 	faults($s);
 	is used($names->[0]), '1/1', 'its quota stays taken';
-	my $before = asked();
+	my $before = asked_in_all();
 	$s->psql("UPDATE idempotency_keys SET locked_until = now() WHERE user_id = '$user'");
 	my $again = say_it($user, key => $key);
 	is $again->{status}, 202, 'the same key' or diag $again->{body};
@@ -287,7 +312,8 @@ sub sticky {
 	return;
 }
 
-# Sends, refusals, resets and hours that pass, in random order, against counters kept here.
+# Sends, refusals, crashes, resets and hours that pass, in random order, against counters kept here. (t/models.t
+# does the same in SQL, with a clock that it sets.)
 sub model {
 	my ($user, $devices, $names) = connected_user();
 	my ($hour_limit, $day_limit) = (4, 12);
@@ -297,7 +323,7 @@ sub model {
 	srand $seed;
 	my @wrong;
 	for my $step (1 .. 60) {
-		my $dice = int rand 10;
+		my $dice = int rand 10.6;
 		if ($dice < 6) {
 			my $want = $hour < $hour_limit && $day < $day_limit ? 200 : 429;
 			my $got = say_it($user)->{status};
@@ -314,6 +340,10 @@ sub model {
 		} elsif ($dice == 8) {
 			$s->psql("UPDATE instances SET quota_hour = quota_hour - interval '1 hour' WHERE name = '$names->[0]'");
 			$hour = 0;
+		} elsif ($dice == 10) {
+			my $room = min($hour_limit - $hour, $day_limit - $day);
+			crash_sending($user) or push @wrong, "step $step: nothing was being sent" if $room > 0;
+			if ($room > 0) { $hour++; $day++ }
 		} else {
 			my @got = map { $_->{status} } burst($s, map { wish($user) } 1 .. 3);
 			my $room = min($hour_limit - $hour, $day_limit - $day);

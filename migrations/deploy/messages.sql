@@ -323,4 +323,18 @@ BEGIN
 	RETURN v_n;
 END $$;
 
+-- Deletes messages past p_events, but none whose key may still come again (p_keys), p_batch at the most.
+CREATE FUNCTION messages_prune(p_events interval, p_keys interval, p_batch integer) RETURNS integer
+LANGUAGE plpgsql AS $$
+DECLARE
+	v_now timestamptz := clock_timestamp();
+	v_n   integer;
+BEGIN
+	WITH old AS (SELECT id FROM messages
+		WHERE created_at < v_now - greatest(p_events, p_keys) AND state <> 'sending' LIMIT p_batch)
+	DELETE FROM messages m USING old WHERE m.id = old.id;
+	GET DIAGNOSTICS v_n = ROW_COUNT;
+	RETURN v_n;
+END $$;
+
 COMMIT;

@@ -63,15 +63,15 @@ LANGUAGE sql IMMUTABLE AS $$
 	SELECT CASE WHEN i.quota_day >= p_day THEN i.msgs_enviadas_dia ELSE 0 END
 $$;
 
--- The counters as seed 003's cron jobs leave them: 0 where the window is over. What is sent does not
--- depend on these: windows roll by the clock.
+-- The counters as seed 003's cron jobs leave them: 0 where the window is over, which is the running one from
+-- now on, also if the clock is set back. What is sent does not depend on these: windows roll by the clock.
 CREATE FUNCTION quotas_reset_hour() RETURNS integer
 LANGUAGE plpgsql AS $$
 DECLARE
 	v_hour timestamptz := quota_hour(clock_timestamp());
 	v_n    integer;
 BEGIN
-	UPDATE instances SET msgs_enviadas_hora = 0
+	UPDATE instances SET msgs_enviadas_hora = 0, quota_hour = v_hour
 	WHERE msgs_enviadas_hora > 0 AND (quota_hour < v_hour OR quota_hour IS NULL);
 	GET DIAGNOSTICS v_n = ROW_COUNT;
 	RETURN v_n;
@@ -83,7 +83,7 @@ DECLARE
 	v_day date := quota_day(clock_timestamp());
 	v_n   integer;
 BEGIN
-	UPDATE instances SET msgs_enviadas_dia = 0
+	UPDATE instances SET msgs_enviadas_dia = 0, quota_day = v_day
 	WHERE msgs_enviadas_dia > 0 AND (quota_day < v_day OR quota_day IS NULL);
 	GET DIAGNOSTICS v_n = ROW_COUNT;
 	RETURN v_n;

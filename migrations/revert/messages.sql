@@ -1,5 +1,6 @@
 -- Revert wapool:messages from pg
 BEGIN;
+DROP FUNCTION messages_prune(interval, interval, integer);
 DROP FUNCTION messages_expire();
 DROP FUNCTION message_ack(uuid, text, text);
 DROP FUNCTION message_end(uuid, text, text, text);

@@ -7,4 +7,5 @@ SELECT has_function_privilege('message_begin(uuid, text, boolean, uuid, text, te
 SELECT has_function_privilege('message_end(uuid, text, text, text)', 'execute');
 SELECT has_function_privilege('message_ack(uuid, text, text)', 'execute');
 SELECT has_function_privilege('messages_expire()', 'execute');
+SELECT has_function_privilege('messages_prune(interval, interval, integer)', 'execute');
 ROLLBACK;

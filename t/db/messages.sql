@@ -139,6 +139,18 @@ SELECT is(cliente_preferred(somebody('ana'), :'client'), NULL, 'another user doe
 SELECT cliente_prefers(somebody('ana'), :'client', 'one');
 SELECT isnt((SELECT instancia_preferida FROM clientes WHERE id = :'client'), 'one', 'nor bind him');
 
+-- no longer than needed ------------------------------------------------------------------------------------------
+
+SELECT count(*) AS all FROM messages \gset
+UPDATE messages SET created_at = clock_timestamp() - interval '31 days'
+WHERE id IN (SELECT id FROM messages WHERE state <> 'sending' ORDER BY id LIMIT 3);
+SELECT is(messages_prune('30 days', '40 days', 100), 0, 'none whose key may come again');
+SELECT is(messages_prune('30 days', '1 day', 2), 2, 'so many at a time');
+SELECT is(messages_prune('30 days', '1 day', 2), 1, 'then the rest');
+SELECT is((SELECT count(*) FROM messages), :all - 3::bigint, 'the younger ones are there');
+UPDATE messages SET created_at = clock_timestamp() - interval '31 days', state = 'sending', lease_until = now();
+SELECT is(messages_prune('30 days', '1 day', 100), 0, 'one that is being sent is decided first');
+
 -- who was disabled --------------------------------------------------------------------------------------------------
 
 SELECT is(active_user(somebody('cid')), somebody('cid'), 'a user who is there');

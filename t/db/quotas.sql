@@ -48,6 +48,7 @@ SELECT is(used_day(instance('a'), '2026-03-09'), 30, 'a clock set back gives not
 
 SELECT is(quotas_reset_hour(), 1, 'the hourly job empties what is over');
 SELECT is((SELECT (msgs_enviadas_hora, msgs_enviadas_dia)::text FROM instance('a')), '(0,30)', 'only that');
+SELECT is((instance('a')).quota_hour, quota_hour(clock_timestamp()), 'and begins the running one, so that a clock set back gives nothing twice');
 SELECT is(quotas_reset_day(), 1, 'the daily one the day');
 SELECT is((SELECT msgs_enviadas_dia FROM instance('a')), 0, 'of each');
 UPDATE instances SET msgs_enviadas_hora = 3, quota_hour = quota_hour(clock_timestamp()), msgs_enviadas_dia = 3,
