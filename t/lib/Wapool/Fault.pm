@@ -163,7 +163,8 @@ sub is_clean_problem {
 
 # --- Crowds: children that do something again and again ---
 
-# n children, each doing $do->($i, $say) until the time is over; what they say (a hash) crowd_end returns.
+# n children, each doing $do->($i, $say) until the time is over, and once at least, however slow the machine;
+# what they say (a hash) crowd_end returns.
 sub crowd {
 	my ($n, $seconds, $do) = @_;
 	my $crowd = { file => File::Temp->new, pids => [], until => time + $seconds };
@@ -179,7 +180,7 @@ sub crowd {
 		open my $out, '>>', $crowd->{file}->filename or POSIX::_exit(1);
 		my $say = sub { syswrite $out, $json->encode({ child => $i, @_ }) . "\n" };
 		my $ok = eval {
-			$do->($i, $say) while time < $crowd->{until};
+			do { $do->($i, $say) } while (time < $crowd->{until});
 			1;
 		};
 		$say->(died => "$@") unless $ok;
