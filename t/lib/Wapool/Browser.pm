@@ -36,6 +36,9 @@ my %CALLS = (
 			start_responders restart_responder reload_responders set_env start_sim start_maintain start_nginx log_text)),
 	stop_part      => sub { my ($s, $group) = @_; return $s->group($group)->stop },
 	add_user       => \&add_user,
+	# the body of an answer of the API, as text
+	api            => sub { my ($s, $method, $path, $token, $body) = @_;
+		return $s->http($method, $path, token => $token, $body ? (body => $body, headers => { 'Content-Type' => 'application/json' }) : ())->{body} },
 	qr_of_data_uri => sub { return Wapool::Test::qr_of_data_uri($_[1]) },
 );
 
