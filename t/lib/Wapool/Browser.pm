@@ -21,6 +21,7 @@ use POSIX ();
 use Socket qw(AF_UNIX PF_UNSPEC SOCK_STREAM);
 use Time::HiRes qw(time);
 
+use Wapool::Database qw(start_database);
 use Wapool::Process qw(find_program make_dir run_ok slurp wait_until);
 use Wapool::Stack;
 use Wapool::Test qw(WEBHOOK_SECRET);
@@ -50,8 +51,7 @@ sub browser_stack {
 	my $scale = delete $opt{scale} // 20;
 	my $s = Wapool::Stack->new(https_port => 'free', %opt,
 		env => { WEBHOOK_SECRET => WEBHOOK_SECRET, %{ $opt{env} || {} } });
-	$s->start_postgres;
-	$s->deploy;
+	start_database($s);
 	$s->start_sim('--time-scale', $scale);
 	$s->start_responders;
 	$s->start_maintain;
