@@ -97,7 +97,7 @@ function facts(one) {
 		['fact.profile', one.profileName ?? NONE],
 		['filter.server', one.server.nome],
 		['fact.lifecycle', h('span', { i18n: `life.${one.lifecycle}` }), ', ', time(one.lifecycleAt)],
-		['fact.health', h('span', { i18n: `health.${one.health}` }), one.healthReason ? h('span', { class: 'muted small', lang: 'en' }, ` ${one.healthReason}`) : null],
+		['fact.health', h('span', { i18n: `health.${one.health}` }), one.healthReason && !['healthy', 'disconnected'].includes(one.health) ? h('span', { class: 'muted small', lang: 'en' }, ` ${one.healthReason}`) : null],
 		['fact.gateway', h('span', { class: 'mono' }, one.gatewayStatus), one.statusAt ? [', ', time(one.statusAt)] : null],
 		one.pairedAt ? ['fact.paired', time(one.pairedAt)] : null,
 		one.lastConnectedAt ? ['fact.connected', time(one.lastConnectedAt)] : null,
