@@ -238,14 +238,15 @@ async function remove(card) {
 
 	if (!await ask({ title: 'connect.remove.title', text: 'connect.remove.text', params: { name }, yes: 'connect.remove', danger: true }))
 		return;
-	card.remove.disabled = true;
+	/* First off the page: the stream tells of it before the answer does. */
+	const device = card.id();
+
+	drop(card);
+	arrange();
+	focusHeading(page.main);
 	try {
-		await call('POST', 'device/logout', { body: { device_id: card.id(), remove: true } });
-		drop(card);
-		arrange();
-		focusHeading(page.main);
+		await call('POST', 'device/logout', { body: { device_id: device, remove: true } });
 	} catch {
-		card.remove.disabled = false;
 		load();
 	}
 }
