@@ -95,6 +95,7 @@ await pictures('connect-qr', maria, async (page) => {
 	if (await button(page, 'Conectar WhatsApp').isVisible()) await button(page, 'Conectar WhatsApp').click();
 	await qr(page).waitFor();
 }, { settle: async (page) => {
+	await page.route('**/api/whatsapp/qr*', (route) => route.fulfill({ path: new URL('fixtures/qr.png', import.meta.url).pathname }));
 	await qr(page).evaluate((image, src) => { image.src = src; }, QR);
 	await page.getByText(/Novo código em \d+ s/).evaluate((line) => { line.textContent = 'Novo código em 42 s'; });
 	await page.locator('wapool-connect .life span').evaluate((bar) => { bar.style.transform = 'scaleX(0.7)'; });
