@@ -1,5 +1,6 @@
 // Pictures of every page for the documents: light, dark, and as wide as a phone. What would differ from run to run (QR codes,
-// counts of seconds, ports, times) is replaced, so that a picture changes when its page does.
+// counts of seconds, ports, times) is replaced, so that a picture changes when its page does. Those of the operators' page tell the
+// time: keep them only if more than that is new.
 
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
@@ -21,18 +22,25 @@ const LOOKS = [
 
 fs.mkdirSync(OUT, { recursive: true });
 
-// One page in every look: reach(page, user) leads to it, settle(page) makes it the same each time.
-async function pictures(name, user, reach, settle = async () => {}) {
+// On a phone the whole page, if it is not too long.
+async function clip(page, { width }, tall) {
+	const whole = await page.evaluate(() => document.documentElement.scrollHeight);
+	return { x: 0, y: 0, width, height: width > 500 ? tall : Math.min(whole, 1800) };
+}
+
+// One page in every look: reach(page, user) leads to it, settle(page) makes it the same each time. now: what the page takes
+// for the time; null: as it is. tall: how much of a long page is shown on a wide screen.
+async function pictures(name, user, reach, { settle = async () => {}, now = NOW, tall = 800 } = {}) {
 	await test(name, async () => {
 		for (const { suffix, ...look } of LOOKS) {
 			const who = await person(look);
-			await who.page.clock.setFixedTime(NOW);
+			if (now) await who.page.clock.setFixedTime(now);
 			if (user) await logIn(who.page, user);
 			await reach(who.page);
 			await settle(who.page);
 			const file = `${OUT}/${name}${suffix}.png`;
 			await who.page.mouse.move(0, 0);
-			await who.page.screenshot({ path: file, animations: 'disabled', caret: 'hide', fullPage: look.width < 500 });
+			await who.page.screenshot({ path: file, animations: 'disabled', caret: 'hide', fullPage: true, clip: await clip(who.page, look, tall) });
 			assert.ok(fs.statSync(file).size < MAX, `${file} is too big`);
 			await who.close();
 		}
@@ -86,18 +94,19 @@ await pictures('connect-qr', maria, async (page) => {
 	await button(page, 'Conectar WhatsApp').or(qr(page)).first().waitFor();
 	if (await button(page, 'Conectar WhatsApp').isVisible()) await button(page, 'Conectar WhatsApp').click();
 	await qr(page).waitFor();
-}, async (page) => {
+}, { settle: async (page) => {
+	await page.route('**/api/whatsapp/qr*', (route) => route.fulfill({ path: new URL('fixtures/qr.png', import.meta.url).pathname }));
 	await qr(page).evaluate((image, src) => { image.src = src; }, QR);
 	await page.getByText(/Novo código em \d+ s/).evaluate((line) => { line.textContent = 'Novo código em 42 s'; });
 	await page.locator('wapool-connect .life span').evaluate((bar) => { bar.style.transform = 'scaleX(0.7)'; });
-});
+} });
 
 await pictures('connect-code', maria, async (page) => {
 	await button(page, 'Conectar com um código').click();
 	await page.getByLabel('Número do WhatsApp').fill('(11) 98765-4321');
 	await button(page, 'Gerar código').click();
 	await sees(page, 'Digite este código no celular');
-}, (page) => page.locator('wapool-connect .code > span').first().evaluate((line) => { line.textContent = 'WZP4-7KQM'; }));
+}, { settle: (page) => page.locator('wapool-connect .code > span').first().evaluate((line) => { line.textContent = 'WZP4-7KQM'; }) });
 
 await scan(maria, { phone: '5511987654321', pushName: 'Maria Silva' });
 await pictures('connected', maria, (page) => sees(page, CONNECTED));
@@ -138,8 +147,34 @@ await pictures('server-form', ana, async (page) => {
 	await page.getByLabel('Chave da API', { exact: true }).fill('0123456789abcdef');
 	await button(page, 'Testar conexão').click();
 	await page.getByText('Conexão bem-sucedida').waitFor();
-}, (page) => page.evaluate(() => scrollTo(0, 0)));
+}, { tall: 1250 });
 
+const admin = await newUser('admin@example.com', '--admin');
+await test('an hour of the pool', async () => {
+	await stack.psql("DELETE FROM waha_servers WHERE api_url LIKE '%seudominio.com'");
+	await stack.psql(`DELETE FROM pool_samples; INSERT INTO pool_samples (step, at, target, low, free, free_min, making, recycling, assigned, online)
+		SELECT 60, date_trunc('minute', now()) - i * interval '1 minute', 10, 5, f, f, (f < 7)::integer * 4, (i % 9 = 0)::integer, 18 - i / 5, 17 - i / 5
+		FROM generate_series(0, 60) i, LATERAL (SELECT 6 + (i * 7 % 13) / 2 AS f) g`, ...superuser);
+	await stack.psql(`SET session_replication_role = replica;
+		UPDATE instances i SET name = 'pool-1773320400-' || n FROM (SELECT id, row_number() OVER (ORDER BY lifecycle, created_at, id) AS n FROM instances) k
+		WHERE k.id = i.id`, ...superuser);
+	await stack.psql("UPDATE instances SET health = 'healthy' WHERE status = 'WORKING'", ...superuser);
+	await stack.psql("UPDATE waha_servers SET check_next_at = now() + interval '1 hour'", ...superuser);
+});
+await pictures('ops', admin, async (page) => {
+	await page.goto(`${env.url}/ops/`);
+	await page.locator('img.plot').waitFor();
+	await eventually('it is drawn', () => page.locator('img.plot').evaluate((image) => image.complete && image.naturalWidth > 0));
+}, { now: null, tall: 1250 });
+await pictures('ops-instances', admin, async (page) => {
+	await page.goto(`${env.url}/ops/#instances`);
+	await page.getByText('pool-1773320400-1', { exact: true }).waitFor();
+}, { now: null, tall: 1250 });
+await pictures('ops-instance', admin, async (page) => {
+	await page.goto(`${env.url}/ops/#instances/pool-1773320400-1`);
+	await page.getByRole('heading', { name: 'pool-1773320400-1' }).waitFor();
+	await page.waitForLoadState('networkidle').catch(() => {});
+}, { now: null, tall: 1250 });
 await test('all pictures together are small', async () => {
 	const sizes = fs.readdirSync(OUT).filter((name) => name.endsWith('.png')).map((name) => fs.statSync(`${OUT}/${name}`).size);
 	assert.ok(sizes.reduce((a, b) => a + b, 0) < 3 * 1024 * 1024);
