@@ -21,13 +21,14 @@ use POSIX ();
 use Socket qw(AF_UNIX PF_UNSPEC SOCK_STREAM);
 use Time::HiRes qw(time);
 
+use Wapool::Database qw(start_database);
 use Wapool::Process qw(find_program make_dir run_ok slurp wait_until);
 use Wapool::Stack;
 use Wapool::Test qw(WEBHOOK_SECRET);
 
 our @EXPORT_OK = qw(browser_stack run_browser);
 
-use constant PATIENCE => 300;    # seconds before a script counts as hanging
+use constant PATIENCE => 900;    # seconds before a script counts as hanging
 
 # What a script may call: methods of the stack, and these.
 my %CALLS = (
@@ -36,6 +37,9 @@ my %CALLS = (
 			start_responders restart_responder reload_responders set_env start_sim start_maintain start_nginx log_text)),
 	stop_part      => sub { my ($s, $group) = @_; return $s->group($group)->stop },
 	add_user       => \&add_user,
+	# the body of an answer of the API, as text
+	api            => sub { my ($s, $method, $path, $token, $body) = @_;
+		return $s->http($method, $path, token => $token, $body ? (body => $body, headers => { 'Content-Type' => 'application/json' }) : ())->{body} },
 	qr_of_data_uri => sub { return Wapool::Test::qr_of_data_uri($_[1]) },
 );
 
@@ -47,8 +51,7 @@ sub browser_stack {
 	my $scale = delete $opt{scale} // 20;
 	my $s = Wapool::Stack->new(https_port => 'free', %opt,
 		env => { WEBHOOK_SECRET => WEBHOOK_SECRET, %{ $opt{env} || {} } });
-	$s->start_postgres;
-	$s->deploy;
+	start_database($s);
 	$s->start_sim('--time-scale', $scale);
 	$s->start_responders;
 	$s->start_maintain;
@@ -88,7 +91,8 @@ sub run_browser {
 sub environment {
 	my ($s) = @_;
 	my ($cert) = $s->certificate;
-	return (URL => "https://localhost:$s->{https_port}", SIM_URL => $s->sim_url, SPKI => spki($cert));
+	return (URL => "https://localhost:$s->{https_port}", HTTP_URL => $s->http_url, SIM_URL => $s->sim_url,
+		SIM_KEY => $s->sim_key, SPKI => spki($cert));
 }
 
 # The hash by which Chromium knows a public key.
