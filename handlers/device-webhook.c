@@ -361,8 +361,9 @@ static const struct route routes[] = {
 int
 main(int argc, char **argv)
 {
+	/* a test waits for its subscriber */
 	static const struct responder self = {.name = "device-webhook",
-		.threads = 4,
+		.threads = 16,
 		.needs = APP_DB | APP_AUTH | APP_SEAL | APP_HTTP,
 		.routes = routes};
 

@@ -34,6 +34,8 @@ refuse(const struct request *rq, const struct err *e, struct response *rs)
 			rs, rq, "/user_id", message_text(MSG_WANT_OWNER, rq->lang));
 	else if (strcmp(e->sqlstate, "23001") == 0)
 		response_problem(rs, rq, PROBLEM_SERVER_IN_USE, NULL);
+	else if (e->code == ERR_TOO_LARGE)
+		response_problem(rs, rq, PROBLEM_SERVER_LIMIT, NULL);
 	else
 		response_error(rs, rq, e);
 }
@@ -438,7 +440,7 @@ main(int argc, char **argv)
 {
 	/* a test waits for its gateway */
 	static const struct responder self = {.name = "waha-servers",
-		.threads = 8,
+		.threads = 16,
 		.needs = APP_DB | APP_AUTH | APP_SEAL | APP_HTTP,
 		.routes = routes};
 

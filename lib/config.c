@@ -108,6 +108,8 @@ static const struct setting settings[] = {
 		720, "hours of failures after which a webhook is disabled"},
 	{"DEVICE_LIMIT", NULL, NUMBER, AT(device_limit), "10", 1, 1000,
 		"devices one user may have"},
+	{"SERVER_LIMIT", NULL, NUMBER, AT(server_limit), "20", 1, 10000,
+		"gateway servers of his own that one user may have"},
 	{"LIVE_PUBLISH", NULL, TEXT, AT(live_publish), "", 0, 0,
 		"nginx servers that pages hear live updates from, as "
 		"unix:/run/wapool/live/publish.sock; unset: none"},

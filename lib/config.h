@@ -60,6 +60,7 @@ struct config {
 	int delivery_timeout_ms;
 	int webhook_disable_after_h;
 	int device_limit;
+	int server_limit;
 	char *live_publish;
 	char *tz; /* the hosting's, for the hours and days of quotas */
 	char *log_level;

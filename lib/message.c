@@ -328,6 +328,12 @@ static const struct problem_info problems[] = {
 		 "outro.",
 			"This account cannot have more devices. Remove one to add "
 			"another."}},
+	[PROBLEM_SERVER_LIMIT] = {409, 0, "server-limit",
+		{"Limite de servidores atingido", "Server limit reached"},
+		{"Esta conta não pode ter mais servidores. Remova um para adicionar "
+		 "outro.",
+			"This account cannot have more servers. Remove one to add "
+			"another."}},
 	[PROBLEM_MAINTENANCE] = {503, 60, "maintenance",
 		{"Em manutenção", "Under maintenance"},
 		{"O serviço de WhatsApp está em manutenção. Sua conexão volta sozinha; "

@@ -142,6 +142,7 @@ enum problem {
 	PROBLEM_NO_INSTANCE,       /* 503 no-instance: nothing to send with */
 	PROBLEM_QUOTA,             /* 429 quota-used: the hour's or the day's */
 	PROBLEM_DEVICE_LIMIT,      /* 409 device-limit: too many devices */
+	PROBLEM_SERVER_LIMIT,      /* 409 server-limit: too many servers */
 	PROBLEM_MAINTENANCE,       /* 503 maintenance: wapoolctl quiesce */
 	PROBLEM_IDEMPOTENCY_FULL,  /* 429 idempotency-full: too many keys kept */
 	PROBLEM__MAX

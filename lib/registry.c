@@ -31,8 +31,10 @@ static const struct db_stmt stmt_list = {"registry_list",
 	" ORDER BY -s.prioridade, s.nome, s.id LIMIT $11::int",
 	11};
 
-static const struct db_stmt stmt_owner = {
-	"registry_owner", "SELECT ensure_user($1::uuid, $2)", 2};
+static const struct db_stmt stmt_owner = {"registry_owner",
+	"SELECT ensure_user($1::uuid, $2),"
+	" (SELECT count(*) FROM waha_servers WHERE user_id = $1::uuid) < $3::int",
+	3};
 
 static const struct db_stmt stmt_add = {"registry_add",
 	"INSERT INTO waha_servers AS s (nome, api_url, descricao, ativo, webhook_url,"
@@ -278,8 +280,8 @@ registry_add(struct app *app, struct db_conn *c, const struct user *u,
 	struct err *e)
 {
 	PGresult *owner = NULL, *r = NULL;
+	char id[37], limit[DB_PARAM_SIZE];
 	struct params p;
-	char id[37];
 	bool ok = false;
 
 	*out = (struct registry_view){0};
@@ -287,9 +289,13 @@ registry_add(struct app *app, struct db_conn *c, const struct user *u,
 	if (!params_of(app, id, entry, &p, e))
 		goto out;
 	if (strcmp(entry->owner, u->id) == 0) { /* his first request, perhaps */
-		owner = db_exec(
-			c, d, &stmt_owner, (const char *[]){u->id, u->email}, e);
-		if (owner == NULL)
+		owner = db_exec(c, d, &stmt_owner,
+			(const char *[]){u->id, u->email,
+				db_param_int(limit, app->config.server_limit)},
+			e);
+		if (owner != NULL && !u->admin && !db_bool(owner, 0, 1))
+			err_set(e, ERR_TOO_LARGE, "as many servers as he may have");
+		if (err_isset(e))
 			goto out;
 	}
 	p.value[REGISTRY__MAX] = id;

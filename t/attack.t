@@ -9,7 +9,7 @@ use JSON::PP ();
 use Test::More;
 
 use lib "$FindBin::Bin/lib", "$FindBin::Bin/../run/lib";
-use Wapool::Test qw(stack sim sim_session scan faults eventually eventually_ok lifecycle present_name
+use Wapool::Test qw(stack sim problem_ok sim_session scan faults eventually eventually_ok lifecycle present_name
 	free_instances);
 
 use constant { CONNECT => '/api/whatsapp/connect', DISCONNECT => '/api/whatsapp/disconnect', MINE => '/api/whatsapp/my-connection' };
@@ -24,6 +24,7 @@ subtest 'a hand cannot put on standby what may hold a phone'     => \&hasty_hand
 subtest "an e-mail in a token takes nobody's login"              => \&claimed_email;
 subtest 'what a failed attempt left at the gateway is deleted'   => \&orphans;
 subtest 'sessions of another wapool are left alone'              => \&strangers;
+subtest 'nobody registers servers without end'                   => \&many_servers;
 done_testing;
 
 sub connected {
@@ -122,5 +123,16 @@ sub strangers {
 		eventually(sub { $seen->() > $before });
 	}
 	ok sim_session($s, $_), "$_ is still there after four looks" for qw(pool-2-0 pool-2-1);
+	return;
+}
+
+# Each is looked at every minute, by the helpers that look after everybody.
+sub many_servers {
+	my $token = $s->token($s->unique_user);
+	my $add = sub { $s->http(POST => '/api/waha/servers', token => $token,
+		json => { nome => "n$_[0]", api_url => "https://n$_[0].invalid", ativo => JSON::PP::false }) };
+	is_deeply [grep { $_ != 201 } map { $add->($_)->{status} } 1 .. 20], [], 'twenty';
+	problem_ok($add->(21), 409, 'server-limit', 'one more');
+	is $s->psql_value(q{SELECT count(*) FROM waha_servers WHERE nome = 'n21'}), 0, 'is not there';
 	return;
 }

@@ -34,6 +34,7 @@ eventually_ok('instances stand by', sub { free_instances($s) >= 4 });
 subtest 'who connects, hears of it as it happens'         => \&connected;
 subtest 'nobody hears of another\'s device'               => \&apart;
 subtest 'what was missed comes first'                     => \&resumed;
+subtest 'ids that nginx does not have'                     => \&forged;
 subtest 'what an event does not say'                      => \&discreet;
 subtest 'the helper and operators are heard too'          => \&others;
 subtest 'a device more, a device less'                    => \&devices;
@@ -138,16 +139,36 @@ sub resumed {
 	drop($user);
 	ok $witness->event('device.disconnected'), 'the phone is gone meanwhile';
 	my $again = listen_as($user, last => $last->{id});
-	my @missed = map { $again->event } $witness->all;
-	is_deeply [map { $_->{id} } @missed], [map { $_->{id} } $witness->all], 'what was missed, in its order, each once';
-	isnt $missed[0]{id}, $last->{id}, 'and not what was heard already';
+	my @missed = map { $_->{id} } $witness->all;
+	my (%missed, @again, $event) = map { $_ => 1 } @missed;
+	do {
+		$event = $again->event;
+		push @again, $event->{id} if $event;
+	} while $event && $event->{id} ne $missed[-1];
+	is_deeply [grep { $missed{$_} } @again], \@missed, 'what was missed, in its order, each once';
+	is scalar(grep { $_ eq $last->{id} } @again), 1, 'with all that is kept';
 	my $fresh = listen_as($user);
 	$s->http(POST => '/api/whatsapp/disconnect', token => $user->{token}, json => {});
 	ok $fresh->event('device.disconnected'), 'who resumes nothing';
-	is scalar(grep { $_->{at} && $_->{id} eq $missed[0]{id} } $fresh->all), 0, '... hears nothing old';
+	is scalar(grep { $_->{at} && $_->{id} eq $missed[0] } $fresh->all), 0, '... hears nothing old';
 	for my $id ('x', '1:2:3', '-1:0', '99999999999:0', '') {
 		is listen_as($user, last => $id)->{status}, 200, "'$id' is no last event, and no reason for an error";
 	}
+	return;
+}
+
+# nchan dies, and all streams of that worker process with it, of two who resume at what it has no more.
+sub forged {
+	my $user = somebody();
+	my $witness = listen_as($user);
+	for my $id (map { ("$_:0", "$_:7") } 0, 1, time - 300, time, time + 9999) {
+		my @streams = map { listen_as($user, last => $id) } 1 .. 3;
+		is_deeply [grep { $_->{status} != 200 } @streams], [], "three streams from $id";
+		$_->close for @streams;
+	}
+	connect_as($user);
+	ok $witness->event('qr.updated'), 'an older stream still stands';
+	unlike slurp("$s->{var}/log/nginx-error.log"), qr/exited on signal/, 'nginx lives';
 	return;
 }
 

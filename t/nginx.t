@@ -29,6 +29,7 @@ Wapool::Stub::install("$build", @names);
 subtest 'the configuration is clean'         => \&configuration;
 subtest 'routes, upstreams and handlers'     => \&routes;
 subtest 'connections that are kept'          => \&keep_conn;
+subtest 'nobody holds all threads'           => \&shares;
 subtest 'no log format quotes a query'       => \&log_formats;
 subtest 'texts agree with lib/message.c'     => \&texts;
 
@@ -124,6 +125,23 @@ sub keep_conn {
 		is $upstream{$name} =~ /keepalive \d+;/ ? 1 : 0, $kept{$name} // 0, "$name: keepalive only with keep_conn";
 	}
 	unlike directives($files{"$root/nginx/wapool-fastcgi.conf"}), qr/keep_conn|next_upstream/, 'not for all at once';
+}
+
+# Whose gateway or subscriber hangs on purpose holds the threads that wait for it: half of them at the most.
+sub shares {
+	my $server = directives(slurp("$root/nginx/wapool-server.conf"));
+	my %waits = map { $_ => 1 } qw(connect qr messages device-webhook waha-servers);
+	my %held;
+	for my $location ($server =~ /^(location .*?^\})/smg) {
+		my ($name) = $location =~ /fastcgi_pass wapool_(\w+);/ or next;
+		my $handler = $name =~ tr/_/-/r;
+		my ($most) = $location =~ /limit_conn wapool_token_conn (\d+);/ or next;
+		next unless $waits{$handler};
+		my ($threads) = slurp("$root/handlers/$handler.c") =~ /\.threads = (\d+),/;
+		cmp_ok $most * 2, '<=', $threads, "$handler: one token's share";
+		$held{$handler} = 1;
+	}
+	is_deeply \%held, \%waits, 'every responder that waits for what users own';
 }
 
 sub log_formats {

@@ -93,11 +93,12 @@ CREATE TABLE alarms (
 );
 COMMENT ON COLUMN alarms.server_id IS 'NULL: all of them';
 
--- Most servers look down: why, or NULL. One server alone is no network.
+-- Most of the platform's servers look down: why, or NULL. One server alone is no network, and users' own tell
+-- nothing: whoever registers a few that do not exist would end repairs for all.
 CREATE FUNCTION network_trouble() RETURNS text
 LANGUAGE sql STABLE AS $$
 	SELECT format('%s of %s servers look down', count(*) FILTER (WHERE health = 'down'), count(*))
-	FROM waha_servers WHERE ativo
+	FROM waha_servers WHERE ativo AND user_id IS NULL
 	HAVING count(*) > 1 AND count(*) FILTER (WHERE health = 'down') * 2 > count(*)
 $$;
 

@@ -415,6 +415,10 @@ SELECT is((SELECT array_agg((kind, server_id IS NULL, reason)::text ORDER BY kin
 	ARRAY['(network,t,"2 of 3 servers look down")', '(server,f,"does not answer")'], 'most of them: our network');
 SELECT is(is_frozen(server('c')), true, 'everything freezes, also where all is well');
 UPDATE waha_servers SET health = 'up' WHERE nome IN ('a', 'b');
+INSERT INTO waha_servers (user_id, nome, api_url, health)
+SELECT somebody('ana'), 'hers ' || n, 'https://nowhere' || n || '.invalid', 'down' FROM generate_series(1, 9) n;
+SELECT is(network_trouble(), NULL, 'servers that users have and that are not there: no trouble of ours');
+DELETE FROM waha_servers WHERE nome LIKE 'hers %';
 SELECT alarms_judge(server('a'));
 SELECT is((SELECT array_agg(kind) FROM alarms), '{server}', 'over; the other server''s own is cleared by the look at it');
 UPDATE waha_servers SET ativo = false WHERE nome = 'b';

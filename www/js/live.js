@@ -6,6 +6,7 @@ const SETTLED = 2000;     // ms after which an nginx that was reloaded loses not
 const SPREAD = 1000;      // ms over which pages come back that nginx sent away at the same moment
 const LEAST = 1000;       // ms that a stream must have lasted to count as one
 const LONGEST = 30000;    // ms between two attempts
+const KEPT = 40;          // ids of events that are remembered; the server keeps 20 events
 
 /* Server-sent events out of text that comes in pieces (the HTML standard, 9.2.6). tell({ type, data, id }) hears of each
  * event, an empty one like nchan's ping too (data is '' then); id is that of the last event that had one. */
@@ -41,6 +42,7 @@ class Live {
 	#options;
 	#state = 'connecting';
 	#lastId = null;
+	#heardIds = new Set();    // of the last events
 	#opens = 0;
 	#failures = 0;
 	#attempt = null;     // AbortController of the stream, or of the pause before the next
@@ -135,6 +137,8 @@ class Live {
 		let event = null;
 
 		this.#lastId = id ?? this.#lastId;
+		if (data && this.#known(id))
+			return;
 		try {
 			event = JSON.parse(data);
 		} catch {
@@ -142,6 +146,16 @@ class Live {
 		}
 		if (event && typeof event === 'object' && this.#state !== 'closed')
 			this.#options.onEvent(event);
+	}
+
+	/* Who resumes gets all that the server has kept, also what he had before. */
+	#known(id) {
+		if (id === null || this.#heardIds.has(id))
+			return id !== null;
+		this.#heardIds.add(id);
+		if (this.#heardIds.size > KEPT)
+			this.#heardIds.delete(this.#heardIds.values().next().value);
+		return false;
 	}
 
 	#opened() {
