@@ -18,7 +18,7 @@ use Time::HiRes qw(time);
 use Wapool::Process qw(run_ok spew wait_until);
 use Wapool::Stack;
 
-our @EXPORT_OK = qw(stack stock load request webhook_request rounds alternate median ratio measure pick quick
+our @EXPORT_OK = qw(stack stock load request webhook_request rounds alternate median ratio measure pick cpu_of quick
 	record row note pgbench PASSWORD WEBHOOK_SECRET SEED);
 
 use constant { SEED => 20, WEBHOOK_SECRET => 'a-webhook-secret-of-the-benchmark' };
@@ -101,6 +101,18 @@ sub pgbench {
 	my $text = run_ok(['pgbench', '-n', '-M', 'prepared', '-c', $opt{clients} // 16, '-j', 2, '-T', $opt{seconds} // 5,
 		'--random-seed', SEED, '-f', $file, $s->database_url]);
 	return $text =~ /tps = ([\d.]+)/ ? $1 : croak "pgbench said:\n$text";
+}
+
+# Seconds of processor that those processes have used so far (PostgreSQL's include its ended ones).
+sub cpu_of {
+	my (@pids) = @_;
+	my $ticks = 0;
+	for my $pid (@pids) {
+		open my $in, '<', "/proc/$pid/stat" or next;
+		my @field = split ' ', (<$in> =~ /.*\) (.*)/)[0];
+		$ticks += $field[11] + $field[12] + $field[13] + $field[14];
+	}
+	return $ticks / 100;
 }
 
 # --- Numbers ---
