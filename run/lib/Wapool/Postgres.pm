@@ -73,7 +73,7 @@ sub initdb {
 	my ($status, $output) = run_program(
 		["$self->{bin}/initdb", '-D', $data, '-U', 'postgres', '-A', 'scram-sha-256',
 			"--pwfile=$password", '-E', 'UTF8', '--locale=C.UTF-8',
-			$self->{test} ? '--no-sync' : ()],
+			$self->{test} ? ('--no-sync', '--wal-segsize=1') : ()],
 		as => 'postgres', dir => '/', env => plain_env());
 	unlink $password;
 	croak "initdb: $output" if $status != 0;

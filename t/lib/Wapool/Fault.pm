@@ -16,6 +16,7 @@ use POSIX ();
 use Test::More;
 use Time::HiRes qw(sleep time);
 
+use Wapool::Database qw(start_database);
 use Wapool::Process qw(alive random_hex slurp wait_until);
 use Wapool::Stack;
 
@@ -58,8 +59,7 @@ sub fault_stack {
 	my $s = Wapool::Stack->new(env => {
 			WEBHOOK_SECRET => WEBHOOK_SECRET, POOL_TARGET => 4, POOL_LOW => 2, POOL_STEP => 4,
 			PROVISION_PARALLEL => 4, HEALTH_INTERVAL => 1, WAHA_MAX_SESSIONS => 60, %{ $opt{env} || {} } });
-	$s->start_postgres;
-	$s->deploy;
+	start_database($s);
 	$s->start_sim('--time-scale', $opt{scale} // SCALE);
 	$s->start_responders(@{ $opt{responders} || [] });
 	$s->start_nginx;
