@@ -58,6 +58,10 @@ deadline_t ctl_deadline(void);
 /* Asks on a terminal; true at once with yes. Without a terminal only yes will do. */
 bool confirmed(bool yes, const char *question);
 
+/* Reads a line: from a terminal after the prompt, without showing what is typed. Without its line
+ * end; what is longer than size stays unread. False if there is none. */
+bool read_secret(const char *prompt, char *out, size_t size);
+
 /* Prints one JSON document, and takes its reference. An exit status. */
 int print_json(json_t *taken);
 

@@ -1,7 +1,6 @@
 /* People who may log in. */
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "ctl/ctl.h"
 #include "lib/account.h"
@@ -96,15 +95,6 @@ users(int argc, char **argv)
 }
 
 /* One line from standard input, without its end. */
-static bool
-read_line(char *out, size_t size)
-{
-	if (fgets(out, (int)size, stdin) == NULL)
-		return false;
-	out[strcspn(out, "\r\n")] = '\0';
-	return true;
-}
-
 static int
 user_add(int argc, char **argv)
 {
@@ -118,9 +108,7 @@ user_add(int argc, char **argv)
 
 	if (!take_options(&argc, argv, options) || argc != 1)
 		return USAGE;
-	if (isatty(STDIN_FILENO))
-		fputs("Password (one line): ", stderr);
-	if (!read_line(password, sizeof(password)))
+	if (!read_secret("Password: ", password, sizeof(password)))
 		return complain(
 			USAGE, "the password is read from standard input, one line");
 	if (!ctl_open(&app, APP_DB))

@@ -9,6 +9,7 @@
 #define WAPOOL_APP_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "lib/config.h"
@@ -30,6 +31,7 @@ enum {
 
 struct app {
 	struct config config;
+	bool patient; /* its calls of servers that have a limit let others' go first */
 	struct db_pool *db; /* NULL without APP_DB, and so on */
 	struct jwt_keys *jwt;
 	struct seal_key *seal;

@@ -16,6 +16,7 @@
 struct rate {
 	struct db_pool *db; /* borrowed */
 	char server_id[37];
+	bool patient; /* others go first: some of what may come at once is left to them */
 };
 
 /*

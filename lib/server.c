@@ -173,6 +173,7 @@ limit_rate(struct app *app, struct server *s, int64_t limit)
 	if (r == NULL)
 		return false;
 	r->db = app->db;
+	r->patient = app->patient;
 	snprintf(r->server_id, sizeof(r->server_id), "%s", s->id);
 	s->admit = rate_admit;
 	s->admit_ctx = r;

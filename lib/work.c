@@ -172,7 +172,12 @@ bool
 work_make(struct app *app)
 {
 	char most[DB_PARAM_SIZE]; /* items of one server at a time */
-	const char *params[] = {db_param_int(most, app->config.provision_parallel)};
+	int crew = app->config.provision_parallel;
+	/* not all of them: a server that hangs shall not keep others from being looked at */
+	const char *params[] = {db_param_int(most,
+		crew >= 4          ? crew * 3 / 4
+			: crew > 1 ? crew - 1
+				   : 1)};
 	struct err e = ERR_INIT;
 	struct work_item it;
 

@@ -453,6 +453,7 @@ main(int argc, char **argv)
 		log_write(LOG_ERROR, "start", LOG_STR("error", e.text));
 		return 111;
 	}
+	h.app.patient = true; /* somebody may be waiting for his QR */
 	status = run(&h);
 	app_close(&h.app);
 	return status;

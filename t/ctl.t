@@ -10,6 +10,7 @@ use lib "$FindBin::Bin/../run/lib", "$FindBin::Bin/lib";
 
 use Encode qw(decode_utf8);
 use HTTP::Tiny;
+use IPC::Open2 qw(open2);
 use JSON::PP ();
 use Test::More;
 
@@ -36,6 +37,7 @@ subtest 'check'                                => \&check;
 subtest 'recover'                              => \&recover;
 subtest 'cleanup'                              => \&cleanup;
 subtest 'pool and servers'                     => \&pool;
+subtest 'at a terminal'                        => \&terminal;
 subtest 'telephone numbers and secrets'        => \&secrets;
 subtest 'a profile that moves the cursor'      => \&escape;
 subtest 'without a database'                   => \&no_database;
@@ -117,6 +119,45 @@ sub usage {
 	status_is(USAGE, qr/wants a value/, 'an option without its value', 'list', '--health');
 	status_is(USAGE, qr/--limit is 1 to/, 'a limit that is none', 'list', '--limit', '9x');
 	status_is(REFUSED, qr/there is no such instance/, 'an operand that looks like an option', 'show', '--', '--json');
+	return;
+}
+
+# What a person sees who runs it at a terminal and types that, as soon as something is asked: (exit status, all that
+# was shown).
+sub typed {
+	my ($line, @args) = @_;
+	my $service = $s->program("$s->{build}/wapoolctl");
+	local %ENV = (%ENV, %{ $service->{env} });
+	my @as = Wapool::Process::as_user($service->{user});
+	my $pid = open2(my $out, my $in, 'script', '--quiet', '--return', '--command',
+		"cd '$service->{dir}' && exec " . join(' ', map { "'$_'" } @as, @{ $service->{argv} }, @args), '/dev/null');
+	my $shown = '';
+	while (sysread $out, $shown, 4096, length $shown) {
+		next if !defined $line || $shown !~ /: \z/;
+		syswrite $in, "$line\n";
+		undef $line;
+	}
+	waitpid $pid, 0;
+	return ($? >> 8, $shown =~ s/\r//gr);
+}
+
+sub terminal {
+	my ($status, $shown) = typed('the password of Tea', qw(user add tea@example.org));
+	is $status, DONE, 'user add' or diag $shown;
+	like $shown, qr/\APassword: \n[0-9a-f-]{36} tea\@example\.org user\n\z/, 'asks for the password, and does not show it';
+	is $s->http(POST => '/api/auth/login', json => { email => 'tea@example.org', password => 'the password of Tea' })->{status}, 200,
+		'with which she logs in';
+	($status, $shown) = typed("\x03", qw(user add tom@example.org));
+	isnt $status, DONE, 'Ctrl-C ends it';
+	is $s->psql_value(q{SELECT count(*) FROM users WHERE email = 'tom@example.org'}), 0, 'and nothing was done';
+	my (undef, $name) = paired_user();
+	($status, $shown) = typed('no', 'release', $name);
+	is $status, REFUSED, 'release asks' or diag $shown;
+	like $shown, qr/Type yes: /, 'at a terminal';
+	is lifecycle($s, $name), 'assigned', 'and without a yes does nothing';
+	($status, $shown) = typed('yes', 'release', $name);
+	is $status, DONE, 'with it' or diag $shown;
+	isnt lifecycle($s, $name), 'assigned', 'it is released';
 	return;
 }
 

@@ -15,11 +15,13 @@ subtest 'one resets connections'                      => \&dead, { kind => 'rese
 subtest 'one answers 502, as a proxy does for it'     => \&dead, { kind => 'status', status => 502 };
 subtest 'one hangs'                                   => \&dead, { kind => 'hang' };
 subtest 'one goes down with sessions ordered from it' => \&down_with_orders;
+subtest 'one hangs while much is to be made there'    => \&hangs_at_work;
 done_testing;
 
 # A stack whose gateways are /s/a and /s/b, registered by hand.
 sub two_servers {
-	my $t = fault_stack(env => { WAHA_URL => '', POOL_TARGET => 6, POOL_LOW => 6, GATEWAY_TIMEOUT_MS => 500 },
+	my (%env) = @_;
+	my $t = fault_stack(env => { WAHA_URL => '', POOL_TARGET => 6, POOL_LOW => 6, GATEWAY_TIMEOUT_MS => 500, %env },
 		responders => [qw(connect webhook)]);
 	for my $at (qw(/s/a /s/b)) {
 		$t->psql("INSERT INTO waha_servers (nome, api_url, api_key, prioridade, max_sessions)
@@ -71,6 +73,24 @@ sub down_with_orders {
 	$pid = helper($t, '--for', 60);
 	ok wait_until(20, sub { time_passes($t); pool($t)->{standby} >= 6 }), 'when it is back, so is the pool';
 	helper_end($pid);
+	$t->stop;
+	return;
+}
+
+# Two threads, and each would be held for longer than this test has patience.
+sub hangs_at_work {
+	my $t = two_servers(PROVISION_PARALLEL => 2, GATEWAY_TIMEOUT_MS => 30_000);
+	$t->psql(q{UPDATE waha_servers SET max_sessions = 0 WHERE nome = '/s/b';
+		UPDATE waha_servers SET check_next_at = now() + interval '1 hour' WHERE nome = '/s/a'});
+	$t->maintain('refill');
+	is $t->psql_value(q{SELECT count(*) FROM instances i JOIN waha_servers s ON s.id = i.server_id WHERE s.nome = '/s/a'}), 6,
+		'it is to make all';
+	sim($t, PUT => '/s/a/_sim/faults', { faults => [{ kind => 'hang' }] });
+	my $pid = helper($t, '--for', 60);
+	ok wait_until(15, sub { $t->psql_value(q{SELECT checked_at IS NOT NULL FROM waha_servers WHERE nome = '/s/b'}) eq 't' }),
+		'the other is looked at meanwhile';
+	is $t->psql_value('SELECT count(*) FROM instances WHERE work_lease_until > now()'), 1, 'one thread is held, and not both';
+	helper_end($pid, 'KILL');
 	$t->stop;
 	return;
 }

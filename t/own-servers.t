@@ -8,11 +8,10 @@ use utf8;
 use FindBin;
 use lib "$FindBin::Bin/../run/lib", "$FindBin::Bin/lib";
 
-use IO::Socket::INET;
 use JSON::PP ();
 use Test::More;
 
-use Wapool::Test qw(stack faults eventually_ok instance_of free_instances invariants_ok);
+use Wapool::Test qw(stack burst eventually_ok free_instances invariants_ok);
 use Wapool::Fault qw(sim);
 
 use constant { SERVERS => '/api/waha/servers', CONNECT => '/api/whatsapp/connect', MINE => '/api/whatsapp/my-connection' };
@@ -30,6 +29,7 @@ for my $kind (qw(waha evolution1 evolution2 gowa)) {
 }
 subtest 'several of one\'s own, none of them there' => \&several;
 subtest 'of several the one that works'             => \&one_works;
+subtest 'timeout, retry_attempts and rate_limit of a row' => \&its_numbers;
 invariants_ok($s, 'in the end');
 $s->stop;
 done_testing;
@@ -121,5 +121,48 @@ sub one_works {
 	my ($name) = own($ask, 'evolution2');
 	is $ask->(POST => CONNECT, {})->{status}, 200, 'connect';
 	is server_of($user), $name, 'on the one of his own that answers';
+	return;
+}
+
+# Requests that a gateway itself has counted; of one route only, if it is named.
+sub asked {
+	my ($name, $route) = @_;
+	my (undef, $stats) = sim($s, GET => "/s/$name/_sim/stats");
+	my $n = 0;
+	$n += $_->{count} for grep { defined $route ? $_->{route} eq $route : $_->{route} !~ m{\A/_sim/} } @{ $stats->{requests} };
+	return $n;
+}
+
+# Three programs call it: the tester, connect and the helper.
+sub its_numbers {
+	my ($user, $ask) = somebody();
+	my ($name, $id) = own($ask, 'waha');
+	my $change = sub { my $answer = $ask->(PATCH => SERVERS . "/$id", { @_ }); is $answer->{status}, 200, "@_" or diag $answer->{body} };
+	my $test = sub { return $ask->(POST => SERVERS . "/$id/test")->{json}{result} };
+	eventually_ok('the helper has looked at it', sub { $ask->(GET => SERVERS . "/$id")->{json}{health} eq 'up' });
+	$s->psql("UPDATE waha_servers SET check_next_at = 'infinity' WHERE id = '$id'");
+
+	sim($s, PUT => "/s/$name/_sim/faults", { faults => [{ kind => 'status', status => 503, path => '/api/sessions' }] });
+	for my $retries (0, 2) {
+		$change->(retry_attempts => $retries);
+		my $before = asked($name, '/api/sessions');
+		isnt $test->(), 'ok', 'it fails';
+		is asked($name, '/api/sessions') - $before, 1 + $retries, "after $retries repetitions";
+	}
+	sim($s, PUT => "/s/$name/_sim/faults", { faults => [{ kind => 'hang', path => '/api/sessions' }] });
+	$change->(timeout => 1, retry_attempts => 0);
+	is $test->(), 'timeout', 'a second is over before the two that all calls may take';
+
+	sim($s, PUT => "/s/$name/_sim/faults", { faults => [] });
+	$change->(timeout => 30, rate_limit => 8);
+	my $before = asked($name);
+	$s->psql("UPDATE waha_servers SET check_next_at = now() WHERE id = '$id'");
+	my $token = $s->token($user);
+	my @answers = burst($s, { method => 'POST', path => CONNECT, token => $token, json => {} },
+		map { { method => 'POST', path => SERVERS . "/$id/test", token => $token, json => {} } } 1 .. 6);
+	is_deeply [map { $_->{status} } @answers], [(200) x 7], 'all are answered' or diag explain [map { $_->{body} } @answers];
+	my $calls = asked($name) - $before;
+	cmp_ok $calls, '>', 0, "it was called $calls times";
+	cmp_ok $calls, '<=', 8, 'and within a minute no more often than it allows, by all of them together';
 	return;
 }

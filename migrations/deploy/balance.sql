@@ -86,8 +86,8 @@ CREATE TABLE server_rate (
 -- Admits one call to a server, for all processes and hosts: how long the caller has to wait before it,
 -- which is no longer than p_longest; NULL if it would be longer, and then nothing is taken. rate_limit is
 -- requests a minute, 0 is no limit. No minute, wherever it begins, has more than that: a quarter of them may
--- come at once, the others evenly.
-CREATE FUNCTION server_admit(p_server uuid, p_longest interval) RETURNS interval
+-- come at once, the others evenly. p_patient: users' calls go first, so that half of that quarter is left to them.
+CREATE FUNCTION server_admit(p_server uuid, p_longest interval, p_patient boolean DEFAULT false) RETURNS interval
 LANGUAGE plpgsql AS $$
 DECLARE
 	v_limit integer;
@@ -101,6 +101,9 @@ BEGIN
 	END IF;
 	v_burst := greatest(1, v_limit / 4);
 	v_every := interval '1 minute' / (v_limit - v_burst + 1);
+	IF p_patient THEN
+		v_burst := greatest(1, v_burst / 2);
+	END IF;
 	INSERT INTO server_rate AS r (server_id, tat) VALUES (p_server, clock_timestamp() + v_every)
 	ON CONFLICT (server_id) DO UPDATE SET tat = greatest(r.tat, clock_timestamp()) + v_every
 		WHERE r.tat - v_every * (v_burst - 1) <= clock_timestamp() + p_longest

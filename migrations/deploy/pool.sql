@@ -363,7 +363,7 @@ END $$;
 
 -- Servers that may be given more work, and how many items more: those that are down wait until a look
 -- at them succeeds, and of one server no more than p_per_server items are in hands at a time, whatever
--- the number of helpers (two that ask in the same instant may exceed it by one).
+-- the number of helpers.
 CREATE FUNCTION servers_at_work(p_per_server integer) RETURNS TABLE (server_id uuid, room integer)
 LANGUAGE sql STABLE AS $$
 	SELECT s.id, p_per_server - l.n
@@ -413,6 +413,7 @@ DECLARE
 	v_now    timestamptz := clock_timestamp(); -- a volatile function could not use an index
 	v_server uuid;
 BEGIN
+	PERFORM pg_advisory_xact_lock(hashtext('wapool.work')); -- who counts sees what others have just taken
 	FOR v_server IN SELECT server_id FROM servers_at_work(p_per_server) ORDER BY random() LOOP
 		RETURN QUERY SELECT * FROM work_take(v_server, v_now, p_lease);
 		IF FOUND THEN

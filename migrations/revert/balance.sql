@@ -1,6 +1,6 @@
 -- Revert wapool:balance from pg
 BEGIN;
-DROP FUNCTION server_admit(uuid, interval);
+DROP FUNCTION server_admit(uuid, interval, boolean);
 DROP TABLE server_rate;
 DROP FUNCTION server_drain(uuid, boolean);
 DROP FUNCTION drain_sweep();

@@ -98,6 +98,11 @@ SELECT is(server_admit(server('c'), '0'), interval '0', 'of one a minute the fir
 SELECT is(server_admit(server('c'), '59 s'), NULL, 'the second does not go in the same minute');
 SELECT ok(wait BETWEEN '59 s' AND '60 s', 'but a minute later') FROM server_admit(server('c'), '61 s') wait;
 SELECT is(server_admit(gen_random_uuid(), '0'), interval '0', 'a server that has gone limits nobody');
+UPDATE server_rate SET tat = now() - interval '1 minute';
+SELECT is((SELECT count(server_admit(server('b'), '0', true)) FROM generate_series(1, 200)), 7::bigint,
+	'who is patient takes half of what may come at once');
+SELECT is((SELECT count(server_admit(server('b'), '0')) FROM generate_series(1, 200)), 8::bigint, 'and leaves the rest to the others');
+SELECT is(server_admit(server('b'), '0', true), NULL, 'he waits until they have had enough');
 
 SELECT * FROM finish();
 ROLLBACK;

@@ -202,6 +202,7 @@ FROM public.waha_config
 WHERE id = 1;
 SELECT is((SELECT (nome, timeout, rate_limit)::text FROM waha_servers
 	WHERE api_url = 'https://waha-antigo.com' AND user_id = :'user_id'), '("Servidor Padrão",45,60)', '001: and by hand to a user');
+SELECT lives_ok('DROP TABLE public.waha_config', '001: the old table may go');
 
 -- Seed 003 ----------------------------------------------------------------------------------------------------
 

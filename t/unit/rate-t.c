@@ -10,6 +10,8 @@
 static const char *answer; /* milliseconds, NULL for SQL's */
 static enum err_code failure;
 static int64_t asked_longest;
+static bool asked_patiently;
+static int asked;
 
 static PGresult *
 answered(struct db_pool *p, deadline_t d, const struct db_stmt *s,
@@ -20,7 +22,9 @@ answered(struct db_pool *p, deadline_t d, const struct db_stmt *s,
 
 	(void)p;
 	(void)d;
-	ck_assert_int_eq(s->nparams, 2);
+	ck_assert_int_eq(s->nparams, 3);
+	asked++;
+	asked_patiently = strcmp(params[2], "true") == 0;
 	ck_assert_str_eq(params[0], "0f8fad5b-d9cb-469f-a165-70867728950e");
 	asked_longest = strtoll(params[1], NULL, 10);
 	if (failure != ERR_NONE) {
@@ -75,6 +79,27 @@ START_TEST(who_would_wait_too_long_is_told_what_a_gateway_would_say)
 }
 END_TEST
 
+START_TEST(who_is_patient_takes_nothing_in_advance)
+{
+	struct rate last = limit;
+	struct err e = ERR_INIT;
+
+	last.patient = true;
+	answer = NULL;
+	failure = ERR_NONE;
+	asked = 0;
+	ck_assert(!rate_admit(&last, deadline_in(1200), &e));
+	ck_assert_int_eq(e.status, 429);
+	ck_assert_int_gt(asked, 1); /* he asks again */
+	ck_assert(asked_patiently);
+	ck_assert_int_eq(asked_longest, 0);
+	answer = "0";
+	ck_assert(rate_admit(&last, deadline_in(1000), NULL));
+	ck_assert(rate_admit(&limit, deadline_in(1000), NULL));
+	ck_assert(!asked_patiently);
+}
+END_TEST
+
 START_TEST(a_failing_database_is_no_limit_reached)
 {
 	struct err e = ERR_INIT;
@@ -104,6 +129,7 @@ main(void)
 {
 	const TTest *const tests[] = {who_need_not_wait_is_admitted,
 		who_would_wait_too_long_is_told_what_a_gateway_would_say,
+		who_is_patient_takes_nothing_in_advance,
 		a_failing_database_is_no_limit_reached, the_first_error_stays, NULL};
 
 	return unit_main(unit_suite("rate", tests));

@@ -328,7 +328,9 @@ sub wait_pool {
 # As if some minutes had passed for pauses between attempts: what waits is due now. Leases stay.
 sub time_passes {
 	my ($s) = @_;
-	$s->psql(q{UPDATE waha_servers SET check_next_at = now() WHERE check_next_at > now();
+	# locked in the order of their ids, as whoever locks several does
+	$s->psql(q{WITH s AS MATERIALIZED (SELECT id FROM waha_servers WHERE check_next_at > now() ORDER BY id FOR NO KEY UPDATE)
+			UPDATE waha_servers w SET check_next_at = now() FROM s WHERE s.id = w.id;
 		UPDATE instances SET work_next_at = now() WHERE work_next_at > now()});
 	return;
 }
