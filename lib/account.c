@@ -29,11 +29,6 @@ static const struct db_stmt stmt_enable = {"account_enable",
 	" RETURNING id",
 	2};
 
-static const struct db_stmt stmt_active = {"account_active",
-	"SELECT NOT EXISTS (SELECT FROM users WHERE id = $1 AND disabled_at IS NOT "
-	"NULL)",
-	1};
-
 enum { ID, EMAIL, ROLE, HASH };
 
 bool
@@ -115,16 +110,4 @@ account_enable(
 	PQclear(r);
 	return found ||
 		(r != NULL && err_set(e, ERR_NOT_FOUND, "there is no such user"));
-}
-
-bool
-account_active(
-	struct app *app, const char *id, deadline_t d, bool *active, struct err *e)
-{
-	PGresult *r = db_query(app->db, d, &stmt_active, (const char *[]){id}, e);
-
-	if (r != NULL)
-		*active = db_bool(r, 0, 0);
-	PQclear(r);
-	return r != NULL;
 }

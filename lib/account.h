@@ -27,10 +27,7 @@ bool account_login(struct app *app, const char *email, const char *password,
 bool account_put(struct app *app, const char *email, const char *password, bool admin,
 	deadline_t d, struct user *out, struct err *e);
 
-/* Whether that user may go on: false only for one who was shut out. False with an error of
- * db if it cannot be told. */
-bool account_active(struct app *app, const char *id, deadline_t d, bool *active,
-	struct err *e) __attribute__((warn_unused_result));
+
 
 /* Lets a user log in again, or shuts him out: by his id, or the e-mail he logs in with.
  * ERR_NOT_FOUND if there is none. The platform's own user stays as it is. */

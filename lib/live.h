@@ -31,7 +31,8 @@ struct live *live_new(const char *servers, const char *ca_file, struct db_pool *
  * Never blocks, never fails. arg is a struct live: the signature is news_sink's. */
 void live_publish(void *arg, const char *user, const char *type, const char *json);
 
-/* Gives what is queued half a second, then ends the threads and frees. NULL is allowed. */
+/* Gives what is queued half a second after the attempt under way (two seconds), then ends
+ * the threads and frees. NULL is allowed. */
 void live_free(struct live *l);
 
 #endif
