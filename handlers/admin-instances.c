@@ -1,5 +1,6 @@
 /* /admin/instances: instances that administrators make by name (seed 003), and a look at all others. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/admin.h"
@@ -12,6 +13,7 @@
 #include "lib/responder.h"
 
 #define ALL "/admin/instances"
+#define TRAIL_PAGE 50 /* rows, unless ?limit= says another number */
 
 #define PNG "image/png"
 #define SVG "image/svg+xml"
@@ -382,6 +384,109 @@ static void delete (struct app *app, struct request *rq, struct response *rs)
 				message_text(MSG_DELETED, rq->lang)));
 }
 
+/* Its owner loses it at once; the helper empties its session before anybody else gets it. */
+static void
+let_go(struct app *app, struct request *rq, const struct user *u,
+	const struct instance *i, struct response *rs)
+{
+	struct err e = ERR_INIT;
+	bool released;
+
+	if (strcmp(i->lifecycle, "assigned") != 0)
+		response_problem(rs, rq, PROBLEM_CONFLICT,
+			message_text(MSG_NOT_ASSIGNED, rq->lang));
+	else if (!admin_release(app, i, "released by hand", actor_of(u), rq->deadline,
+			 &released, &e))
+		response_error(rs, rq, &e);
+	else if (!released) /* it has changed hands meanwhile */
+		response_problem(rs, rq, PROBLEM_CONFLICT, NULL);
+	else
+		response_json(rs, 202,
+			json_pack("{s:s, s:s}", "nome", i->name, "message",
+				message_text(MSG_RELEASED, rq->lang)));
+}
+
+static void
+release(struct app *app, struct request *rq, struct response *rs)
+{
+	struct idempotency id;
+	struct instance i;
+	char route[64];
+	struct user u;
+
+	if (!named(app, rq, &u, &i, rs))
+		return;
+	snprintf(route, sizeof(route), "release %s", i.id);
+	if (!idempotency_begin(app, rq, &u, route,
+		    config_longest_ms(&app->config) + 1000, &id, rs))
+		return;
+	let_go(app, rq, &u, &i, rs);
+	idempotency_end(app, &id, rs);
+}
+
+/* --- The trail --- */
+
+/* ?limit= and ?cursor=. False: rs holds the 422. */
+static bool
+trail_query(const struct request *rq, char cursor[20], int *limit, struct response *rs)
+{
+	char text[8] = "";
+
+	*cursor = '\0';
+	*limit = TRAIL_PAGE;
+	if (request_query_has(rq, "cursor") &&
+		(!request_query(rq, "cursor", cursor, 19) || *cursor == '\0' ||
+			cursor[strspn(cursor, "0123456789")] != '\0')) {
+		refuse(rq, "/cursor", MSG_WANT_CURSOR, rs);
+		return false;
+	}
+	if (!request_query_has(rq, "limit"))
+		return true;
+	request_query(rq, "limit", text, sizeof(text));
+	*limit = (int)strtol(text, NULL, 10);
+	if (text[strspn(text, "0123456789")] == '\0' && *limit >= 1 &&
+		*limit <= INSTANCE_PAGE_MAX)
+		return true;
+	refuse(rq, "/limit", MSG_WANT_LIMIT, rs);
+	return false;
+}
+
+static void
+answer_events(struct request *rq, const struct instance *i,
+	const struct instance_trail *t, struct response *rs)
+{
+	char path[REQUEST_ARG_MAX + 64];
+
+	snprintf(path, sizeof(path), ALL "/%s/events", i->id);
+	if (*t->next != '\0')
+		instance_link_next(rq, path, t->next, rs);
+	response_json(rs, 200,
+		json_pack("{s:s, s:s, s:o, s:s?}", "nome", i->name, "id", i->id,
+			"events", instance_trail_json(t), "next",
+			*t->next != '\0' ? t->next : NULL));
+}
+
+/* Also of one that is gone, by a name that it had. */
+static void
+events(struct app *app, struct request *rq, struct response *rs)
+{
+	struct instance_trail t = {0};
+	struct err e = ERR_INIT;
+	struct instance i;
+	char cursor[20];
+	struct user u;
+	int limit;
+
+	if (!auth_admin(app, rq, &u, rs) || !trail_query(rq, cursor, &limit, rs))
+		return;
+	if (instance_get(app, rq->args[0], true, rq->deadline, &i, &e) &&
+		instance_trail_page(app, i.id, cursor, limit, rq->deadline, &t, &e))
+		answer_events(rq, &i, &t, rs);
+	else
+		answer_error(rq, &e, rs);
+	instance_trail_free(&t);
+}
+
 static const struct route routes[] = {
 	{"GET", ALL, 0, list},
 	{"POST", ALL, 4096, create},
@@ -390,6 +495,8 @@ static const struct route routes[] = {
 	{"GET", "/admin/instances/{nome}/qrcode", 0, qrcode},
 	{"POST", "/admin/instances/{nome}/restart", 4096, restart},
 	{"POST", "/admin/instances/{nome}/logout", 4096, logout},
+	{"POST", "/admin/instances/{nome}/release", 4096, release},
+	{"GET", "/admin/instances/{nome}/events", 0, events},
 	{NULL, NULL, 0, NULL},
 };
 

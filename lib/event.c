@@ -1,6 +1,9 @@
 #include "lib/event.h"
 
+#include <stdio.h>
 #include <string.h>
+
+#include "lib/uuid.h"
 
 static const char *const types[] = {"device.connected", "device.disconnected",
 	"qr.updated", "message.received", "message.ack", "instance.health"};
@@ -55,6 +58,21 @@ event_of_gateway(const struct gateway_event *ev)
 			ev->chat, "ack", ack_word(ev->ack), "once", "ack|",
 			ack_word(ev->ack), "|", ev->message_id);
 	return NULL;
+}
+
+bool
+event_uuid(const char *event_id, char out[37])
+{
+	const char *hex;
+
+	if (strncmp(event_id, "evt_", 4) != 0)
+		return false;
+	hex = event_id + 4;
+	if (strlen(hex) != 32)
+		return false;
+	snprintf(out, 37, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16,
+		hex + 20);
+	return uuid_valid(out);
 }
 
 bool

@@ -31,6 +31,9 @@ bool event_type_valid(const char *type);
  */
 json_t *event_of_gateway(const struct gateway_event *ev);
 
+/* The UUID behind a webhook-id: "evt_" and 32 hexadecimal digits. False if it is none. */
+bool event_uuid(const char *event_id, char out[37]);
+
 /* Appends the body as it is sent: {"type", "timestamp", "device_id", "data"}. data is
  * JSON already; device may be NULL. False if out cannot hold it. */
 bool event_body(struct buf *out, const char *type, const char *timestamp,

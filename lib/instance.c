@@ -60,13 +60,22 @@ static const struct db_stmt stmt_list = {"instance_list",
 	" ORDER BY i.name, i.id LIMIT $9::int + 1",
 	9};
 
+/* In the order of read_event. */
+#define EVENT                                                                          \
+	"id, " TIME("at") ", kind, from_state, to_state, reason, actor,"               \
+			  " coalesce(duration_ms, -1), user_id, epoch FROM "           \
+			  "instance_events"
+
 static const struct db_stmt stmt_trail = {"instance_trail",
-	"SELECT * FROM (SELECT " TIME(
-		"at") ", kind, from_state, to_state, reason, actor,"
-		      " coalesce(duration_ms, -1), id FROM instance_events"
-		      " WHERE instance_id = $1 ORDER BY id DESC LIMIT $2::int) t ORDER "
-		      "BY id",
+	"SELECT * FROM (SELECT " EVENT
+	" WHERE instance_id = $1 ORDER BY id DESC LIMIT $2::int) t ORDER BY id",
 	2};
+
+/* One row more than asked for tells whether there is another page. */
+static const struct db_stmt stmt_trail_page = {"instance_trail_page",
+	"SELECT " EVENT " WHERE instance_id = $1 AND ($2::bigint IS NULL OR id < $2)"
+	" ORDER BY id DESC LIMIT $3::int + 1",
+	3};
 
 bool
 instance_is_online(const struct instance *i)
@@ -249,6 +258,34 @@ instance_page_free(struct instance_page *p)
 	*p = (struct instance_page){0};
 }
 
+static void
+read_event(const PGresult *r, int row, struct instance_event *v)
+{
+	v->id = db_int(r, row, 0);
+	db_copy(r, row, 1, v->at, sizeof(v->at));
+	db_copy(r, row, 2, v->kind, sizeof(v->kind));
+	db_copy(r, row, 3, v->from, sizeof(v->from));
+	db_copy(r, row, 4, v->to, sizeof(v->to));
+	db_copy(r, row, 5, v->reason, sizeof(v->reason));
+	db_copy(r, row, 6, v->actor, sizeof(v->actor));
+	v->duration_ms = db_int(r, row, 7);
+	db_copy(r, row, 8, v->user_id, sizeof(v->user_id));
+	v->epoch = db_int(r, row, 9);
+}
+
+/* The first n rows, of those that there are. */
+static bool
+read_trail(const PGresult *r, int n, struct instance_trail *out, struct err *e)
+{
+	n = PQntuples(r) < n ? PQntuples(r) : n;
+	out->rows = calloc((size_t)n + 1, sizeof(*out->rows));
+	if (out->rows == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	for (int i = 0; i < n; i++)
+		read_event(r, i, &out->rows[out->n++]);
+	return true;
+}
+
 bool
 instance_trail(struct app *app, const char *id, int limit, deadline_t d,
 	struct instance_trail *out, struct err *e)
@@ -256,24 +293,29 @@ instance_trail(struct app *app, const char *id, int limit, deadline_t d,
 	char most[DB_PARAM_SIZE];
 	PGresult *r = db_query(app->db, d, &stmt_trail,
 		(const char *[]){id, db_param_int(most, limit)}, e);
+	bool ok;
 
 	*out = (struct instance_trail){0};
-	if (r == NULL)
-		return false;
-	out->rows = calloc((size_t)PQntuples(r) + 1, sizeof(*out->rows));
-	for (int i = 0; out->rows != NULL && i < PQntuples(r); i++) {
-		struct instance_event *v = &out->rows[out->n++];
-
-		db_copy(r, i, 0, v->at, sizeof(v->at));
-		db_copy(r, i, 1, v->kind, sizeof(v->kind));
-		db_copy(r, i, 2, v->from, sizeof(v->from));
-		db_copy(r, i, 3, v->to, sizeof(v->to));
-		db_copy(r, i, 4, v->reason, sizeof(v->reason));
-		db_copy(r, i, 5, v->actor, sizeof(v->actor));
-		v->duration_ms = db_int(r, i, 6);
-	}
+	ok = r != NULL && read_trail(r, limit, out, e);
 	PQclear(r);
-	return out->rows != NULL || err_set(e, ERR_NOMEM, "out of memory");
+	return ok;
+}
+
+bool
+instance_trail_page(struct app *app, const char *id, const char *cursor, int limit,
+	deadline_t d, struct instance_trail *out, struct err *e)
+{
+	char most[DB_PARAM_SIZE];
+	PGresult *r = db_query(app->db, d, &stmt_trail_page,
+		(const char *[]){id, wanted(cursor), db_param_int(most, limit)}, e);
+	bool ok;
+
+	*out = (struct instance_trail){0};
+	ok = r != NULL && read_trail(r, limit, out, e);
+	if (ok && PQntuples(r) > limit)
+		db_copy(r, limit - 1, 0, out->next, sizeof(out->next));
+	PQclear(r);
+	return ok;
 }
 
 void
@@ -337,12 +379,15 @@ instance_trail_json(const struct instance_trail *t)
 		const struct instance_event *v = &t->rows[i];
 
 		json_array_append_new(list,
-			json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "at", v->at,
-				"kind", v->kind, "from", text_or_null(v->from), "to",
-				text_or_null(v->to), "reason", text_or_null(v->reason),
-				"actor", text_or_null(v->actor), "durationMs",
+			json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:I}", "at",
+				v->at, "kind", v->kind, "from", text_or_null(v->from),
+				"to", text_or_null(v->to), "reason",
+				text_or_null(v->reason), "actor",
+				text_or_null(v->actor), "durationMs",
 				v->duration_ms >= 0 ? json_integer(v->duration_ms)
-						    : json_null()));
+						    : json_null(),
+				"userId", text_or_null(v->user_id), "epoch",
+				(json_int_t)v->epoch));
 	}
 	return list;
 }

@@ -95,16 +95,23 @@ struct instance_event {
 	char reason[256];
 	char actor[128];
 	int64_t duration_ms; /* how long the state before lasted, or the step took; -1: unknown */
+	char user_id[37]; /* whose it was */
+	int64_t id, epoch;
 };
 
 struct instance_trail {
 	struct instance_event *rows;
 	size_t n;
+	char next[24]; /* of a page: the cursor of the one after it, "" at the end */
 };
 
 /* The last `limit` things that happened to it, the newest last. Free in any case. */
 bool instance_trail(struct app *app, const char *id, int limit, deadline_t d,
 	struct instance_trail *out, struct err *e);
+
+/* A page of what happened to it, the newest first; cursor: digits, or NULL. Free in any case. */
+bool instance_trail_page(struct app *app, const char *id, const char *cursor, int limit,
+	deadline_t d, struct instance_trail *out, struct err *e);
 void instance_trail_free(struct instance_trail *t);
 
 /* New references, NULL if memory ran out. phones: the telephone number and profile name are in it. */

@@ -14,7 +14,7 @@ enum message {
 	MSG_ALREADY_CONNECTED,
 	MSG_DISCONNECTED,
 	MSG_NOT_CONNECTED,
-	MSG_SCAN_TO_CONNECT, /* from here to MSG_NO_SESSION: for administrators */
+	MSG_SCAN_TO_CONNECT, /* from here to MSG_LAST_WEEK: for administrators */
 	MSG_QR_LATER,
 	MSG_RESTARTED,
 	MSG_LOGGED_OUT,
@@ -22,6 +22,31 @@ enum message {
 	MSG_SEVERAL,    /* instances of one name, on several servers */
 	MSG_NOT_ADMINS, /* an instance that no administrator made */
 	MSG_NO_SESSION, /* the gateway has none of that name */
+	MSG_RELEASED,
+	MSG_NOT_ASSIGNED,
+	MSG_EVENT_EXPIRED,
+	MSG_POOL,
+	MSG_POOL_FREE,
+	MSG_FREE,
+	MSG_TARGET,
+	MSG_MAKING,
+	MSG_FREE_LEAST,
+	MSG_POOL_USED,
+	MSG_ASSIGNED,
+	MSG_ONLINE,
+	MSG_LATENCY,
+	MSG_MEAN,
+	MSG_LONGEST,
+	MSG_DOWN,
+	MSG_SESSIONS,
+	MSG_SESSIONS_HELD,
+	MSG_NO_DATA,
+	MSG_LATEST,
+	MSG_LEAST,
+	MSG_MOST,
+	MSG_LAST_HOUR,
+	MSG_LAST_DAY,
+	MSG_LAST_WEEK,
 	MSG_SENT,
 	MSG_SEND_UNKNOWN,
 	MSG_NO_DEVICE_YET, /* why nothing can be sent */
@@ -54,6 +79,9 @@ enum message {
 	MSG_WANT_LIMIT,
 	MSG_WANT_INSTANCE, /* the name of one */
 	MSG_WANT_SERVER,
+	MSG_WANT_RANGE,
+	MSG_WANT_THEME,
+	MSG_WANT_WIDTH,
 	MSG_READ_ONLY,
 	MSG_NO_SUCH_FIELD,
 	MSG_PROBE_OK, /* from here on: what a test found, in the order of enum probe_result */

@@ -1,8 +1,7 @@
-#include <libxml/xmlwriter.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "lib/qr-int.h"
+#include "lib/svg.h"
 #include "lib/utf8.h"
 
 /* 177 modules, at worst every second one dark, with some ten bytes each. */
@@ -35,59 +34,27 @@ draw(const QRcode *qr, struct buf *d)
 }
 
 static bool
-attribute(xmlTextWriterPtr w, const char *name, const char *value)
-{
-	return xmlTextWriterWriteAttribute(w, BAD_CAST name, BAD_CAST value) >= 0;
-}
-
-static bool
-element(xmlTextWriterPtr w, const char *name)
-{
-	return xmlTextWriterStartElement(w, BAD_CAST name) >= 0;
-}
-
-/* libxml2 keeps every failure of a writer to itself, so each result is looked at. */
-static bool
-write_svg(xmlTextWriterPtr w, int size, const char *title, const char *d)
-{
-	char box[32];
-
-	snprintf(box, sizeof(box), "0 0 %d %d", size, size);
-	return element(w, "svg") &&
-		attribute(w, "xmlns", "http://www.w3.org/2000/svg") &&
-		attribute(w, "viewBox", box) && attribute(w, "role", "img") &&
-		attribute(w, "shape-rendering", "crispEdges") &&
-		xmlTextWriterWriteElement(w, BAD_CAST "title", BAD_CAST title) >= 0 &&
-		element(w, "rect") && attribute(w, "width", "100%") &&
-		attribute(w, "height", "100%") && attribute(w, "fill", "#fff") &&
-		xmlTextWriterEndElement(w) >= 0 && element(w, "path") &&
-		attribute(w, "fill", "#000") && attribute(w, "d", d) &&
-		xmlTextWriterEndDocument(w) >= 0 && xmlTextWriterFlush(w) >= 0;
-}
-
-static bool
 svg_of(const QRcode *qr, const char *title, struct buf *out, struct err *e)
 {
-	xmlBufferPtr xml = xmlBufferCreate();
-	xmlTextWriterPtr w = xml != NULL ? xmlNewTextWriterMemory(xml, 0) : NULL;
+	int size = qr->width + 2 * QR_QUIET;
+	struct svg s;
 	struct buf d;
-	bool ok = false;
 
 	buf_init(&d, PATH_MAX_BYTES);
-	if (w == NULL || !draw(qr, &d) ||
-		!write_svg(w, qr->width + 2 * QR_QUIET, title, buf_str(&d)))
-		err_set(e, ERR_NOMEM, "no memory for a QR code");
-	else if ((size_t)xmlBufferLength(xml) > out->max - out->len)
-		err_set(e, ERR_TOO_LARGE, "the QR code does not fit");
-	else
-		ok = buf_add(out, xmlBufferContent(xml),
-			     (size_t)xmlBufferLength(xml)) ||
-			err_set(e, ERR_NOMEM, "out of memory");
-	xmlFreeTextWriter(w); /* NULL is fine */
-	if (xml != NULL)
-		xmlBufferFree(xml);
+	svg_begin(&s, size, size);
+	s.failed = s.failed || !draw(qr, &d);
+	svg_attr(&s, "shape-rendering", "crispEdges");
+	svg_element(&s, "title", title);
+	svg_start(&s, "rect");
+	svg_attr(&s, "width", "100%");
+	svg_attr(&s, "height", "100%");
+	svg_attr(&s, "fill", "#fff");
+	svg_end(&s);
+	svg_start(&s, "path");
+	svg_attr(&s, "fill", "#000");
+	svg_attr(&s, "d", buf_str(&d));
 	buf_free(&d);
-	return ok;
+	return svg_finish(&s, out, e);
 }
 
 /* XML 1.0 section 2.2 has no other control characters than tab and line ends, and not

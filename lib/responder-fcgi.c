@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -27,12 +28,26 @@
 #define EMFILE_PAUSE_MS 100
 #define STOP_GRACE_MS 5000
 
-/* Shared by the threads of a process; read-only but for `failed`. */
+/*
+ * Shared by the threads of a process; read-only but for the flags.
+ *
+ * All that a thread may wait for lies in one epoll set: the stop, the listening socket, and the connections that
+ * nginx keeps open between requests (fastcgi_keep_conn), each of which is told to one thread, once. So an idle
+ * connection holds no thread, and an event wakes one.
+ */
 struct service {
 	const struct responder *r;
 	struct app *app;
-	int stop_fd;        /* readable once the process must stop */
+	int stop_fd; /* readable once the process must stop */
+	int epoll_fd;
+	atomic_bool stopping;
 	atomic_bool failed; /* a thread found the listening socket unusable */
+};
+
+/* What a thread holds. */
+struct turn {
+	FCGX_Request fr;
+	bool fresh; /* its connection is not in the epoll set yet */
 };
 
 struct fcgi_peer {
@@ -94,21 +109,26 @@ fcgi_write(struct peer *p, const char *bytes, size_t n)
 		FCGX_FClose(fr->err) == 0 && FCGX_FClose(fr->out) == 0;
 }
 
-/* Waits until fd or the stop is readable. True if fd is: when both are, a
- * kept connection (prefer_fd) still gets its answer, while a new one is left
- * to the next process. */
+/* Has one thread told, once, when there is something to read. */
 static bool
-wait_readable(const struct service *s, int fd, bool prefer_fd)
+expect(const struct service *s, int fd, int op)
 {
-	struct pollfd pfd[] = {
-		{.fd = s->stop_fd, .events = POLLIN}, {.fd = fd, .events = POLLIN}};
+	struct epoll_event ev = {.events = EPOLLIN | EPOLLONESHOT, .data.fd = fd};
 
-	while (poll(pfd, 2, -1) < 0)
-		if (errno != EINTR && errno != EAGAIN && errno != ENOMEM)
-			return false;
-	if (pfd[0].revents != 0)
-		return prefer_fd && pfd[1].revents != 0;
-	return true;
+	return epoll_ctl(s->epoll_fd, op, fd, &ev) == 0;
+}
+
+/* What there is something to read on, waiting at most `ms` (-1: for ever); -1 if nothing is. */
+static int
+next_readable(const struct service *s, int ms)
+{
+	struct epoll_event ev;
+	int n;
+
+	do
+		n = epoll_wait(s->epoll_fd, &ev, 1, ms);
+	while (n < 0 && errno == EINTR);
+	return n == 1 ? ev.data.fd : -1;
 }
 
 /* Pauses without becoming deaf to the stop. */
@@ -164,35 +184,28 @@ give_up(struct service *s, int error)
 	kill(getpid(), SIGTERM);
 }
 
-/* A new connection that has something to say; -1 when the thread must leave. */
+/* A new connection that has something to say, or -1. */
 static int
 take_connection(struct service *s)
 {
-	bool complained = false;
-	int fd;
+	int fd = accept4(LISTEN_FD, NULL, NULL, SOCK_CLOEXEC), error = errno;
 
-	while (wait_readable(s, LISTEN_FD, false)) {
-		fd = accept4(LISTEN_FD, NULL, NULL, SOCK_CLOEXEC);
-		if (fd >= 0 && is_talking(fd))
-			return fd;
-		if (fd >= 0) {
-			close(fd);
-		} else if (is_shortage(errno)) {
-			if (!complained)
-				log_write(LOG_WARN, "accept postponed",
-					LOG_STR("reason", strerrordesc_np(errno)));
-			complained = true;
-			pause_ms(s, EMFILE_PAUSE_MS);
-		} else if (!is_passing(errno)) {
-			give_up(s, errno);
-			break;
-		}
+	if (fd < 0 && is_shortage(error)) {
+		log_write(LOG_WARN, "accept postponed",
+			LOG_STR("reason", strerrordesc_np(error)));
+		pause_ms(s, EMFILE_PAUSE_MS);
+	} else if (fd < 0 && !is_passing(error)) {
+		give_up(s, error);
 	}
+	expect(s, LISTEN_FD, EPOLL_CTL_MOD); /* the next one is another thread's */
+	if (fd < 0 || is_talking(fd))
+		return fd;
+	close(fd);
 	return -1;
 }
 
 /*
- * Makes fr the next request; false when the thread must leave.
+ * Makes t->fr the request that has come on fd. False if there is none.
  *
  * FCGX_Accept_r would accept by itself, but then the connection could not be given its
  * timeouts before its head is read, and a peer that stops in mid-head would hold the
@@ -200,48 +213,73 @@ take_connection(struct service *s)
  * listening socket of its own: after a bad head it fails instead of accepting.
  */
 static bool
-next_request(struct service *s, FCGX_Request *fr)
+begin(struct service *s, struct turn *t, int fd)
 {
-	for (;;) {
-		if (fr->ipcFd >= 0) {
-			if (!wait_readable(s, fr->ipcFd, true))
-				return false;
-		} else {
-			fr->ipcFd = take_connection(s);
-			if (fr->ipcFd < 0)
-				return false;
-			fr->keepConnection = 1; /* read anew from the head */
-		}
-		if (FCGX_Accept_r(fr) == 0)
-			return true;
+	t->fresh = fd == LISTEN_FD;
+	t->fr.ipcFd = t->fresh ? take_connection(s) : fd;
+	t->fr.keepConnection = 1; /* read anew from the head */
+	return t->fr.ipcFd >= 0 && FCGX_Accept_r(&t->fr) == 0;
+}
+
+/* The end of a request. A connection that nginx keeps goes back to where any thread finds it. */
+static void
+finish(struct service *s, struct turn *t)
+{
+	int fd;
+
+	FCGX_Finish_r(&t->fr);
+	fd = t->fr.ipcFd;
+	t->fr.ipcFd = -1;
+	if (fd >= 0 && !expect(s, fd, t->fresh ? EPOLL_CTL_ADD : EPOLL_CTL_MOD))
+		close(fd);
+}
+
+static void
+serve(struct service *s, struct turn *t, int fd)
+{
+	struct fcgi_peer p = {
+		.base = {.read = fcgi_read, .write = fcgi_write}, .fr = &t->fr};
+
+	if (!begin(s, t, fd))
+		return;
+	p.base.env = t->fr.envp;
+	if (!responder_serve(s->r, s->app, &p.base)) {
+		/* FCGX_Finish_r would send a well-formed empty answer */
+		FCGX_Free(&t->fr, 1);
+		return;
 	}
+	if (p.base.unread)
+		t->fr.keepConnection = 0;
+	finish(s, t);
 }
 
 static void *
 worker(void *arg)
 {
 	struct service *s = arg;
-	FCGX_Request fr;
+	struct turn t = {.fresh = true};
+	int fd;
 
-	FCGX_InitRequest(&fr, -1, 0);
-	while (next_request(s, &fr)) {
-		struct fcgi_peer p = {.base = {.env = fr.envp,
-					      .read = fcgi_read,
-					      .write = fcgi_write},
-			.fr = &fr};
-
-		if (!responder_serve(s->r, s->app, &p.base)) {
-			/* FCGX_Finish_r would send a well-formed empty answer */
-			FCGX_Free(&fr, 1);
-			continue;
-		}
-		if (p.base.unread)
-			fr.keepConnection = 0;
-		FCGX_Finish_r(&fr);
-	}
-	if (fr.ipcFd >= 0)
-		FCGX_Free(&fr, 1);
+	FCGX_InitRequest(&t.fr, -1, 0);
+	/* new connections are left to the next process once this one stops */
+	while ((fd = next_readable(s, -1)) >= 0 && fd != s->stop_fd &&
+		!(fd == LISTEN_FD && atomic_load(&s->stopping)))
+		serve(s, &t, fd);
 	return NULL;
+}
+
+/* Answers what has come on kept connections while the threads were leaving. */
+static void
+serve_the_last(struct service *s)
+{
+	struct turn t = {.fresh = false};
+	int fd;
+
+	FCGX_InitRequest(&t.fr, -1, 0);
+	epoll_ctl(s->epoll_fd, EPOLL_CTL_DEL, s->stop_fd, NULL);
+	epoll_ctl(s->epoll_fd, EPOLL_CTL_DEL, LISTEN_FD, NULL);
+	while ((fd = next_readable(s, 0)) >= 0)
+		serve(s, &t, fd);
 }
 
 static int
@@ -318,6 +356,7 @@ run_threads(struct service *s)
 			LOG_INT("wanted", wanted), LOG_INT("made", n));
 	}
 	ok = n == wanted && !atomic_load(&s->failed);
+	atomic_store(&s->stopping, true);
 	if (write(s->stop_fd, &one, sizeof(one)) != sizeof(one) ||
 		!join_threads(s, threads, n)) {
 		/* threads still use what the caller would free */
@@ -325,27 +364,43 @@ run_threads(struct service *s)
 			LOG_ERROR, "stop", LOG_STR("reason", "a request does not end"));
 		_exit(1);
 	}
+	serve_the_last(s);
 	log_write(LOG_INFO, "stop", LOG_INT("signal", sig));
 	return ok;
+}
+
+/* The epoll set with what is in it from the start. */
+static bool
+open_service(struct service *s)
+{
+	struct epoll_event stop = {.events = EPOLLIN};
+	int flags = fcntl(LISTEN_FD, F_GETFL);
+
+	s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	s->stop_fd = stop.data.fd = eventfd(0, EFD_CLOEXEC);
+	/* another process may take the connection that this one was told of: accept must not block */
+	return s->epoll_fd >= 0 && s->stop_fd >= 0 && flags >= 0 &&
+		fcntl(LISTEN_FD, F_SETFL, flags | O_NONBLOCK) == 0 &&
+		epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, s->stop_fd, &stop) == 0 &&
+		expect(s, LISTEN_FD, EPOLL_CTL_ADD);
 }
 
 int
 responder_run_fcgi(const struct responder *r, struct app *app)
 {
 	struct service s = {.r = r, .app = app};
-	int flags = fcntl(LISTEN_FD, F_GETFL);
-	bool ok;
+	bool ok = false;
 
-	s.stop_fd = eventfd(0, EFD_CLOEXEC);
-	/* several threads see one connection; all but one must not block in accept */
-	if (s.stop_fd < 0 || flags < 0 ||
-		fcntl(LISTEN_FD, F_SETFL, flags | O_NONBLOCK) != 0) {
+	if (open_service(&s)) {
+		warn_unless_private();
+		ok = run_threads(&s);
+	} else {
 		log_write(LOG_ERROR, "not started",
 			LOG_STR("reason", strerrordesc_np(errno)));
-		return 1;
 	}
-	warn_unless_private();
-	ok = run_threads(&s);
-	close(s.stop_fd);
+	if (s.stop_fd >= 0)
+		close(s.stop_fd);
+	if (s.epoll_fd >= 0)
+		close(s.epoll_fd);
 	return ok ? 0 : 1;
 }

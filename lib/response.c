@@ -108,7 +108,8 @@ dump_piece(const char *piece, size_t size, void *body)
 void
 response_json(struct response *rs, int status, json_t *taken)
 {
-	const size_t flags = JSON_COMPACT | JSON_ENCODE_ANY;
+	/* 17 digits would show 2.67 as 2.6699999999999999 */
+	const size_t flags = JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15);
 
 	begin(rs, status, "application/json");
 	if (taken == NULL ||

@@ -10,6 +10,9 @@
 /* longer than the longest send: only a dead sender's message expires */
 #define LEASE "180 seconds"
 
+/* A session that flaps is back by itself within two minutes (docs/health.md). */
+#define RECONNECTS_S 120
+
 static const struct db_stmt stmt_begin = {"message_begin",
 	"SELECT outcome, message_id, name, server_id, device_id, state, reason,"
 	" ceil(extract(epoch FROM retry_at - clock_timestamp())),"
@@ -54,19 +57,23 @@ unavailable(const char *reason, int64_t retry_s)
 		const char *reason;
 		enum problem problem;
 		enum message detail;
+		int retry_after_s; /* where the database knows no moment */
 	} reasons[] = {
-		{"maintenance", PROBLEM_MAINTENANCE, MSG_IN_MAINTENANCE},
-		{"none", PROBLEM_NO_INSTANCE, MSG_NO_DEVICE_YET},
-		{"disconnected", PROBLEM_NO_INSTANCE, MSG_ALL_DISCONNECTED},
-		{"hour", PROBLEM_QUOTA, MSG_HOUR_USED},
-		{"day", PROBLEM_QUOTA, MSG_DAY_USED},
+		{"maintenance", PROBLEM_MAINTENANCE, MSG_IN_MAINTENANCE, 0},
+		{"none", PROBLEM_NO_INSTANCE, MSG_NO_DEVICE_YET, 0},
+		{"disconnected", PROBLEM_NO_INSTANCE, MSG_ALL_DISCONNECTED,
+			RECONNECTS_S},
+		{"hour", PROBLEM_QUOTA, MSG_HOUR_USED, 0},
+		{"day", PROBLEM_QUOTA, MSG_DAY_USED, 0},
 	};
 
 	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
 		if (strcmp(reason, reasons[i].reason) == 0)
 			return (struct send_refusal){.problem = reasons[i].problem,
 				.detail = reasons[i].detail,
-				.retry_after_s = (int)retry_s};
+				.retry_after_s = retry_s > 0
+					? (int)retry_s
+					: reasons[i].retry_after_s};
 	return (struct send_refusal){.problem = PROBLEM_INTERNAL, .detail = MSG__MAX};
 }
 

@@ -313,19 +313,6 @@ subscription_deliveries(struct app *app, const struct subscription *s,
 	return list;
 }
 
-/* The UUID behind a webhook-id: evt_ and 32 hex digits. */
-static bool
-uuid_of_event(const char *event_id, char out[37])
-{
-	const char *hex = event_id + 4;
-
-	if (strncmp(event_id, "evt_", 4) != 0 || strlen(hex) != 32)
-		return false;
-	snprintf(out, 37, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16,
-		hex + 20);
-	return uuid_valid(out);
-}
-
 bool
 subscription_replay(struct app *app, const struct subscription *s, const char *event_id,
 	deadline_t d, int *n, struct err *e)
@@ -334,7 +321,7 @@ subscription_replay(struct app *app, const struct subscription *s, const char *e
 	PGresult *r;
 
 	*n = 0;
-	if (event_id != NULL && !uuid_of_event(event_id, uuid))
+	if (event_id != NULL && !event_uuid(event_id, uuid))
 		return true;
 	r = db_query(app->db, d, &stmt_replay,
 		(const char *[]){s->id, event_id != NULL ? uuid : NULL}, e);

@@ -26,6 +26,9 @@ static const struct db_stmt stmt_prune_messages = {"upkeep_prune_messages",
 	" $2::int * interval '1 hour', " BATCH ")",
 	2};
 
+static const struct db_stmt stmt_prune_samples = {
+	"upkeep_prune_samples", "SELECT samples_prune(" BATCH ")", 0};
+
 static const struct db_stmt stmt_due = {"upkeep_due",
 	"SELECT work_due($1::int) + (SELECT count(*) FROM (SELECT FROM mend_due LIMIT "
 	"$1::int) m) + (SELECT count(*) FROM pairing_due($2::text[]))",
@@ -97,7 +100,8 @@ upkeep_prune(struct app *app, deadline_t d, int *n, struct err *e)
 		batch = 0;
 		if (!counted(app, &stmt_prune, params, d, &batch, e) ||
 			!counted(app, &stmt_prune_events, params, d, &batch, e) ||
-			!counted(app, &stmt_prune_messages, params + 1, d, &batch, e))
+			!counted(app, &stmt_prune_messages, params + 1, d, &batch, e) ||
+			!counted(app, &stmt_prune_samples, NULL, d, &batch, e))
 			return false;
 		if (n != NULL)
 			*n += batch;

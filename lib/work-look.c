@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/history.h"
 #include "lib/log.h"
 #include "lib/metrics.h"
 #include "lib/server.h"
@@ -149,13 +150,16 @@ look(struct app *app, const char *id, bool *blame, struct err *e)
 	json_t *list = json_array();
 	struct listing listing = {.server = s, .rows = list};
 	int64_t asked = clock_ms();
-	bool answered = s != NULL && server_gateway(s)->ping(app->http, s, &st, d, e) &&
+	bool pinged = s != NULL && server_gateway(s)->ping(app->http, s, &st, d, e);
+	int64_t latency = clock_ms() - asked;
+	bool answered = pinged &&
 		server_gateway(s)->list(app->http, s, add_session, &listing, d, e);
 	bool calm = false;
 	bool ok = answered && write_down(app, s, &st, list, asked, &calm, e) &&
 		work_judge(app, s, list, asked, calm, d, e);
 
 	if (ok) {
+		history_latency(app, id, latency);
 		work_alarms(app, id);
 		delete_orphans(app, s, list, d);
 		work_hooks(app, s, d);

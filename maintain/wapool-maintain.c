@@ -15,6 +15,7 @@
 #include "lib/app.h"
 #include "lib/db.h"
 #include "lib/deliver.h"
+#include "lib/history.h"
 #include "lib/log.h"
 #include "lib/metrics.h"
 #include "lib/registry.h"
@@ -30,7 +31,8 @@
 #define QUOTAS_EVERY_MS 5000
 #define MAX_SECONDS 86400
 #define JOBS_MAX 5
-#define TELL_EVERY_MS 10000 /* that tasks went well, to the database */
+#define SAMPLE_EVERY_MS 5000 /* asking whether this minute has its sample */
+#define TELL_EVERY_MS 10000  /* that tasks went well, to the database */
 
 static volatile sig_atomic_t stop_asked;
 
@@ -44,7 +46,8 @@ enum {
 	DELIVER = 64,
 	RESET_HOURLY = 128,
 	RESET_DAILY = 256,
-	ALL = 511
+	SAMPLE = 512,
+	ALL = 1023
 };
 
 static const struct task {
@@ -63,6 +66,8 @@ static const struct task {
 	{"reset-hourly", RESET_HOURLY,
 		"empty the message counters of hours that are over"},
 	{"reset-daily", RESET_DAILY, "the same of days"},
+	{"sample", SAMPLE,
+		"write down how the pool and its servers are, once a minute"},
 	{"prune", PRUNE, "delete what is past its retention"},
 };
 
@@ -74,7 +79,8 @@ struct helper {
 	struct crew *crew;
 	struct crew *post; /* the threads that deliver: a slow subscriber keeps no
 			      instance waiting */
-	deadline_t top_up_at, unpaired_at, seal_at, prune_at, quotas_at, tell_at;
+	deadline_t top_up_at, unpaired_at, seal_at, prune_at, quotas_at, tell_at,
+		sample_at;
 	unsigned went_well; /* bits of the tasks, since that was last told */
 };
 
@@ -186,6 +192,17 @@ reset_quotas(struct helper *h)
 }
 
 static void
+sample(struct helper *h)
+{
+	struct err e = ERR_INIT;
+	bool taken, ok = history_sample(&h->app, soon(h), &taken, &e);
+
+	tell("sample", ok, 0, &e);
+	h->went_well |= ok ? SAMPLE : 0;
+	h->sample_at = deadline_in(SAMPLE_EVERY_MS);
+}
+
+static void
 wake_crew(struct helper *h)
 {
 	struct err e = ERR_INIT;
@@ -241,6 +258,8 @@ round_once(struct helper *h)
 		wake_crew(h);
 	if (h->post != NULL)
 		wake_post(h);
+	if ((h->asked & SAMPLE) && deadline_left(h->sample_at) == 0)
+		sample(h);
 	if ((h->asked & PRUNE) && deadline_left(h->prune_at) == 0)
 		prune(h);
 	if ((h->asked & (RESET_HOURLY | RESET_DAILY)) &&

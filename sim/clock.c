@@ -3,11 +3,26 @@
 #include <stdio.h>
 
 static double time_scale = 1;
+static double qr_scale; /* 0: time_scale */
 
 void
 clock_set_scale(double scale)
 {
 	time_scale = scale;
+}
+
+void
+clock_set_qr_scale(double scale)
+{
+	qr_scale = scale;
+}
+
+int64_t
+clock_qr_life(int64_t simulated_ms)
+{
+	if (qr_scale == 0)
+		return simulated_ms;
+	return (int64_t)((double)simulated_ms * time_scale / qr_scale);
 }
 
 double

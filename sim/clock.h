@@ -18,6 +18,12 @@ void clock_set_scale(double scale);
 /* The scale that was set (1 unless told). */
 double clock_scale(void);
 
+/* Lets QRs live shorter by another scale than the rest; 0: by the same. */
+void clock_set_qr_scale(double scale);
+
+/* The life of a QR of so many simulated ms, as simulated ms of the common scale. */
+int64_t clock_qr_life(int64_t simulated_ms);
+
 /* Monotonic real time in microseconds. */
 int64_t clock_us(void);
 

@@ -20,7 +20,7 @@ struct options {
 	const char *bind;
 	const char *api_key;
 	long port;
-	double scale;
+	double scale, qr_scale;
 	long servers;
 };
 
@@ -36,6 +36,7 @@ static const char usage[] =
 	"  --api-key KEY   ask for this key (default: none is asked; SIM_API_KEY)\n"
 	"  --time-scale N  run simulated durations N times faster (default 1;\n"
 	"                  SIM_TIME_SCALE)\n"
+	"  --qr-scale N    but let QRs live only N times shorter\n"
 	"  --servers N     make the gateways s1 to sN at start; any other is made "
 	"when\n"
 	"                  /s/<name>/ is first asked for (default 0)\n"
@@ -86,6 +87,7 @@ parse_environment(struct options *o)
 	value = getenv("SIM_TIME_SCALE");
 	o->scale = value ? number("SIM_TIME_SCALE", value, 0.01, 10000) : 1;
 	o->servers = 0;
+	o->qr_scale = 0;
 	value = getenv("SIM_KIND");
 	set_kind(value != NULL ? value : "waha");
 }
@@ -98,6 +100,7 @@ parse_options(struct options *o, int argc, char **argv)
 		{"bind", required_argument, NULL, 'b'},
 		{"api-key", required_argument, NULL, 'k'},
 		{"time-scale", required_argument, NULL, 't'},
+		{"qr-scale", required_argument, NULL, 'q'},
 		{"servers", required_argument, NULL, 's'},
 		{"kind", required_argument, NULL, 'i'},
 		{"help", no_argument, NULL, 'h'},
@@ -114,6 +117,8 @@ parse_options(struct options *o, int argc, char **argv)
 			o->api_key = optarg;
 		} else if (c == 't') {
 			o->scale = number("--time-scale", optarg, 0.01, 10000);
+		} else if (c == 'q') {
+			o->qr_scale = number("--qr-scale", optarg, 0.01, 10000);
 		} else if (c == 's') {
 			o->servers =
 				(long)number("--servers", optarg, 0, GATEWAY_MAX - 1);
@@ -188,6 +193,7 @@ main(int argc, char **argv)
 	parse_environment(&options);
 	parse_options(&options, argc, argv);
 	clock_set_scale(options.scale);
+	clock_set_qr_scale(options.qr_scale);
 	if (options.api_key != NULL && options.api_key[0] != '\0')
 		api_set_key(options.api_key);
 	raise_file_limit();

@@ -159,7 +159,9 @@ show_qr(struct gateway *gw, struct session *s)
 	s->qr = ids_qr();
 	s->qr_shown++;
 	enter(gw, s, STATUS_SCAN_QR_CODE);
-	arm(gw, s, s->qr_shown == 1 ? gw->kind->qr_first_ms : gw->kind->qr_next_ms);
+	arm(gw, s,
+		clock_qr_life(s->qr_shown == 1 ? gw->kind->qr_first_ms
+					       : gw->kind->qr_next_ms));
 }
 
 /* The end of a STARTING: what WhatsApp answered. */

@@ -42,7 +42,8 @@ subtest 'an event that comes many times at once'  => \&same_event;
 subtest 'a key that comes many times at once'     => \&same_key;
 subtest 'everything at once'                      => \&everything;
 subtest 'lib/send'                                => \&lib_send;
-subtest 'lib/db'                                  => \&lib_db;
+subtest 'lib/db'                                  => \&lib_db, 'db-check';
+subtest 'lib/db: the pool, and servers that go'   => \&lib_db, 'db-pool-check';
 done_testing;
 
 # --- Tools ---
@@ -479,10 +480,11 @@ sub lib_send {
 	return;
 }
 
-# Runs a program that tests lib/db, and does to the server what it asks for on fd WAPOOL_TEST_CONTROL:
+# Runs a program of t/pg that tests lib/db, and does to the server what it asks for on fd WAPOOL_TEST_CONTROL:
 # a line "stop" or "start", answered by "done".
 sub lib_db {
-	my $program = "$s->{build}/t/pg/db-check";
+	my ($name) = @_;
+	my $program = "$s->{build}/t/pg/$name";
 	ok -x $program, 'it is built' or return;
 	socketpair my $ours, my $theirs, AF_UNIX, SOCK_STREAM, PF_UNSPEC or die "socketpair: $!";
 	my ($out, $err) = (File::Temp->new, File::Temp->new);

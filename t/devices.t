@@ -16,7 +16,7 @@ use Wapool::Test qw(stack scan sim sim_session faults burst problem_ok eventuall
 
 binmode $_, ':encoding(UTF-8)' for map { Test::More->builder->$_ } qw(output failure_output todo_output);
 
-use constant MANY => $ENV{WAPOOL_DEVICES} // 50;    # an even number
+use constant MANY => $ENV{WAPOOL_DEVICES} // 500;    # an even number
 
 my $s = stack(hosts => 2, env => { POOL_TARGET => 20, POOL_LOW => 10, POOL_STEP => 20, HEALTH_INTERVAL => 1, GATEWAY_START_GRACE => 5,
 	DEVICE_LIMIT => 4, WAHA_MAX_SESSIONS => 5000 });

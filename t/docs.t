@@ -149,7 +149,7 @@ sub routes {
 	same_set(\@openapi, \@want, 'docs/openapi.yaml');
 	same_set([slurp('docs/api.md') =~ m{^## ([A-Z]+ /\S*)$}mg], \@want, 'docs/api.md');
 
-	my ($table) = slurp('README.md') =~ /^## The API so far\n(.*?)^## /ms;
+	my ($table) = slurp('README.md') =~ /^## The API\n(.*?)^## /ms;
 	my @rows = map { /\A\| (`[^|]+`) \|/ ? $1 : () } split /\n/, $table;
 	same_set([map { /`([A-Z]+ \/[^`]*)`/g } @rows], \@want, 'README.md');
 

@@ -1,6 +1,6 @@
 #!/usr/bin/perl
 # Many events to three subscribers, by two hosts: one slow, one dead for a while, one redirecting. None is lost, each
-# device's stay in order, what comes twice has the same webhook-id. WAPOOL_EVENTS=10000 for the big run.
+# device's stay in order, what comes twice has the same webhook-id. WAPOOL_EVENTS: how many.
 use strict;
 use warnings;
 
@@ -14,7 +14,7 @@ use Wapool::Fault qw(fault_stack helper helper_end);
 use Wapool::Process qw(wait_until);
 use Wapool::Subscriber;
 
-my $EVENTS  = $ENV{WAPOOL_EVENTS} // 1500;
+my $EVENTS  = $ENV{WAPOOL_EVENTS} // 10_000;
 my $DEVICES = 5;                              # of each user
 my $PATIENCE = 60 + $EVENTS / 50;
 

@@ -305,6 +305,24 @@ subtest 'a truncated body is never handled' => sub {
 	is stop($r), 0, 'exit status';
 };
 
+# --- connections that are kept
+
+subtest 'idle kept connections hold no thread' => sub {
+	my $r = responder(THREADS => 2);
+	my @kept = map { FastCGI->connect($r->{path}) } 1 .. 20;
+	is_deeply [map { $_->ask('POST', '/echo', body => 'first', keep => 1)->{body} } @kept], [('first') x 20],
+		'many more than there are threads';
+	is FastCGI::request($r->{path}, 'GET', '/echo')->{status}, 200, 'a new one is served';
+	my @asked = @kept[0 .. 1];
+	$_->send(FastCGI::head(FastCGI::params('GET', '/gate/2'), 1) . FastCGI::body()) for @asked;
+	is_deeply [map { $_->response->{body} } @asked], [('open') x 2], 'two of them are served at the same time';
+	close $_->{socket} for @kept[2 .. 9];
+	is_deeply [map { $_->ask('POST', '/echo', body => 'again', keep => 1)->{body} } reverse @kept[10 .. 19]], [('again') x 10],
+		'others go on when some have gone';
+	is stop($r), 0, 'exit status';
+	ok $_->closed, 'then they are closed' for @kept[10 .. 11];
+};
+
 # --- peers that misbehave
 
 my $half_head = responder(THREADS => 1);

@@ -21,6 +21,13 @@ sub wapoolctl {
 	return run_program(["$s->{build}/wapoolctl", @words], env => { %{ $s->environment } });
 }
 
+# Every program reads the key file again; cron would start another helper within a minute.
+sub learn_keys {
+	$s->reload_responders;
+	$s->restart_responder('maintain');
+	return;
+}
+
 # How many secrets are sealed with each key: {version => count}.
 sub sealed_with {
 	return { map { $_->[0] => $_->[1] } $s->psql(
@@ -39,7 +46,7 @@ my ($status, $output) = wapoolctl(qw(key rotate), $file);
 is $status, 0, 'a new key is added' or diag $output;
 is scalar(() = slurp($file) =~ /^[12] [0-9a-f]{64}$/mg), 2, 'beside the old one';
 unlike $output, qr/[0-9a-f]{64}/, 'and is shown to nobody';
-$s->reload_responders;
+learn_keys();
 is $s->http(PATCH => '/api/waha/servers/' . $s->psql_value("SELECT id FROM waha_servers WHERE nome = 's1'"), token => $token,
 	json => { api_key => 'another-key-0001' })->{status}, 200, 'a key that is set now';
 is sealed_with()->{2}, 1, 'is sealed with the new one';
@@ -58,7 +65,7 @@ is_deeply sealed_with(), { 2 => 242 }, 'everything is sealed with the second key
 
 spew($file, slurp($file) =~ s/^1 .*\n//mr, 0600);
 Wapool::Process::own('www-data', $file);
-$s->reload_responders;
+learn_keys();
 my %mask = map { $_->{nome} => $_->{api_key} } @{ $s->http(GET => '/api/waha/servers?limit=100', token => $token)->{json}{servers} };
 is $mask{s2}, '****0000', 'which opens without the first';
 is $s->http(POST => '/api/whatsapp/connect', token => $s->token($s->unique_user), json => {})->{status}, 200, 'and everything works';

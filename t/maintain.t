@@ -172,7 +172,8 @@ sub refused {
 	my ($id, $what) = @_;
 	my $before = requests_seen($s, GET => '/api/server/status', '/s/keyed');
 	my $log = spew("$s->{var}/refused.log", '', 0644);
-	$s->psql("UPDATE waha_servers SET health = 'unknown', failures = 0, check_next_at = now() WHERE id = '$id'");
+	$s->psql("UPDATE waha_servers SET health = 'unknown', failures = 0, check_next_at = now() WHERE id = '$id';
+		UPDATE waha_servers SET check_next_at = now() + interval '1 hour' WHERE id <> '$id'");    # others have the same gateway
 	my ($status, $output) = $s->maintain('reconcile');
 	is $status, 0, "$what: the helper goes on";
 	my ($line) = grep { /\Q$id\E/ } split /\n/, $output;

@@ -28,7 +28,7 @@ Wapool::Stub::install("$build", @names);
 
 subtest 'the configuration is clean'         => \&configuration;
 subtest 'routes, upstreams and handlers'     => \&routes;
-subtest 'keep_conn leaves threads free'      => \&keep_conn;
+subtest 'connections that are kept'          => \&keep_conn;
 subtest 'no log format quotes a query'       => \&log_formats;
 subtest 'texts agree with lib/message.c'     => \&texts;
 
@@ -104,27 +104,26 @@ sub routes {
 	ok $described{$_}, "docs/openapi.yaml has $_" for grep { !/^\/_/ } $server =~ /location = (\S+)/g;
 }
 
-# docs/architecture.md, "Responders": a kept connection holds a thread.
+# docs/architecture.md, "Responders": what nginx repeats when a kept connection was closed by a restart.
 sub keep_conn {
 	my %files = files();
-	my ($workers) = $files{"$root/nginx/demo.conf.in"} =~ /worker_processes (\d+);/;
 	my $server = directives($files{"$root/nginx/wapool-server.conf"});
 	my %upstream = $files{"$root/nginx/wapool-upstreams.conf"} =~ /^upstream (\w+)\s+\{(.*?)\}/smg;
 	my %kept;
 	for my $location ($server =~ /^(location .*?^\})/smg) {
 		next unless $location =~ /fastcgi_keep_conn\s+on;/;
 		my ($name) = $location =~ /fastcgi_pass (\w+);/;
-		$kept{$name} = 1;
-		my ($keepalive) = $upstream{$name} =~ /keepalive (\d+);/;
 		my ($handler) = $upstream{$name} =~ m{/([a-z-]+)\.sock};
-		my ($threads) = (-e "$root/handlers/$handler.c" ? slurp("$root/handlers/$handler.c") : '') =~ /\.threads = (\d+)/;
-		ok $keepalive && $threads && $keepalive * $workers < $threads,
-			"$name: keepalive " . ($keepalive // 'missing') . " x $workers < " . ($threads // 'unknown');
+		my $changes = slurp("$root/handlers/$handler.c") =~ /^\t\{"(?:POST|PUT|PATCH|DELETE)", /m;
+		is $location =~ /fastcgi_next_upstream error non_idempotent;/ ? 1 : 0, $changes ? 1 : 0,
+			"$name: repeated after a restart" . ($changes ? ', though it changes something' : '');
+		$kept{$name} = 1;
 	}
+	is_deeply [sort keys %kept], [qw(wapool_livez wapool_my_connection wapool_webhook)], 'where it pays, and may be repeated';
 	for my $name (sort keys %upstream) {
-		is $upstream{$name} =~ /keepalive/ ? 1 : 0, $kept{$name} // 0, "$name: keepalive only with keep_conn";
+		is $upstream{$name} =~ /keepalive \d+;/ ? 1 : 0, $kept{$name} // 0, "$name: keepalive only with keep_conn";
 	}
-	unlike directives($files{"$root/nginx/wapool-fastcgi.conf"}), qr/keep_conn/, 'not for all at once';
+	unlike directives($files{"$root/nginx/wapool-fastcgi.conf"}), qr/keep_conn|next_upstream/, 'not for all at once';
 }
 
 sub log_formats {

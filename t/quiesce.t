@@ -9,7 +9,7 @@ use lib "$FindBin::Bin/../run/lib", "$FindBin::Bin/lib";
 
 use Test::More;
 
-use Wapool::Test qw(stack scan sim sim_session problem_ok eventually_ok invariants_ok);
+use Wapool::Test qw(stack scan sim sim_session faults problem_ok eventually_ok invariants_ok);
 
 binmode $_, ':encoding(UTF-8)' for map { Test::More->builder->$_ } qw(output failure_output todo_output);
 
@@ -40,10 +40,15 @@ sleep 3;
 is running(), 0, 'no sweep brings one back';
 is +($s->ctl('quiesce', '--yes'))[0], 0, 'again is no error';
 
+my $bad = $devices[3][1];
+faults($s, { kind => 'hang', path => "/api/sessions/$bad" });
 ($status, $output) = $s->ctl('resume');
 is $status, 0, 'resume' or diag $output;
 like $output, qr/^8 are being started/, 'eight are to come back';
-eventually_ok('all eight are connected', sub { connections() == 8 });
+eventually_ok('one that cannot be started keeps nobody waiting', sub { connections() == 7 });
+isnt sim_session($s, $bad)->{status}, 'WORKING', 'it is away';
+faults($s);
+eventually_ok('all eight are connected', sub { connections() == 8 }, 90);
 is $s->psql_value("SELECT count(*) FROM instances WHERE name IN (" . join(',', map { "'$_->[1]'" } @devices)
 	. ") AND lifecycle = 'assigned' AND status = 'WORKING'"), 8, 'by the instances they had';
 is $s->http(POST => '/api/whatsapp/connect', token => $s->token($waiting))->{status}, 200, 'who waited for a scan clicks again';

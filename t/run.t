@@ -301,6 +301,7 @@ sub demo_steps {
 	is +(run_demo('status'))[0], 0, 'status: ready';
 	repair(%env);
 	in_the_way();
+	outdated(%env);
 	stopped(%env);
 	return;
 }
@@ -348,6 +349,19 @@ sub in_the_way {
 	($status, $output) = run_demo('up', WAPOOL_BUILD => '/nonexistent');
 	is $status, 1, 'so is one that was not built';
 	like $output, qr/run `make` first/, 'with what to do';
+	return;
+}
+
+# As if the checkout had been updated, and a deployed migration edited.
+sub outdated {
+	my (%env) = @_;
+	my $sql = sub { run_program(['psql', '-X', '-q', '-d', $env{DATABASE_URL}, '-c', $_[0]]) };
+	is +($sql->(q{UPDATE sqitch.changes SET script_hash = reverse(script_hash) WHERE change = 'pool'}))[0], 0, 'a migration is another';
+	my ($status, $output) = run_demo('up');
+	is $status, 1, 'up refuses a database of an earlier version';
+	like $output, qr/earlier version.*changed since: pool\).*rm -r \Q$var\E\b.*make run/s, 'and says what to do';
+	$sql->(q{UPDATE sqitch.changes SET script_hash = reverse(script_hash) WHERE change = 'pool'});
+	is +(run_demo('up'))[0], 0, 'otherwise it goes on';
 	return;
 }
 

@@ -28,7 +28,7 @@ BEGIN
 	END IF;
 	-- Many moves in one transaction: all rows they count on are locked first, in the order of every move.
 	PERFORM FROM waha_servers ORDER BY id FOR NO KEY UPDATE;
-	PERFORM because('its server is being drained');
+	PERFORM because('its server is being drained', 'drained');
 	WITH c AS MATERIALIZED (
 		SELECT i.id, s.health FROM waha_servers s JOIN instances i ON i.server_id = s.id
 		WHERE s.draining_at IS NOT NULL AND i.lifecycle = 'standby'

@@ -20,7 +20,7 @@ END $$;
 CREATE FUNCTION device_remove(p_user uuid, p_device uuid) RETURNS boolean
 LANGUAGE plpgsql AS $$
 BEGIN
-	PERFORM because('device removed');
+	PERFORM because('device removed', 'user');
 	DELETE FROM devices WHERE id = p_device AND user_id = p_user;
 	RETURN FOUND;
 END $$;

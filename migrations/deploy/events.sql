@@ -417,8 +417,9 @@ LANGUAGE sql AS $$
 $$;
 
 -- Sends what is parked again: the event of that id, or all with NULL, p_batch at the most. Each takes its
--- old place, before what is pending. Returns how many.
-CREATE FUNCTION deliveries_replay(p_subscription uuid, p_id uuid, p_batch integer) RETURNS integer
+-- old place, before what is pending. p_device, p_type: only those. Returns how many.
+CREATE FUNCTION deliveries_replay(p_subscription uuid, p_id uuid, p_batch integer, p_device uuid DEFAULT NULL,
+	p_type text DEFAULT NULL) RETURNS integer
 LANGUAGE plpgsql AS $$
 DECLARE
 	v_device uuid;
@@ -429,6 +430,7 @@ BEGIN
 	FOR v_device IN
 		SELECT DISTINCT d.device_id FROM deliveries d JOIN outbox o ON o.seq = d.seq
 		WHERE d.subscription_id = p_subscription AND d.state = 'parked' AND (p_id IS NULL OR o.id = p_id)
+			AND (p_device IS NULL OR d.device_id = p_device) AND (p_type IS NULL OR o.type = p_type)
 		ORDER BY d.device_id
 	LOOP
 		PERFORM FROM event_lanes WHERE subscription_id = p_subscription AND device_id = v_device
@@ -437,6 +439,7 @@ BEGIN
 			SELECT d.seq FROM deliveries d JOIN outbox o ON o.seq = d.seq
 			WHERE d.subscription_id = p_subscription AND d.device_id = v_device AND d.state = 'parked'
 				AND o.payload IS NOT NULL AND (p_id IS NULL OR o.id = p_id)
+				AND (p_type IS NULL OR o.type = p_type)
 			ORDER BY d.seq LIMIT p_batch - v_all)
 		UPDATE deliveries d SET state = 'pending', attempts = 0
 		FROM again WHERE d.seq = again.seq AND d.subscription_id = p_subscription;

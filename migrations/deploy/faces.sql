@@ -222,7 +222,7 @@ FOR EACH ROW EXECUTE FUNCTION waha_sessions_update();
 CREATE FUNCTION face_delete() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
-	PERFORM because('deleted as a row of ' || TG_TABLE_NAME);
+	PERFORM because('deleted as a row of ' || TG_TABLE_NAME, 'operator');
 	UPDATE instances SET lifecycle = CASE lifecycle WHEN 'standby' THEN 'retired' ELSE 'recycling' END
 	WHERE id = OLD.id AND lifecycle IN ('standby', 'assigned');
 	RETURN OLD;

@@ -207,7 +207,7 @@ BEGIN
 		AS x(i uuid, g bigint, e bigint, h text, r text, m text)
 		WHERE m = 'cleanup' OR m = 'release' AND h = 'corrupted' ORDER BY i
 	LOOP
-		PERFORM because(v_new.h || ': ' || v_new.r);
+		PERFORM because(v_new.h || ': ' || v_new.r, 'ill');
 		UPDATE instances SET lifecycle = 'recycling'
 		WHERE id = v_new.i AND generation = v_new.g AND epoch = v_new.e AND (lifecycle = 'standby'
 			OR lifecycle = 'assigned' AND origin = 'pool' AND NOT is_frozen(server_id)
@@ -315,7 +315,7 @@ BEGIN
 		work_next_at = clock_timestamp() + coalesce(p_again, interval '0')
 	WHERE id = p_instance;
 	IF v_rung = 'release' AND p_counts AND v_row.origin = 'pool' THEN
-		PERFORM because('could not be mended');
+		PERFORM because('could not be mended', 'unrecovered');
 		UPDATE instances SET lifecycle = 'recycling' WHERE id = p_instance AND NOT is_frozen(server_id);
 	END IF;
 	RETURN true;
@@ -355,7 +355,7 @@ BEGIN
 	IF NOT FOUND THEN
 		RETURN;
 	END IF;
-	PERFORM because(p_reason);
+	PERFORM because(p_reason, CASE WHEN p_force THEN 'operator' ELSE 'ill' END);
 	UPDATE instances SET lifecycle = 'recycling' WHERE id = p_instance AND lifecycle IN ('standby', 'assigned');
 	RETURN QUERY UPDATE instances i
 	SET work_token = gen_random_uuid(), work_lease_until = clock_timestamp() + p_lease,

@@ -92,9 +92,12 @@ CREATE TABLE instance_events (
 CREATE INDEX instance_events_instance_idx ON instance_events (instance_id, id);
 CREATE INDEX instance_events_at_idx ON instance_events (at);
 
--- The reason that the trail shows for this transaction's next transitions.
-CREATE FUNCTION because(p_reason text) RETURNS void
-LANGUAGE sql AS $$ SELECT set_config('wapool.reason', p_reason, true) $$;
+-- The reason that the trail shows for this transaction's next transitions: a sentence, that may quote a
+-- gateway, and what kind of reason that is, in one word, for who counts (change `metrics`).
+CREATE FUNCTION because(p_reason text, p_class text DEFAULT 'other') RETURNS void
+LANGUAGE sql AS $$
+	SELECT set_config('wapool.reason', p_reason, true), set_config('wapool.reason_class', p_class, true)
+$$;
 
 -- Who the trail shows for the rest of this transaction: a person who acts through a program. NULL: the
 -- program itself.

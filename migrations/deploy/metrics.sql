@@ -97,20 +97,18 @@ FOR EACH ROW WHEN (OLD.lifecycle <> NEW.lifecycle OR OLD.health <> NEW.health OR
 	OR (OLD.missing_since IS NULL) <> (NEW.missing_since IS NULL))
 EXECUTE FUNCTION instances_counted();
 
--- Why an assignment ended, as one of a few words: reasons in the trail are sentences and may quote a gateway.
-CREATE FUNCTION release_class(p_reason text) RETURNS text
+-- Why assignments end, as one of a few words (because's p_class). Without a reason: by a person with psql.
+CREATE FUNCTION release_classes() RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+	SELECT ARRAY['user', 'unpaired', 'phone', 'operator', 'swapped', 'gateway', 'unrecovered', 'missing', 'ill',
+		'drained', 'other']
+$$;
+CREATE FUNCTION release_class() RETURNS text
+LANGUAGE sql STABLE AS $$
 	SELECT CASE
-		WHEN p_reason = 'disconnected by its user' THEN 'user'
-		WHEN p_reason = 'never paired' THEN 'unpaired'
-		WHEN p_reason = 'logged out on the phone' THEN 'phone'
-		WHEN p_reason IN ('by hand', 'released by hand') THEN 'operator'
-		WHEN p_reason = 'its server is being drained' THEN 'drained'
-		WHEN p_reason LIKE 'swapped: %' THEN 'swapped'
-		WHEN p_reason LIKE 'gateway: %' THEN 'gateway'
-		WHEN p_reason LIKE 'could not be mended%' THEN 'unrecovered'
-		WHEN p_reason = 'the gateway lost its session' THEN 'missing'
-		WHEN p_reason ~ '^(healthy|disconnected|degraded|stuck|corrupted|not_found): ' THEN 'ill'
+		WHEN coalesce(current_setting('wapool.reason', true), '') = '' THEN 'operator'
+		WHEN current_setting('wapool.reason_class', true) = ANY (release_classes())
+			THEN current_setting('wapool.reason_class', true)
 		ELSE 'other' END
 $$;
 
@@ -125,7 +123,7 @@ BEGIN
 	IF NEW.kind = 'repair' THEN
 		PERFORM count_up('recoveries', v_step || ',' || v_done);
 	ELSE
-		PERFORM count_up('releases', release_class(NEW.reason));
+		PERFORM count_up('releases', release_class());
 	END IF;
 	RETURN NULL;
 END $$;
@@ -219,8 +217,7 @@ SELECT 'transitions', f || ',' || t
 		unnest(ARRAY['standby', 'assigned', 'recycling', 'retired']) AS t
 	WHERE instance_may_move(f, t)
 UNION ALL SELECT 'claims', o FROM unnest(ARRAY['own', 'claimed', 'empty', 'maintenance', 'no-device', 'swapped']) AS o
-UNION ALL SELECT 'releases', r FROM unnest(ARRAY['user', 'unpaired', 'phone', 'operator', 'swapped', 'gateway',
-	'unrecovered', 'missing', 'ill', 'drained', 'other']) AS r
+UNION ALL SELECT 'releases', r FROM unnest(release_classes()) AS r
 UNION ALL SELECT 'recoveries', s || ',' || o FROM unnest(ARRAY['look', 'restart', 'logout', 'release']) AS s,
 	unnest(ARRAY['recovered', 'unpaired', 'failed']) AS o
 UNION ALL SELECT 'webhooks', o FROM unnest(ARRAY['applied', 'stale', 'former', 'unassigned', 'unknown-session',

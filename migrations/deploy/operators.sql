@@ -136,7 +136,7 @@ END $$;
 CREATE FUNCTION admin_discard(p_instance uuid, p_epoch bigint, p_reason text) RETURNS boolean
 LANGUAGE plpgsql AS $$
 BEGIN
-	IF NOT pool_release_epoch(p_instance, p_epoch, p_reason) THEN
+	IF NOT pool_release_epoch(p_instance, p_epoch, p_reason, 'operator') THEN
 		RETURN false;
 	END IF;
 	PERFORM instance_retire(p_instance);
@@ -166,7 +166,7 @@ CREATE FUNCTION instance_release(p_instance uuid, p_epoch bigint, p_reason text,
 LANGUAGE plpgsql AS $$
 BEGIN
 	PERFORM acting(p_actor);
-	RETURN pool_release_epoch(p_instance, p_epoch, p_reason);
+	RETURN pool_release_epoch(p_instance, p_epoch, p_reason, 'operator');
 END $$;
 
 -- Writes down a command that was given by hand.

@@ -1,6 +1,9 @@
 -- Deploy wapool:pool to pg
 BEGIN;
 
+-- What a claim runs is in plpgsql also where a function is one statement: a session plans it once. One in SQL that is
+-- not inlined is planned at each call, which was a fifth of a claim.
+
 CREATE SEQUENCE pool_name_seq;
 
 -- A name that no session ever had (seed 000's form): pool-<epoch>-<n>.
@@ -19,7 +22,10 @@ INSERT INTO installation DEFAULT VALUES;
 COMMENT ON COLUMN installation.quiesced_at IS 'since when sessions are kept stopped for maintenance: nothing is claimed or mended';
 
 CREATE FUNCTION quiesced() RETURNS boolean
-LANGUAGE sql STABLE AS $$ SELECT quiesced_at IS NOT NULL FROM installation $$;
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+	RETURN (SELECT quiesced_at IS NOT NULL FROM installation);
+END $$;
 
 -- What part of its share of new work a server gets: little when it has just come back after it was down,
 -- growing to all of it over a minute.
@@ -34,14 +40,16 @@ $$;
 -- One that comes back takes its place in the order for its share of the calls, and else comes behind
 -- the others.
 CREATE FUNCTION servers_for(p_user uuid) RETURNS TABLE (server_id uuid, room integer, own boolean)
-LANGUAGE sql VOLATILE AS $$
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+	RETURN QUERY
 	SELECT s.id, s.max_sessions - s.sessions_ativas, s.user_id IS NOT NULL
 	FROM waha_servers s
 	WHERE s.ativo AND s.draining_at IS NULL AND (s.user_id IS NULL OR s.user_id = p_user)
 	ORDER BY (s.health = 'down'), (s.user_id IS NULL), (random() >= server_share(s.up_since)),
 		s.prioridade DESC, s.sessions_ativas::float8 / greatest(s.max_sessions, 1),
-		s.used_at NULLS FIRST, s.id
-$$;
+		s.used_at NULLS FIRST, s.id;
+END $$;
 
 -- Notes that a server was given work. Never waits: what another transaction is noting at this moment, or
 -- was noted a moment ago, is as good.
@@ -77,20 +85,22 @@ CREATE TYPE claim AS (
 -- Free is what a claim of anybody's could get: not what stands by on a server that is switched
 -- off, down, or somebody's own. Counted server by server and no further than p_low.
 CREATE FUNCTION pool_is_low(p_low integer) RETURNS boolean
-LANGUAGE sql STABLE AS $$
-	SELECT count(*) < p_low FROM (
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+	RETURN (SELECT count(*) < p_low FROM (
 		SELECT FROM waha_servers s CROSS JOIN LATERAL (
 			SELECT FROM instances
 			WHERE server_id = s.id AND lifecycle = 'standby' AND origin = 'pool' LIMIT p_low) AS i
 		WHERE s.ativo AND s.draining_at IS NULL AND s.user_id IS NULL AND s.health <> 'down'
-		LIMIT p_low) AS free
-$$;
+		LIMIT p_low) AS free);
+END $$;
 
 -- One free instance of that server to that device, or nothing. The materialised CTE matters:
 -- with a plain sub-select a claim was seen to find nothing while rows were free.
 CREATE FUNCTION pool_take(p_server uuid, p_user uuid, p_device uuid) RETURNS SETOF instances
-LANGUAGE sql AS $$
-	WITH c AS MATERIALIZED (
+LANGUAGE plpgsql AS $$
+BEGIN
+	RETURN QUERY WITH c AS MATERIALIZED (
 		SELECT id FROM instances
 		WHERE server_id = p_server AND lifecycle = 'standby' AND origin <> 'admin'
 		ORDER BY lifecycle_at
@@ -101,8 +111,8 @@ LANGUAGE sql AS $$
 		pairing_asked_at = clock_timestamp()
 	FROM c
 	WHERE i.id = c.id AND i.lifecycle = 'standby'
-	RETURNING i.*
-$$;
+	RETURNING i.*;
+END $$;
 
 CREATE FUNCTION claim_of(p_outcome text, i instances, p_low integer) RETURNS claim
 LANGUAGE sql STABLE AS $$
@@ -160,7 +170,7 @@ BEGIN
 			OR NOT pool_has_other(p_user, '{}') THEN
 			RETURN claim_of('own', v_row, 0);
 		END IF;
-		PERFORM because('its server is being drained');
+		PERFORM because('its server is being drained', 'drained');
 		UPDATE instances SET lifecycle = 'recycling' WHERE id = v_row.id;
 	END IF;
 
@@ -213,7 +223,7 @@ BEGIN
 	IF p_avoid <> '{}' AND NOT pool_has_other(v_user, p_avoid) THEN
 		RETURN pool_claim(v_user, NULL, v_device, p_low);
 	END IF;
-	PERFORM because('swapped: ' || p_reason);
+	PERFORM because('swapped: ' || p_reason, 'swapped');
 	UPDATE instances SET lifecycle = 'recycling', last_error = p_reason
 	WHERE id = p_instance AND epoch = p_epoch AND lifecycle = 'assigned' AND paired_at IS NULL;
 	v_claim := claim_for(v_user, NULL, v_device, p_low, p_avoid);
@@ -229,7 +239,7 @@ BEGIN
 		AND NOT EXISTS (SELECT FROM devices WHERE id = p_device AND user_id = p_user) THEN
 		RETURN 'no-device';
 	END IF;
-	PERFORM because(p_reason);
+	PERFORM because(p_reason, 'user');
 	UPDATE instances i SET lifecycle = 'recycling'
 	FROM devices d
 	WHERE d.user_id = p_user AND (d.id = p_device OR p_device IS NULL AND d.is_default)
@@ -238,10 +248,11 @@ BEGIN
 END $$;
 
 -- Releases one assignment by its epoch: nothing if it is over already.
-CREATE FUNCTION pool_release_epoch(p_instance uuid, p_epoch bigint, p_reason text) RETURNS boolean
+CREATE FUNCTION pool_release_epoch(p_instance uuid, p_epoch bigint, p_reason text, p_class text DEFAULT 'other')
+RETURNS boolean
 LANGUAGE plpgsql AS $$
 BEGIN
-	PERFORM because(p_reason);
+	PERFORM because(p_reason, p_class);
 	UPDATE instances SET lifecycle = 'recycling'
 	WHERE id = p_instance AND epoch = p_epoch AND lifecycle = 'assigned';
 	RETURN FOUND;
@@ -528,7 +539,7 @@ DECLARE
 	v_now timestamptz := clock_timestamp();
 	v_n   integer;
 BEGIN
-	PERFORM because('never paired');
+	PERFORM because('never paired', 'unpaired');
 	WITH c AS MATERIALIZED (
 		SELECT id FROM instances
 		WHERE lifecycle = 'assigned' AND origin = 'pool' AND paired_at IS NULL
@@ -580,7 +591,7 @@ BEGIN
 		PERFORM admin_unpaired(p_instance, p_reason);
 		RETURN true;
 	END IF;
-	PERFORM because(p_reason);
+	PERFORM because(p_reason, 'phone');
 	UPDATE instances SET lifecycle = 'recycling'
 	WHERE id = p_instance AND work_token = p_token AND lost
 		AND (pairing_asked_at IS NULL OR pairing_asked_at < statement_timestamp() - interval '5 minutes');

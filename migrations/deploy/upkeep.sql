@@ -84,7 +84,7 @@ BEGIN
 
 	v_suspect := missing >= 4 AND missing * 2 > known;
 	IF coalesce(p_started < clock_timestamp() - p_grace, true) THEN
-		PERFORM because('the gateway lost its session');
+		PERFORM because('the gateway lost its session', 'missing');
 		UPDATE instances SET lifecycle = 'recycling'
 		WHERE server_id = p_server AND missing_since < clock_timestamp() - p_absent
 			AND (lifecycle = 'standby' OR NOT v_suspect AND lifecycle = 'assigned' AND paired_at IS NULL

@@ -52,7 +52,7 @@ BEGIN
 		RETURN 'stale';
 	END IF;
 	IF p_release THEN
-		PERFORM because('gateway: ' || p_status);
+		PERFORM because('gateway: ' || p_status, 'gateway');
 	END IF;
 	UPDATE instances SET status = p_status, status_at = p_at, status_seen_at = clock_timestamp(),
 		missing_since = NULL,

@@ -2,7 +2,7 @@
 BEGIN;
 DROP VIEW outbox_status;
 DROP FUNCTION events_prune(interval, interval, integer);
-DROP FUNCTION deliveries_replay(uuid, uuid, integer);
+DROP FUNCTION deliveries_replay(uuid, uuid, integer, uuid, text);
 DROP FUNCTION subscription_rotate(uuid, text, interval);
 DROP FUNCTION subscription_put(uuid, uuid, uuid, text, text[], text);
 DROP FUNCTION lanes_due(integer);

@@ -10,5 +10,5 @@ DROP FUNCTION instances_transition();
 DROP FUNCTION instance_may_move(text, text);
 DROP FUNCTION actor();
 DROP FUNCTION acting(text);
-DROP FUNCTION because(text);
+DROP FUNCTION because(text, text);
 COMMIT;

@@ -18,7 +18,7 @@ DROP FUNCTION servers_at_work(integer);
 DROP FUNCTION pool_refill(integer, integer, integer, integer, boolean);
 DROP FUNCTION pool_reorder();
 DROP FUNCTION order_from(uuid, uuid);
-DROP FUNCTION pool_release_epoch(uuid, bigint, text);
+DROP FUNCTION pool_release_epoch(uuid, bigint, text, text);
 DROP FUNCTION pool_release(uuid, uuid, text);
 DROP FUNCTION pool_swap(uuid, bigint, text, integer, uuid[]);
 DROP FUNCTION pool_claim(uuid, text, uuid, integer, uuid[]);

@@ -10,6 +10,6 @@ SELECT subscription_id, user_id, device_id, pending, parked, oldest_pending FROM
 SELECT has_function_privilege('event_emit(uuid, uuid, text, jsonb, timestamptz, text)', 'execute');
 SELECT has_function_privilege('lane_claim(interval, integer)', 'execute');
 SELECT has_function_privilege('lane_next(uuid, uuid, uuid, interval)', 'execute');
-SELECT has_function_privilege('deliveries_replay(uuid, uuid, integer)', 'execute');
+SELECT has_function_privilege('deliveries_replay(uuid, uuid, integer, uuid, text)', 'execute');
 SELECT has_function_privilege('events_prune(interval, interval, integer)', 'execute');
 ROLLBACK;

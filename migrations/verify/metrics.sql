@@ -8,5 +8,5 @@ SELECT has_function_privilege('counters_fold()', 'execute');
 SELECT has_function_privilege('count_look(boolean, bigint)', 'execute');
 SELECT has_function_privilege('helper_ran(text, text[])', 'execute');
 SELECT has_function_privilege('looks_now()', 'execute');
-SELECT has_function_privilege('release_class(text)', 'execute');
+SELECT has_function_privilege('release_class()', 'execute');
 ROLLBACK;

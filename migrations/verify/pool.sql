@@ -4,7 +4,7 @@ SELECT free, assigned, provisioning, recycling, retired FROM pool_status;
 SELECT has_function_privilege('pool_claim(uuid, text, uuid, integer, uuid[])', 'execute');
 SELECT has_function_privilege('pool_swap(uuid, bigint, text, integer, uuid[])', 'execute');
 SELECT has_function_privilege('pool_release(uuid, uuid, text)', 'execute');
-SELECT has_function_privilege('pool_release_epoch(uuid, bigint, text)', 'execute');
+SELECT has_function_privilege('pool_release_epoch(uuid, bigint, text, text)', 'execute');
 SELECT has_function_privilege('pool_refill(integer, integer, integer, integer, boolean)', 'execute');
 SELECT has_function_privilege('work_claim(interval, integer)', 'execute');
 SELECT has_function_privilege('work_done(uuid, uuid)', 'execute');

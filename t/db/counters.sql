@@ -54,14 +54,22 @@ SELECT is((SELECT sum(n) FROM counters WHERE family = 'transitions' AND label = 
 
 -- The trail ----------------------------------------------------------------------------------------------
 
-SELECT is(release_class(r), c, format('"%s" is of class %s', r, c)) FROM (VALUES
-	('disconnected by its user', 'user'), ('never paired', 'unpaired'), ('logged out on the phone', 'phone'),
-	('by hand', 'operator'), ('released by hand', 'operator'), ('its server is being drained', 'drained'), ('swapped: broken', 'swapped'), ('gateway: disconnected', 'gateway'),
-	('could not be mended', 'unrecovered'), ('the gateway lost its session', 'missing'),
-	('corrupted: no phone', 'ill'), ('5511999999999 says "x"', 'other'), (NULL, 'other')) AS x (r, c);
+CREATE FUNCTION pg_temp.class_of(p_reason text, p_class text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM because(p_reason, p_class);
+	RETURN release_class();
+END $$;
+SELECT is(pg_temp.class_of('it was so', c), c, format('"%s" is counted as such', c)) FROM unnest(release_classes()) AS c;
+SELECT is(pg_temp.class_of('5511999999999 says "x"', '5511999999999'), 'other', 'no other word becomes a label');
+SELECT is(pg_temp.class_of('it was so', NULL), 'other', 'nor does none');
 SELECT because(NULL);
 UPDATE instances SET assigned_to_user_id = NULL WHERE assigned_to_user_id = somebody('cid');
 SELECT is(pg_temp.counted('releases', 'operator'), 1::bigint, 'a release by hand is counted');
+SELECT release_unpaired('0');
+SELECT is(pg_temp.counted('releases', 'unpaired'), 1::bigint, 'who never paired loses it, as such');
+SELECT pool_release(somebody('ana'), NULL, 'disconnected by its user');
+SELECT is(pg_temp.counted('releases', 'user'), 1::bigint, 'who disconnects gives it back himself');
+SELECT is(pg_temp.counted('releases', 'other'), 0::bigint, 'nothing of all that is of another class');
 INSERT INTO instance_events (instance_id, kind, from_state, to_state)
 VALUES (id_of('free-1'), 'repair', 'restart', 'recovered'), (id_of('free-1'), 'repair', 'logout', 'unpaired'),
 	(id_of('free-1'), 'repair', '5511999999999', 'x"}');

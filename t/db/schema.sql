@@ -3,8 +3,8 @@ BEGIN;
 SELECT no_plan();
 
 SELECT tables_are('public', ARRAY['alarms', 'clientes', 'counters', 'deliveries', 'devices', 'early_acks', 'event_lanes', 'event_subscriptions', 'helper_runs',
-	'idempotency_keys', 'installation', 'instance_events', 'instances', 'messages', 'orphans', 'outbox', 'pairing_looks', 'pairing_runs', 'server_rate', 'start_turns', 'users', 'waha_servers', 'webhook_events']);
-SELECT views_are('public', ARRAY['look_bounds', 'look_histogram', 'lost_due', 'mend_due', 'outbox_status', 'pool_status', 'waha_sessions', 'whatsapp_instances']);
+	'idempotency_keys', 'installation', 'instance_events', 'instances', 'messages', 'orphans', 'outbox', 'pairing_looks', 'pairing_runs', 'pool_samples', 'server_rate', 'server_samples', 'start_turns', 'users', 'waha_servers', 'webhook_events']);
+SELECT views_are('public', ARRAY['look_bounds', 'look_histogram', 'lost_due', 'mend_due', 'outbox_status', 'pool_now', 'pool_status', 'waha_sessions', 'whatsapp_instances']);
 
 -- seed 001's table --------------------------------------------------------------------------------
 
@@ -49,68 +49,6 @@ SELECT results_eq(
 	$$VALUES ('Principal', 'https://waha-prod.com', 'key1', 'Servidor principal', true, 30, 3, 100, 10, 100, 0),
 	  ('Backup', 'https://waha-backup.com', 'key2', 'Servidor de backup', true, 30, 3, 100, 5, 50, 0)$$,
 	'the insert by position puts every value where it belongs');
-
--- "Criar Novo Servidor WAHA" and "Adicionar Mais Servidores" as printed
-INSERT INTO public.waha_servers (
-    user_id,
-    nome,
-    api_url,
-    api_key,
-    descricao,
-    prioridade,
-    max_sessions
-) VALUES (
-    :'user_id',
-    'Servidor Principal',
-    'https://waha1.seudominio.com',
-    'sua-api-key',
-    'Servidor principal de produção',
-    10, -- Prioridade alta
-    50  -- Máximo 50 sessões
-);
-INSERT INTO public.waha_servers (
-    user_id,
-    nome,
-    api_url,
-    prioridade,
-    max_sessions
-) VALUES (
-    :'user_id',
-    'Servidor Backup',
-    'https://waha2.seudominio.com',
-    5,  -- Prioridade média
-    30
-);
-INSERT INTO public.waha_servers (
-    user_id,
-    nome,
-    api_url,
-    ativo,
-    max_sessions
-) VALUES (
-    :'user_id',
-    'Servidor de Teste',
-    'https://waha-test.seudominio.com',
-    false, -- Desativado por padrão
-    10
-);
-SELECT results_eq(
-	format($$SELECT
-	    nome::text,
-	    api_url,
-	    ativo,
-	    sessions_ativas,
-	    max_sessions,
-	    prioridade
-	FROM public.waha_servers
-	WHERE user_id = %L
-	ORDER BY prioridade DESC, nome$$, :'user_id'),
-	$$VALUES ('Principal', 'https://waha-prod.com', true, 0, 100, 10),
-	  ('Servidor Principal', 'https://waha1.seudominio.com', true, 0, 50, 10),
-	  ('Backup', 'https://waha-backup.com', true, 0, 50, 5),
-	  ('Servidor Backup', 'https://waha2.seudominio.com', true, 0, 30, 5),
-	  ('Servidor de Teste', 'https://waha-test.seudominio.com', false, 0, 10, 0)$$,
-	'the documented list of a user''s servers');
 
 -- "Migração do Schema Antigo" as printed
 CREATE TEMPORARY TABLE old_config AS

@@ -1,106 +1,17 @@
-/*
- * lib/db against a real PostgreSQL, as t/db.t runs it: WAPOOL_TEST_DATABASE_URL names a
- * database of ours; on the descriptor WAPOOL_TEST_CONTROL the server is stopped and
- * started for us ("stop" or "start" and a newline, answered by "done" and a newline).
- */
-#include "lib/db.h"
-
+/* lib/db against a real PostgreSQL: statements, time, transactions, LISTEN. t/db.t runs it. */
 #include <fcntl.h>
-#include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "t/unit/fake-http.h"
+#include "t/pg/pg.h"
 
-#define AMPLE 20000 /* ms: longer than anything here takes */
-#define THREADS 8
-
-static const struct db_stmt stmt_pid = {"pid", "SELECT pg_backend_pid()", 0};
 static const struct db_stmt stmt_sleep = {"sleep", "SELECT pg_sleep(30)", 0};
 static const struct db_stmt stmt_insert = {
 	"insert", "INSERT INTO db_check VALUES ($1)", 1};
 static const struct db_stmt stmt_count = {
 	"count", "SELECT count(*) FROM db_check WHERE n = $1", 1};
-static const struct db_stmt stmt_kill = {
-	"kill", "SELECT pg_terminate_backend($1, 10000)", 1};
 static const struct db_stmt stmt_notify = {"notify", "NOTIFY wapool", 0};
-
-static const char *url;
-static int control;
-
-static struct db_pool *
-pool(int size, int timeout_ms)
-{
-	struct err e = ERR_INIT;
-	struct db_pool *p = db_pool_new(url, "db-check", size, timeout_ms, &e);
-
-	ck_assert_msg(p != NULL, "%s", e.text);
-	return p;
-}
-
-/* Runs a statement, in a connection of p's, whose first field is a number. */
-static int64_t
-number(struct db_pool *p, const struct db_stmt *s, const char *param)
-{
-	struct err e = ERR_INIT;
-	PGresult *r = db_query(p, deadline_in(AMPLE), s, &param, &e);
-	int64_t n;
-
-	ck_assert_msg(r != NULL, "%s: %s", s->name, e.text);
-	n = PQntuples(r) > 0 ? db_int(r, 0, 0) : 0;
-	PQclear(r);
-	return n;
-}
-
-static struct db_conn *
-get(struct db_pool *p)
-{
-	struct err e = ERR_INIT;
-	struct db_conn *c = db_get(p, deadline_in(AMPLE), &e);
-
-	ck_assert_msg(c != NULL, "%s", e.text);
-	return c;
-}
-
-static int64_t
-pid_of(struct db_conn *c)
-{
-	struct err e = ERR_INIT;
-	PGresult *r = db_exec(c, deadline_in(AMPLE), &stmt_pid, NULL, &e);
-	int64_t pid;
-
-	ck_assert_msg(r != NULL, "%s", e.text);
-	pid = db_int(r, 0, 0);
-	PQclear(r);
-	return pid;
-}
-
-/* Ends a backend as an administrator would, and waits until it is gone. */
-static void
-terminate(int64_t pid)
-{
-	struct db_pool *p = pool(1, AMPLE);
-	char text[24];
-
-	snprintf(text, sizeof(text), "%lld", (long long)pid);
-	number(p, &stmt_kill, text);
-	db_pool_free(p);
-}
-
-static void
-command(const char *word)
-{
-	char answer[5];
-	size_t n = 0;
-
-	ck_assert_int_eq(write(control, word, strlen(word)), (ssize_t)strlen(word));
-	while (n < sizeof(answer)) {
-		ssize_t got = read(control, answer + n, sizeof(answer) - n);
-
-		ck_assert_int_gt(got, 0);
-		n += (size_t)got;
-	}
-	ck_assert_int_eq(memcmp(answer, "done\n", 5), 0);
-}
 
 /* --- statements */
 
@@ -111,7 +22,7 @@ START_TEST(parameters_go_out_and_fields_come_back)
 		"NULL::int, "
 		"NULL::boolean, 9223372036854775807, -5",
 		2};
-	struct db_pool *p = pool(1, AMPLE);
+	struct db_pool *p = pg_pool(1, AMPLE);
 	struct err e = ERR_INIT;
 	PGresult *r = db_query(p, deadline_in(AMPLE), &s,
 		(const char *[]){"41", "x'; DROP TABLE users; --"}, &e);
@@ -140,7 +51,7 @@ START_TEST(what_is_larger_than_any_buffer_gets_through)
 	static const struct db_stmt s = {
 		"large", "SELECT length($1), repeat($1, 4)", 1};
 	enum { SIZE = 4 << 20 };
-	struct db_pool *p = pool(1, AMPLE);
+	struct db_pool *p = pg_pool(1, AMPLE);
 	struct err e = ERR_INIT;
 	char *text = malloc(SIZE + 1);
 	PGresult *r;
@@ -178,8 +89,8 @@ START_TEST(errors_have_their_kind)
 			ERR_UNAVAILABLE, "25006"},
 		{{"lock", "DO $$ BEGIN RAISE SQLSTATE '55P03'; END $$", 0}, ERR_TIMEOUT,
 			"55P03"}};
-	struct db_pool *p = pool(1, AMPLE);
-	int64_t pid = number(p, &stmt_pid, NULL);
+	struct db_pool *p = pg_pool(1, AMPLE);
+	int64_t pid = pg_number(p, &pg_pid_stmt, NULL);
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct err e = ERR_INIT;
@@ -190,8 +101,8 @@ START_TEST(errors_have_their_kind)
 			err_name(e.code), e.text);
 		ck_assert_str_eq(e.sqlstate, cases[i].state);
 	}
-	ck_assert_msg(
-		number(p, &stmt_pid, NULL) == pid, "the connection was thrown away");
+	ck_assert_msg(pg_number(p, &pg_pid_stmt, NULL) == pid,
+		"the connection was thrown away");
 	db_pool_free(p);
 }
 END_TEST
@@ -200,7 +111,7 @@ START_TEST(a_notice_does_not_spoil_the_log)
 {
 	static const struct db_stmt s = {
 		"notice", "DO $$ BEGIN RAISE NOTICE 'CANARY'; END $$", 0};
-	struct db_pool *p = pool(1, AMPLE);
+	struct db_pool *p = pg_pool(1, AMPLE);
 	struct err e = ERR_INIT;
 	char text[1000] = "";
 	int saved = dup(2), fds[2];
@@ -223,8 +134,8 @@ START_TEST(a_connection_has_room_for_every_statement_of_a_program)
 {
 	static struct db_stmt many[65];
 	static char names[65][16];
-	struct db_pool *p = pool(1, AMPLE);
-	struct db_conn *c = get(p);
+	struct db_pool *p = pg_pool(1, AMPLE);
+	struct db_conn *c = pg_get(p);
 	struct err e = ERR_INIT;
 
 	for (int i = 0; i < 65; i++) {
@@ -249,9 +160,9 @@ END_TEST
 
 START_TEST(a_statement_that_takes_too_long_is_cancelled)
 {
-	struct db_pool *p = pool(1, 100);
+	struct db_pool *p = pg_pool(1, 100);
 	struct err e = ERR_INIT;
-	struct db_conn *c = get(p);
+	struct db_conn *c = pg_get(p);
 
 	ck_assert_ptr_null(db_exec(c, deadline_in(AMPLE), &stmt_sleep, NULL, &e));
 	ck_assert_int_eq(e.code, ERR_TIMEOUT);
@@ -264,136 +175,16 @@ END_TEST
 
 START_TEST(a_deadline_that_passes_breaks_the_connection)
 {
-	struct db_pool *p = pool(1, AMPLE);
+	struct db_pool *p = pg_pool(1, AMPLE);
 	struct err e = ERR_INIT;
-	struct db_conn *c = get(p);
-	int64_t pid = pid_of(c);
+	struct db_conn *c = pg_get(p);
+	int64_t pid = pg_pid(c);
 
 	ck_assert_ptr_null(db_exec(c, deadline_in(100), &stmt_sleep, NULL, &e));
 	ck_assert_int_eq(e.code, ERR_TIMEOUT);
 	ck_assert_msg(!db_alive(c), "its answer would come to the next statement");
 	db_put(p, c);
-	ck_assert_int_ne(number(p, &stmt_pid, NULL), pid);
-	db_pool_free(p);
-}
-END_TEST
-
-/* --- the pool */
-
-START_TEST(a_url_that_is_none_is_refused_at_once)
-{
-	struct err e = ERR_INIT;
-
-	ck_assert_ptr_null(db_pool_new("postgresql://[", "db-check", 1, AMPLE, &e));
-	ck_assert_int_eq(e.code, ERR_CONFIG);
-	err_clear(&e);
-	ck_assert_ptr_null(db_pool_new("nonsense=1", "db-check", 1, AMPLE, &e));
-	ck_assert_int_eq(e.code, ERR_CONFIG);
-}
-END_TEST
-
-START_TEST(connections_are_kept_and_known_by_name)
-{
-	static const struct db_stmt s = {"name",
-		"SELECT application_name, current_setting('statement_timeout'),"
-		" current_setting('lock_timeout'),"
-		" current_setting('idle_in_transaction_session_timeout')"
-		" FROM pg_stat_activity WHERE pid = pg_backend_pid()",
-		0};
-	struct db_pool *p = pool(2, 7000);
-	struct err e = ERR_INIT;
-	int64_t pid = number(p, &stmt_pid, NULL);
-	PGresult *r;
-
-	ck_assert_int_eq(number(p, &stmt_pid, NULL), pid);
-	r = db_query(p, deadline_in(AMPLE), &s, NULL, &e);
-	ck_assert_ptr_nonnull(r);
-	ck_assert_str_eq(db_text(r, 0, 0), "db-check");
-	ck_assert_str_eq(db_text(r, 0, 1), "7s");
-	ck_assert_str_eq(db_text(r, 0, 2), "7s");
-	ck_assert_str_eq(db_text(r, 0, 3), "14s");
-	PQclear(r);
-	db_put(p, NULL);
-	db_pool_free(p);
-}
-END_TEST
-
-struct waiter {
-	pthread_t thread;
-	struct db_pool *p;
-	int deadline_ms;
-	int64_t pid;
-	struct err e;
-};
-
-static void *
-wait_for_one(void *arg)
-{
-	struct waiter *w = arg;
-	struct db_conn *c = db_get(w->p, deadline_in(w->deadline_ms), &w->e);
-
-	if (c != NULL)
-		w->pid = pid_of(c);
-	db_put(w->p, c);
-	return NULL;
-}
-
-static void
-start_waiter(struct waiter *w, struct db_pool *p, int deadline_ms)
-{
-	*w = (struct waiter){.p = p, .deadline_ms = deadline_ms};
-	ck_assert_int_eq(pthread_create(&w->thread, NULL, wait_for_one, w), 0);
-}
-
-START_TEST(who_finds_all_busy_waits)
-{
-	struct db_pool *p = pool(1, AMPLE);
-	struct db_conn *c = get(p);
-	struct waiter brief, patient;
-	int64_t pid = pid_of(c);
-
-	start_waiter(&patient, p, AMPLE);
-	start_waiter(&brief, p, 100);
-	pthread_join(brief.thread, NULL);
-	ck_assert_int_eq(brief.pid, 0);
-	ck_assert_int_eq(brief.e.code, ERR_TIMEOUT);
-	db_put(p, c);
-	pthread_join(patient.thread, NULL);
-	ck_assert_int_eq(patient.pid, pid);
-	db_pool_free(p);
-}
-END_TEST
-
-static void *
-ask_often(void *arg)
-{
-	struct waiter *w = arg;
-
-	for (int i = 0; i < 50; i++)
-		w->pid += number(w->p, &stmt_pid, NULL) > 0;
-	return NULL;
-}
-
-START_TEST(many_threads_share_few_connections)
-{
-	static const struct db_stmt s = {"mine",
-		"SELECT count(*) FROM pg_stat_activity WHERE application_name = "
-		"'db-many'",
-		0};
-	struct err e = ERR_INIT;
-	struct db_pool *p = db_pool_new(url, "db-many", 2, AMPLE, &e);
-	struct waiter w[THREADS];
-
-	for (int i = 0; i < THREADS; i++) {
-		w[i] = (struct waiter){.p = p};
-		ck_assert_int_eq(
-			pthread_create(&w[i].thread, NULL, ask_often, &w[i]), 0);
-	}
-	for (int i = 0; i < THREADS; i++) {
-		pthread_join(w[i].thread, NULL);
-		ck_assert_int_eq(w[i].pid, 50);
-	}
-	ck_assert_int_le(number(p, &s, NULL), 2);
+	ck_assert_int_ne(pg_number(p, &pg_pid_stmt, NULL), pid);
 	db_pool_free(p);
 }
 END_TEST
@@ -402,9 +193,9 @@ END_TEST
 
 START_TEST(a_transaction_is_kept_or_forgotten)
 {
-	struct db_pool *p = pool(1, AMPLE);
+	struct db_pool *p = pg_pool(1, AMPLE);
 	struct err e = ERR_INIT;
-	struct db_conn *c = get(p);
+	struct db_conn *c = pg_get(p);
 
 	ck_assert(db_begin(c, deadline_in(AMPLE), &e));
 	PQclear(db_exec(
@@ -418,26 +209,26 @@ START_TEST(a_transaction_is_kept_or_forgotten)
 	db_rollback(c, deadline_in(AMPLE));
 	db_put(p, c);
 	ck_assert_int_eq(e.code, ERR_NONE);
-	ck_assert_int_eq(number(p, &stmt_count, "100"), 1);
-	ck_assert_int_eq(number(p, &stmt_count, "101"), 0);
+	ck_assert_int_eq(pg_number(p, &stmt_count, "100"), 1);
+	ck_assert_int_eq(pg_number(p, &stmt_count, "101"), 0);
 	db_pool_free(p);
 }
 END_TEST
 
 START_TEST(what_is_left_open_is_undone)
 {
-	struct db_pool *p = pool(1, AMPLE);
+	struct db_pool *p = pg_pool(1, AMPLE);
 	struct err e = ERR_INIT;
-	struct db_conn *c = get(p);
-	int64_t pid = pid_of(c);
+	struct db_conn *c = pg_get(p);
+	int64_t pid = pg_pid(c);
 
 	ck_assert(db_begin(c, deadline_in(AMPLE), &e));
 	PQclear(db_exec(
 		c, deadline_in(AMPLE), &stmt_insert, (const char *[]){"102"}, &e));
 	db_put(p, c);
-	ck_assert_msg(
-		number(p, &stmt_pid, NULL) != pid, "it was lent out in a transaction");
-	ck_assert_int_eq(number(p, &stmt_count, "102"), 0);
+	ck_assert_msg(pg_number(p, &pg_pid_stmt, NULL) != pid,
+		"it was lent out in a transaction");
+	ck_assert_int_eq(pg_number(p, &stmt_count, "102"), 0);
 	db_pool_free(p);
 }
 END_TEST
@@ -445,9 +236,9 @@ END_TEST
 START_TEST(a_failed_transaction_does_not_commit)
 {
 	static const struct db_stmt zero = {"zero", "SELECT 1 / 0", 0};
-	struct db_pool *p = pool(1, AMPLE);
+	struct db_pool *p = pg_pool(1, AMPLE);
 	struct err e = ERR_INIT;
-	struct db_conn *c = get(p);
+	struct db_conn *c = pg_get(p);
 
 	ck_assert(db_begin(c, deadline_in(AMPLE), &e));
 	PQclear(db_exec(
@@ -456,194 +247,8 @@ START_TEST(a_failed_transaction_does_not_commit)
 	db_rollback(c, deadline_in(AMPLE));
 	ck_assert(db_alive(c));
 	db_put(p, c);
-	ck_assert_int_eq(number(p, &stmt_count, "103"), 0);
+	ck_assert_int_eq(pg_number(p, &stmt_count, "103"), 0);
 	db_pool_free(p);
-}
-END_TEST
-
-/* --- when the server goes */
-
-START_TEST(an_idle_connection_that_ended_is_replaced)
-{
-	struct db_pool *p = pool(1, AMPLE);
-	int64_t pid = number(p, &stmt_pid, NULL);
-
-	terminate(pid);
-	ck_assert_msg(number(p, &stmt_pid, NULL) != pid, "nobody noticed");
-	db_pool_free(p);
-}
-END_TEST
-
-START_TEST(a_connection_that_ends_under_a_statement_is_unavailable)
-{
-	static const struct db_stmt s = {"suicide",
-		"SELECT pg_terminate_backend(pg_backend_pid()), pg_sleep(30)", 0};
-	struct db_pool *p = pool(1, AMPLE);
-	struct err e = ERR_INIT;
-	struct db_conn *c = get(p);
-
-	ck_assert_ptr_null(db_exec(c, deadline_in(AMPLE), &s, NULL, &e));
-	ck_assert_int_eq(e.code, ERR_UNAVAILABLE);
-	ck_assert(!db_alive(c));
-	db_put(p, c);
-	ck_assert_int_gt(number(p, &stmt_pid, NULL), 0);
-	db_pool_free(p);
-}
-END_TEST
-
-START_TEST(after_a_restart_all_goes_on)
-{
-	struct db_pool *p = pool(3, AMPLE);
-	struct db_conn *c[3] = {get(p), get(p), get(p)};
-
-	for (int i = 0; i < 3; i++)
-		db_put(p, c[i]);
-	command("stop\n");
-	command("start\n");
-	for (int i = 0; i < 3; i++)
-		ck_assert_int_gt(number(p, &stmt_pid, NULL), 0);
-	db_pool_free(p);
-}
-END_TEST
-
-START_TEST(while_the_server_is_down_it_is_unavailable)
-{
-	struct db_pool *p = pool(2, AMPLE);
-	struct db_conn *c = get(p);
-
-	number(p, &stmt_pid, NULL);
-	command("stop\n");
-	for (int i = 0; i < 3; i++) {
-		struct err e = ERR_INIT;
-
-		ck_assert_ptr_null(
-			db_query(p, deadline_in(AMPLE), &stmt_pid, NULL, &e));
-		ck_assert_msg(e.code == ERR_UNAVAILABLE, "%s", e.text);
-	}
-	db_put(p, c);
-	command("start\n");
-	clock_sleep(600, deadline_in(AMPLE)); /* callers fail fast for half a second */
-	ck_assert_int_gt(number(p, &stmt_pid, NULL), 0);
-	db_pool_free(p);
-}
-END_TEST
-
-/* A server that is there but is no PostgreSQL: it does to each connection as told. */
-static struct db_pool *
-pool_of_fake(const struct fake *f, int size)
-{
-	struct err e = ERR_INIT;
-	char fake_url[100];
-	struct db_pool *p;
-
-	snprintf(fake_url, sizeof(fake_url),
-		"postgresql://u:CANARY@127.0.0.1:%d/d?sslmode=disable", f->port);
-	p = db_pool_new(fake_url, "db-check", size, AMPLE, &e);
-	ck_assert_ptr_nonnull(p);
-	return p;
-}
-
-struct refuser {
-	struct fake f; /* only its listener, stop and port are used */
-	pthread_t thread;
-	int pause_ms; /* until it closes a connection */
-	atomic_int met;
-};
-
-static void *
-refuse_all(void *arg)
-{
-	struct refuser *r = arg;
-
-	while (fake_wait(&r->f, r->f.listener, -1)) {
-		int fd = accept(r->f.listener, NULL, NULL);
-
-		atomic_fetch_add(&r->met, 1);
-		clock_sleep(r->pause_ms, deadline_in(AMPLE));
-		close(fd);
-	}
-	return NULL;
-}
-
-static void
-start_refuser(struct refuser *r, int pause_ms)
-{
-	*r = (struct refuser){.pause_ms = pause_ms};
-	r->f.listener = fake_listen(&r->f.port);
-	r->f.stop = eventfd(0, EFD_CLOEXEC);
-	ck_assert_int_eq(pthread_create(&r->thread, NULL, refuse_all, r), 0);
-}
-
-static void
-stop_refuser(struct refuser *r)
-{
-	uint64_t one = 1;
-
-	ck_assert_int_eq(write(r->f.stop, &one, sizeof(one)), (ssize_t)sizeof(one));
-	pthread_join(r->thread, NULL);
-	close(r->f.listener);
-	close(r->f.stop);
-}
-
-START_TEST(one_failed_attempt_speaks_for_all)
-{
-	struct refuser r;
-	struct db_pool *p;
-
-	start_refuser(&r, 0);
-	p = pool_of_fake(&r.f, 4);
-	for (int i = 0; i < 50; i++) {
-		struct err e = ERR_INIT;
-
-		ck_assert_ptr_null(
-			db_query(p, deadline_in(AMPLE), &stmt_pid, NULL, &e));
-		ck_assert_int_eq(e.code, ERR_UNAVAILABLE);
-		ck_assert_str_ne(e.text, "");
-		ck_assert_ptr_null(strstr(e.text, "CANARY"));
-	}
-	/* one for each half second, however slow this machine is at the moment */
-	ck_assert_int_lt(atomic_load(&r.met), 25);
-	db_pool_free(p);
-	stop_refuser(&r);
-}
-END_TEST
-
-/* All who wait for the one slot hear at once that it came to nothing. */
-START_TEST(all_who_wait_fail_together)
-{
-	struct waiter w[THREADS];
-	struct refuser r;
-	struct db_pool *p;
-
-	start_refuser(&r, 300);
-	p = pool_of_fake(&r.f, 1);
-	for (int i = 0; i < THREADS; i++)
-		start_waiter(&w[i], p, 3500);
-	for (int i = 0; i < THREADS; i++) {
-		pthread_join(w[i].thread, NULL);
-		ck_assert_msg(w[i].e.code == ERR_UNAVAILABLE, "%s", w[i].e.text);
-	}
-	db_pool_free(p);
-	stop_refuser(&r);
-}
-END_TEST
-
-/* A caller whose own time is up says nothing about the server: the next one tries. */
-START_TEST(one_callers_haste_fails_nobody_else)
-{
-	struct fake f = {0};
-	struct db_pool *p;
-
-	f.listener = fake_listen(&f.port); /* connects, and never says a word */
-	p = pool_of_fake(&f, 1);
-	for (int i = 0; i < 2; i++) {
-		struct err e = ERR_INIT;
-
-		ck_assert_ptr_null(db_get(p, deadline_in(100), &e));
-		ck_assert_msg(e.code == ERR_TIMEOUT, "%d: %s", i, e.text);
-	}
-	db_pool_free(p);
-	close(f.listener);
 }
 END_TEST
 
@@ -659,8 +264,8 @@ listen_with(struct db_conn *c)
 
 START_TEST(a_notify_wakes)
 {
-	struct db_pool *p = pool(1, AMPLE), *other = pool(1, AMPLE);
-	struct db_conn *c = get(p);
+	struct db_pool *p = pg_pool(1, AMPLE), *other = pg_pool(1, AMPLE);
+	struct db_conn *c = pg_get(p);
 
 	listen_with(c);
 	ck_assert_msg(!db_wait(c, deadline_in(50)), "still nothing");
@@ -678,25 +283,25 @@ END_TEST
 
 START_TEST(a_listener_is_not_lent_to_others)
 {
-	struct db_pool *p = pool(1, AMPLE);
-	struct db_conn *c = get(p);
-	int64_t pid = pid_of(c);
+	struct db_pool *p = pg_pool(1, AMPLE);
+	struct db_conn *c = pg_get(p);
+	int64_t pid = pg_pid(c);
 
 	listen_with(c);
 	db_put(p, c);
-	ck_assert_int_ne(number(p, &stmt_pid, NULL), pid);
+	ck_assert_int_ne(pg_number(p, &pg_pid_stmt, NULL), pid);
 	db_pool_free(p);
 }
 END_TEST
 
 START_TEST(a_listener_notices_that_its_connection_ended)
 {
-	struct db_pool *p = pool(1, AMPLE);
-	struct db_conn *c = get(p);
-	int64_t pid = pid_of(c);
+	struct db_pool *p = pg_pool(1, AMPLE);
+	struct db_conn *c = pg_get(p);
+	int64_t pid = pg_pid(c);
 
 	listen_with(c);
-	terminate(pid);
+	pg_terminate(pid);
 	for (int i = 0; i < 10 && db_alive(c); i++)
 		ck_assert(!db_wait(c, deadline_in(AMPLE)));
 	ck_assert(!db_alive(c));
@@ -704,40 +309,6 @@ START_TEST(a_listener_notices_that_its_connection_ended)
 	db_pool_free(p);
 }
 END_TEST
-
-START_TEST(a_notify_that_fails_is_no_error)
-{
-	struct refuser r;
-	struct db_pool *p;
-
-	start_refuser(&r, 0);
-	p = pool_of_fake(&r.f, 1);
-	db_notify(p, deadline_in(AMPLE), &stmt_notify);
-	db_pool_free(p);
-	stop_refuser(&r);
-	db_pool_free(NULL);
-}
-END_TEST
-
-/* --- */
-
-/* Before Check runs anything: nothing may be asserted yet. */
-static bool
-prepare_table(void)
-{
-	static const struct db_stmt drop = {"drop", "DROP TABLE IF EXISTS db_check", 0};
-	static const struct db_stmt make = {
-		"make", "CREATE TABLE db_check (n integer PRIMARY KEY)", 0};
-	struct err e = ERR_INIT;
-	struct db_pool *p = db_pool_new(url, "db-check", 1, AMPLE, &e);
-
-	if (p == NULL)
-		return false;
-	PQclear(db_query(p, deadline_in(AMPLE), &drop, NULL, &e));
-	PQclear(db_query(p, deadline_in(AMPLE), &make, NULL, &e));
-	db_pool_free(p);
-	return e.code == ERR_NONE;
-}
 
 int
 main(void)
@@ -748,30 +319,10 @@ main(void)
 		a_connection_has_room_for_every_statement_of_a_program,
 		a_statement_that_takes_too_long_is_cancelled,
 		a_deadline_that_passes_breaks_the_connection,
-		a_url_that_is_none_is_refused_at_once,
-		connections_are_kept_and_known_by_name, who_finds_all_busy_waits,
-		many_threads_share_few_connections, a_transaction_is_kept_or_forgotten,
-		what_is_left_open_is_undone, a_failed_transaction_does_not_commit,
-		an_idle_connection_that_ended_is_replaced,
-		a_connection_that_ends_under_a_statement_is_unavailable,
-		after_a_restart_all_goes_on, while_the_server_is_down_it_is_unavailable,
-		one_failed_attempt_speaks_for_all, all_who_wait_fail_together,
-		one_callers_haste_fails_nobody_else, a_notify_wakes,
+		a_transaction_is_kept_or_forgotten, what_is_left_open_is_undone,
+		a_failed_transaction_does_not_commit, a_notify_wakes,
 		a_listener_is_not_lent_to_others,
-		a_listener_notices_that_its_connection_ended,
-		a_notify_that_fails_is_no_error, NULL};
-	const char *fd = getenv("WAPOOL_TEST_CONTROL");
-	Suite *s = unit_suite("db", tests);
+		a_listener_notices_that_its_connection_ended, NULL};
 
-	url = getenv("WAPOOL_TEST_DATABASE_URL");
-	if (url == NULL || fd == NULL) {
-		puts("Bail out! t/db.t runs this: it needs a PostgreSQL of its own");
-		return 1;
-	}
-	control = (int)strtol(fd, NULL, 10);
-	if (!prepare_table()) {
-		puts("Bail out! the database cannot be used");
-		return 1;
-	}
-	return unit_main(s);
+	return pg_main(unit_suite("db", tests));
 }

@@ -173,10 +173,13 @@ END_TEST
 
 START_TEST(a_disconnected_one_sends_nothing)
 {
+	struct outcome o;
+
 	begin(NULL, 0);
 	sql("UPDATE instances SET status = 'STARTING'");
-	refused(ask("ana", (struct send_wish){0}), PROBLEM_NO_INSTANCE,
-		MSG_ALL_DISCONNECTED);
+	o = ask("ana", (struct send_wish){0});
+	refused(o, PROBLEM_NO_INSTANCE, MSG_ALL_DISCONNECTED);
+	ck_assert_int_eq(o.why.retry_after_s, 120);
 	sql("UPDATE instances SET status = 'WORKING', missing_since = now()");
 	refused(ask("ana", (struct send_wish){0}), PROBLEM_NO_INSTANCE,
 		MSG_ALL_DISCONNECTED);

@@ -18,7 +18,7 @@ check_sentence(const char *s)
 static bool
 is_for_admins(int m)
 {
-	return m >= MSG_SCAN_TO_CONNECT && m <= MSG_NO_SESSION;
+	return m >= MSG_SCAN_TO_CONNECT && m <= MSG_LAST_WEEK;
 }
 
 /* The seed speaks of instances to users in two sentences; nobody else may. */

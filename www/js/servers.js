@@ -59,13 +59,13 @@ function showList(news) {
 	state.rows.clear();
 	state.news = h('p', { class: 'notice notice-ok', id: 'news', role: 'status', hidden: true });
 	state.list = h('ul', { class: 'servers', i18nAttrs: { 'aria-label': 'servers.list' }, role: 'list' });
-	state.foot = h('div', { class: 'actions' });
+	state.more = h('button', { class: 'button', type: 'button', id: 'more', i18n: 'servers.more', hidden: true, on: { click: more } });
 	fill(main,
 		h('div', { class: 'page-head' },
 			h('div', {}, h('h1', { i18n: 'servers.title' }),
 				h('p', { class: 'lead', i18n: isAdmin() ? 'servers.lead.admin' : 'servers.lead' })),
 			h('a', { class: 'button button-primary', id: 'add', href: '#new' }, icon(icons.plus), h('span', { i18n: 'servers.add' }))),
-		isAdmin() ? filters() : null, state.news, state.list, state.foot);
+		isAdmin() ? filters() : null, state.news, state.list, state.more);
 	tell(news);
 	fill(state.list, h('li', { class: 'state-row' }, h('span', { class: 'spinner', 'aria-hidden': 'true' }), h('span', { i18n: 'loading' })));
 	load();
@@ -156,12 +156,17 @@ function show(servers) {
 		fill(state.list, nothing());
 	else if (nodes.length !== state.list.children.length || nodes.some((node, place) => state.list.children[place] !== node))
 		fill(state.list, nodes);
-	fill(state.foot, state.next && h('button', { class: 'button', type: 'button', id: 'more', i18n: 'servers.more', on: { click: more } }));
+	state.more.hidden = !state.next;
 }
 
-function more() {
+/* The first of the new ones is where one goes on reading. */
+async function more() {
+	const before = state.rows.size;
+
 	state.wanted += PAGE;
-	load();
+	await load();
+	if (state.more.hidden)
+		focusHeading(state.list.children[before]);
 }
 
 function nothing() {
@@ -186,7 +191,7 @@ function rowOf(server) {
 	row.kind = h('span', { class: 'badge' });
 	row.state = h('p', {});
 	row.url = h('p', { class: 'mono small muted server-url' });
-	row.text = h('p', { class: 'small' });
+	row.text = h('p', { class: 'small server-text' });
 	row.facts = h('dl', { class: 'facts' });
 	row.drain = h('div', { class: 'drain' });
 	row.result = h('div', { 'aria-live': 'polite' });

@@ -49,11 +49,14 @@ export function need() {
 export function end(why) {
 	clearTimeout(timer);
 	sessionStorage.removeItem(KEY);
-	sessionStorage.setItem(WHY, why);
-	if (why === 'left')
-		sessionStorage.removeItem(RETURN);
-	else
-		sessionStorage.setItem(RETURN, location.pathname + location.search + location.hash);
+	/* what was under way when somebody left is refused, which is no other reason */
+	if (sessionStorage.getItem(WHY) !== 'left') {
+		sessionStorage.setItem(WHY, why);
+		if (why === 'left')
+			sessionStorage.removeItem(RETURN);
+		else
+			sessionStorage.setItem(RETURN, location.pathname + location.search + location.hash);
+	}
 	location.assign(root);
 }
 

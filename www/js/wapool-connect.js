@@ -55,6 +55,7 @@ const words = {
 		connectedNoNumber: 'Pronto para usar.',
 		disconnect: 'Desconectar',
 		disconnecting: 'Desconectando…',
+		notDisconnected: 'Não foi possível desconectar agora. Tente de novo em instantes.',
 		askTitle: 'Desconectar este WhatsApp?',
 		askText: 'As mensagens deixam de passar por este número até você conectar de novo.',
 		askYes: 'Desconectar',
@@ -129,6 +130,7 @@ const words = {
 		connectedNoNumber: 'Ready to use.',
 		disconnect: 'Disconnect',
 		disconnecting: 'Disconnecting…',
+		notDisconnected: 'It could not be disconnected just now. Try again in a moment.',
 		askTitle: 'Disconnect this WhatsApp?',
 		askText: 'No messages go through this number until you connect it again.',
 		askYes: 'Disconnect',
@@ -453,6 +455,7 @@ async function failureOf(answer) {
 
 const FIRST_LIFE = 60;  /* seconds of a pairing run's first code, and of those after it (docs/api.md, connect) */
 const NEXT_LIFE = 20;
+const RUN = 160000;     /* ms that a pairing run lasts */
 const RUNS = 3;         /* pairing runs without a scan until we ask whether somebody is there */
 const GRACE = 5000;     /* ms that a page may take to give a token */
 const TRIES = 12;       /* of a connect that fails for a while */
@@ -464,7 +467,6 @@ export class WapoolConnect extends HTMLElement {
 	static observedAttributes = ['lang', 'heading-level', 'token', 'base-url', 'device-id'];
 
 	#live = null;
-
 	#token = null;
 	#getToken = null;
 	#device = null;
@@ -480,6 +482,7 @@ export class WapoolConnect extends HTMLElement {
 	#epoch = 0;            /* grows with each click: answers to questions of before are dropped */
 	#qr = { picture: '', until: 0, life: NEXT_LIFE, fetching: false };
 	#runs = 0;
+	#runEnds = 0;          /* of the pairing run that is under way, as far as we know */
 	#trouble = '';         /* 'offline' or 'unreachable': the notice above the view */
 	#parts = {};
 	#root = this.attachShadow({ mode: 'open' });
@@ -533,6 +536,8 @@ export class WapoolConnect extends HTMLElement {
 
 	/* Without asking. */
 	async disconnect() {
+		const before = this.#view;
+
 		this.#click();
 		this.#patch('disconnect', (button) => {
 			button.disabled = true;
@@ -543,7 +548,8 @@ export class WapoolConnect extends HTMLElement {
 			this.#enter('idle', { notice: 'didDisconnect' }, true);
 			this.#tell('wapool:disconnected', { deviceId: this.deviceId, byUser: true });
 		} catch (error) {
-			this.#wentWrong(error);
+			this.#report(error);
+			this.#enter(error.status === 401 ? 'denied' : before, { ...this.#facts, notice: 'notDisconnected' }, true);
 			this.#look();
 		}
 	}
@@ -633,8 +639,7 @@ export class WapoolConnect extends HTMLElement {
 				this.connect();
 		} else {
 			this.#enter('loading');
-			if (!this.#stream)
-				this.#look();
+			this.#look();
 		}
 	}
 
@@ -647,9 +652,6 @@ export class WapoolConnect extends HTMLElement {
 			onEvent: (event) => this.#heard(event),
 			onDenied: () => this.#look(),
 		}) : null;
-		/* A stream tells when it stands; what is now need not wait for that. */
-		if (this.#stream)
-			this.#look();
 	}
 
 	#heard(event) {
@@ -669,8 +671,13 @@ export class WapoolConnect extends HTMLElement {
 		return new URL(path, new URL(base, import.meta.url)).href;
 	}
 
+	/* A page that cannot get its token is as good as offline. */
 	async #bearer(refresh = false) {
-		return this.getToken ? await this.getToken({ refresh }) : this.token;
+		try {
+			return this.getToken ? await this.getToken({ refresh }) : this.token;
+		} catch {
+			throw new Failure('offline');
+		}
 	}
 
 	#body(more = {}) {
@@ -850,7 +857,7 @@ export class WapoolConnect extends HTMLElement {
 						nome: isNew ? this.getAttribute('device-name') || undefined : undefined }) });
 
 				if (!job.signal.aborted)
-					this.#answered(answer);
+					this.#answered(answer, tries > 1);
 				return;
 			} catch (error) {
 				if (job.signal.aborted || error.code === 'aborted')
@@ -895,8 +902,13 @@ export class WapoolConnect extends HTMLElement {
 		});
 	}
 
-	#answered(answer) {
+	/* old: the answer may be one that was lost before, and its code no longer the first. */
+	#answered(answer, old) {
+		const fresh = !old && performance.now() > this.#runEnds;
+
 		this.#job = null;
+		if (fresh)
+			this.#runEnds = performance.now() + RUN;
 		this.#setTrouble('');
 		this.#device = answer.deviceId ?? this.#device;
 		if (answer.connected) {
@@ -905,7 +917,7 @@ export class WapoolConnect extends HTMLElement {
 			this.#enter('code', { code: answer.pairingCode }, true);
 		} else {
 			this.#runs++;
-			this.#hold(answer.qrCode, FIRST_LIFE);
+			this.#hold(answer.qrCode, fresh ? FIRST_LIFE : NEXT_LIFE);
 			this.#enter('qr', {}, true);
 		}
 		this.#plan();
@@ -988,6 +1000,7 @@ export class WapoolConnect extends HTMLElement {
 
 	/* Nobody scanned in time: once more, while somebody looks at it. */
 	#ranOut() {
+		this.#runEnds = 0;
 		if (this.#view !== 'code' && this.#runs < RUNS && !document.hidden)
 			this.#run({ method: 'qr' });
 		else
@@ -1072,6 +1085,8 @@ export class WapoolConnect extends HTMLElement {
 		this.#facts = facts;
 		if (changed)
 			this.#began = performance.now();
+		if (view === 'idle' || view === 'connected')
+			this.#runEnds = 0;
 		this.#draw(moved || this.#root.activeElement !== null);
 		this.#setTrouble(this.#trouble);
 		if (changed) {
@@ -1091,7 +1106,9 @@ export class WapoolConnect extends HTMLElement {
 		if (this.#view === 'qr')
 			this.#beat();
 		if (this.#view === 'connecting')
-			this.#slowly();
+			this.#later('startingSlow', 8000);
+		if (this.#view === 'reconnecting')
+			this.#later('reconnectingLong', 30000);
 	}
 
 	#patch(name, change) {
@@ -1104,15 +1121,18 @@ export class WapoolConnect extends HTMLElement {
 		return element;
 	}
 
-	#slowly() {
-		const epoch = this.#epoch;
+	/* A sentence more, for a view that lasts. */
+	#later(key, ms) {
+		const line = this.#parts.again;
 
 		setTimeout(() => {
-			if (epoch === this.#epoch && this.#view === 'connecting')
-				this.#patch('again', (line) => {
-					line.textContent = this.#say('startingSlow');
-				});
-		}, 8000);
+			if (line.isConnected)
+				line.textContent = this.#say(key);
+		}, ms);
+	}
+
+	#notice(key) {
+		return key && h('p', { class: 'notice', part: 'notice', role: 'status' }, this.#say(key));
 	}
 
 	#title(key) {
@@ -1155,7 +1175,7 @@ export class WapoolConnect extends HTMLElement {
 
 		idle({ notice }) {
 			return this.#pair(ghost(false),
-				notice && h('p', { class: 'notice', part: 'notice' }, this.#say(notice)),
+				this.#notice(notice),
 				h('div', { class: 'head' }, this.#title('idleTitle'), this.#text('idleText')),
 				h('div', { class: 'actions' },
 					this.#button('connect', 'primary big', () => this.connect()),
@@ -1246,18 +1266,19 @@ export class WapoolConnect extends HTMLElement {
 					h('p', { class: 'row text' }, spinner(), this.#say('waiting'))));
 		},
 
-		connected({ phone, name }) {
-			return h('div', { class: 'between' },
+		connected({ phone, name, notice }) {
+			return [this.#notice(notice), h('div', { class: 'between' },
 				h('div', { class: 'row' }, h('span', { class: 'mark' }, drawing(TICK)), h('div', {}, this.#title('connectedTitle'),
 					phone ? h('p', { class: 'who', part: 'phone' }, phone) : this.#text('connectedNoNumber'),
 					name && h('p', { class: 'text', part: 'name' }, name))),
-				this.#keep('disconnect', this.#button('disconnect', '', () => this.#ask())));
+				this.#keep('disconnect', this.#button('disconnect', '', () => this.#ask())))];
 		},
 
-		reconnecting() {
-			return this.#busy('reconnectingTitle', this.#text('reconnectingText'), this.#text('reconnectingLong'),
+		reconnecting({ notice }) {
+			return [this.#notice(notice), ...this.#busy('reconnectingTitle', this.#text('reconnectingText'),
+				this.#keep('again', h('p', { class: 'text', role: 'status' })),
 				h('div', { class: 'actions' }, this.#button('connectAgain', '', () => this.connect()),
-					this.#button('disconnect', 'quiet', () => this.#ask())));
+					this.#button('disconnect', 'quiet', () => this.#ask())))];
 		},
 
 		expired({ method }) {

@@ -8,6 +8,7 @@ use strict;
 use warnings;
 
 use Carp qw(croak);
+use Digest::SHA ();
 
 use Wapool::Process qw(own run_ok run_program slurp spew wait_until);
 
@@ -72,7 +73,7 @@ sub initdb {
 	my ($status, $output) = run_program(
 		["$self->{bin}/initdb", '-D', $data, '-U', 'postgres', '-A', 'scram-sha-256',
 			"--pwfile=$password", '-E', 'UTF8', '--locale=C.UTF-8',
-			$self->{test} ? '--no-sync' : ()],
+			$self->{test} ? ('--no-sync', '--wal-segsize=1') : ()],
 		as => 'postgres', dir => '/', env => plain_env());
 	unlink $password;
 	croak "initdb: $output" if $status != 0;
@@ -153,6 +154,25 @@ sub psql_program {
 sub url {
 	my ($self, $role) = @_;
 	return "postgresql://$role:" . $self->password($role) . "\@/wapool?host=$self->{socket_dir}";
+}
+
+# The deployed changes of a sqitch project whose deploy script is another by now, or gone, in their order. sqitch itself
+# would deploy what is new on top of them and say nothing.
+sub outdated {
+	my ($self, $project) = @_;
+	my ($status, $output) = $self->psql_program('postgres', 'wapool', q{SELECT to_regclass('sqitch.changes') IS NOT NULL});
+	croak $output if $status != 0;
+	return unless $output =~ /\At/;
+	($status, $output) = $self->psql_program('postgres', 'wapool',
+		'SELECT change, script_hash FROM sqitch.changes ORDER BY committed_at');
+	croak $output if $status != 0;
+	my @outdated;
+	for my $row (split /\x1e/, $output =~ s/\n\z//r) {
+		my ($change, $hash) = split /\x1f/, $row;
+		my $file = "$project/deploy/$change.sql";
+		push @outdated, $change unless -e $file && Digest::SHA->new(1)->addfile($file, 'b')->hexdigest eq $hash;
+	}
+	return @outdated;
 }
 
 # Deploys the migrations of a sqitch project; nothing of this machine's or user's settings counts.

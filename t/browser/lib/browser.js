@@ -145,6 +145,8 @@ const painted = (page) => page.evaluate(() =>
 export async function accessible(page, what = page.url()) {
 	for (const colorScheme of ['light', 'dark']) {
 		await page.emulateMedia({ colorScheme });
+		// a page of ours follows in its own time
+		await page.waitForFunction((scheme) => [undefined, scheme].includes(document.documentElement.dataset.theme), colorScheme);
 		await painted(page);
 		await page.evaluate(`${axeSource};0`);
 		const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ['violations'] }));

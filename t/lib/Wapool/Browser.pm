@@ -21,6 +21,7 @@ use POSIX ();
 use Socket qw(AF_UNIX PF_UNSPEC SOCK_STREAM);
 use Time::HiRes qw(time);
 
+use Wapool::Database qw(start_database);
 use Wapool::Process qw(find_program make_dir run_ok slurp wait_until);
 use Wapool::Stack;
 use Wapool::Test qw(WEBHOOK_SECRET);
@@ -36,6 +37,9 @@ my %CALLS = (
 			start_responders restart_responder reload_responders set_env start_sim start_maintain start_nginx log_text)),
 	stop_part      => sub { my ($s, $group) = @_; return $s->group($group)->stop },
 	add_user       => \&add_user,
+	# the body of an answer of the API, as text
+	api            => sub { my ($s, $method, $path, $token, $body) = @_;
+		return $s->http($method, $path, token => $token, $body ? (body => $body, headers => { 'Content-Type' => 'application/json' }) : ())->{body} },
 	qr_of_data_uri => sub { return Wapool::Test::qr_of_data_uri($_[1]) },
 );
 
@@ -47,8 +51,7 @@ sub browser_stack {
 	my $scale = delete $opt{scale} // 20;
 	my $s = Wapool::Stack->new(https_port => 'free', %opt,
 		env => { WEBHOOK_SECRET => WEBHOOK_SECRET, %{ $opt{env} || {} } });
-	$s->start_postgres;
-	$s->deploy;
+	start_database($s);
 	$s->start_sim('--time-scale', $scale);
 	$s->start_responders;
 	$s->start_maintain;

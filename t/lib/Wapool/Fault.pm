@@ -16,6 +16,7 @@ use POSIX ();
 use Test::More;
 use Time::HiRes qw(sleep time);
 
+use Wapool::Database qw(start_database);
 use Wapool::Process qw(alive random_hex slurp wait_until);
 use Wapool::Stack;
 
@@ -58,8 +59,7 @@ sub fault_stack {
 	my $s = Wapool::Stack->new(env => {
 			WEBHOOK_SECRET => WEBHOOK_SECRET, POOL_TARGET => 4, POOL_LOW => 2, POOL_STEP => 4,
 			PROVISION_PARALLEL => 4, HEALTH_INTERVAL => 1, WAHA_MAX_SESSIONS => 60, %{ $opt{env} || {} } });
-	$s->start_postgres;
-	$s->deploy;
+	start_database($s);
 	$s->start_sim('--time-scale', $opt{scale} // SCALE);
 	$s->start_responders(@{ $opt{responders} || [] });
 	$s->start_nginx;
@@ -163,7 +163,8 @@ sub is_clean_problem {
 
 # --- Crowds: children that do something again and again ---
 
-# n children, each doing $do->($i, $say) until the time is over; what they say (a hash) crowd_end returns.
+# n children, each doing $do->($i, $say) until the time is over, and once at least, however slow the machine;
+# what they say (a hash) crowd_end returns.
 sub crowd {
 	my ($n, $seconds, $do) = @_;
 	my $crowd = { file => File::Temp->new, pids => [], until => time + $seconds };
@@ -179,7 +180,7 @@ sub crowd {
 		open my $out, '>>', $crowd->{file}->filename or POSIX::_exit(1);
 		my $say = sub { syswrite $out, $json->encode({ child => $i, @_ }) . "\n" };
 		my $ok = eval {
-			$do->($i, $say) while time < $crowd->{until};
+			do { $do->($i, $say) } while (time < $crowd->{until});
 			1;
 		};
 		$say->(died => "$@") unless $ok;

@@ -18,6 +18,7 @@ use Scalar::Util qw(weaken);
 use Test::More;
 use Time::HiRes qw(time);
 
+use Wapool::Database qw(start_database);
 use Wapool::Process qw(find_program run_program slurp wait_until);
 use Wapool::Stack;
 
@@ -53,8 +54,7 @@ sub stack {
 	my $s = Wapool::Stack->new(env => { WEBHOOK_SECRET => WEBHOOK_SECRET, %{ $opt{env} || {} } });
 	push @stacks, $s;
 	weaken($stacks[-1]);
-	$s->start_postgres;
-	$s->deploy;
+	start_database($s);
 	$s->start_sim('--time-scale', $scale) if $scale;
 	$s->start_responders(@{ $opt{responders} || [] });
 	$s->start_maintain if $opt{helper} // 1;

@@ -1,5 +1,6 @@
 #include "lib/gateway.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "t/unit/unit.h"
@@ -335,6 +336,77 @@ START_TEST(messages_and_acks_are_told_once)
 }
 END_TEST
 
+/* --- signatures */
+
+#define BODY "{\"event\":\"message\",\"session\":\"default\",\"engine\":\"WEBJS\"}"
+#define MAC                                                                            \
+	"208f8a55dde9e05519e898b10b89bf0d0b3b0fdf11fdbf09b6b90476301b98d8"             \
+	"097c462b2b17a6ce93b6b47a136cf2e78a33a63f6752c2c1631777076153fa89"
+
+static bool
+signed_ok(const char *secret, const char *body, char *mac, char *algorithm)
+{
+	char *const env[] = {mac, algorithm, NULL};
+	char copy[64];
+	struct server s = {.webhook_secret = copy};
+	struct request rq;
+	bool ok;
+
+	snprintf(copy, sizeof(copy), "%s", secret);
+	request_init(&rq, env);
+	buf_init(&rq.body, 1000);
+	ck_assert(buf_puts(&rq.body, body));
+	ok = gateway_waha.signature_ok(&s, &rq);
+	request_free(&rq);
+	return ok;
+}
+
+START_TEST(the_published_signature_is_good)
+{
+	char mac[] = "HTTP_X_WEBHOOK_HMAC=" MAC;
+	char sha[] = "HTTP_X_WEBHOOK_HMAC_ALGORITHM=sha512";
+	char upper[] = "HTTP_X_WEBHOOK_HMAC_ALGORITHM=SHA512";
+
+	ck_assert(signed_ok("my-secret-key", BODY, mac, sha));
+	ck_assert(signed_ok("my-secret-key", BODY, mac, upper));
+	ck_assert(signed_ok("my-secret-key", BODY, mac, NULL));
+}
+END_TEST
+
+START_TEST(any_other_signature_is_not)
+{
+	char mac[] = "HTTP_X_WEBHOOK_HMAC=" MAC, none[] = "X=";
+	char empty[] = "HTTP_X_WEBHOOK_HMAC=", cut[] = "HTTP_X_WEBHOOK_HMAC=208f8a55";
+	char more[] = "HTTP_X_WEBHOOK_HMAC=" MAC "00",
+	     prefix[] = "HTTP_X_WEBHOOK_HMAC=sha512=" MAC;
+	char sha[] = "HTTP_X_WEBHOOK_HMAC_ALGORITHM=sha512";
+	char md5[] = "HTTP_X_WEBHOOK_HMAC_ALGORITHM=md5";
+
+	ck_assert(!signed_ok("other-secret", BODY, mac, sha));
+	ck_assert(!signed_ok("my-secret-key", BODY " ", mac, sha));
+	ck_assert(!signed_ok("my-secret-key", "", mac, sha));
+	ck_assert(!signed_ok("my-secret-key", BODY, none, sha));
+	ck_assert(!signed_ok("my-secret-key", BODY, empty, sha));
+	ck_assert(!signed_ok("my-secret-key", BODY, cut, sha));
+	ck_assert(!signed_ok("my-secret-key", BODY, more, sha));
+	ck_assert(!signed_ok("my-secret-key", BODY, prefix, sha));
+	ck_assert(!signed_ok("my-secret-key", BODY, mac, md5));
+	mac[sizeof(mac) - 2] ^= 1;
+	ck_assert(!signed_ok("my-secret-key", BODY, mac, sha));
+}
+END_TEST
+
+START_TEST(without_a_secret_nothing_is_signed)
+{
+	/* HMAC-SHA512 of BODY under the empty key: whoever wants can compute it */
+	char mac[] = "HTTP_X_WEBHOOK_HMAC="
+		     "5f83a5241e826b34925f7378907c0dcb4ca910c991f80c27935190d199e4a659"
+		     "9c1e94d2ca8ae6d4db3d31bd768bbbd698ae70c220ec8fc2c2dc6d5b94cf2d72";
+
+	ck_assert(!signed_ok("", BODY, mac, NULL));
+}
+END_TEST
+
 int
 main(void)
 {
@@ -345,7 +417,8 @@ main(void)
 		the_session_is_looked_for_in_its_places, what_is_no_webhook_is_refused,
 		members_of_the_wrong_type_are_absent, an_absurd_generation_is_nobodys,
 		a_status_that_cannot_be_one_is_none,
-		absurd_times_are_passed_on_as_they_are, NULL};
+		absurd_times_are_passed_on_as_they_are, the_published_signature_is_good,
+		any_other_signature_is_not, without_a_secret_nothing_is_signed, NULL};
 
-	return unit_main(unit_suite("webhook-parse", tests));
+	return unit_main(unit_suite("gateway-waha-webhook", tests));
 }

@@ -1,0 +1,138 @@
+/* Events that did not arrive: whose, where to, why not; and sending them again, one or all. */
+
+import { ApiError, call } from './api.js';
+import { ask } from './dialog.js';
+import { fill, h, put } from './dom.js';
+import { ago, date, t } from './i18n.js';
+import { announce } from './layout.js';
+import { NONE, busy, cell, choose, done, failed, table, waiting } from './ops-parts.js';
+
+const PAGE = 50;
+const TYPES = ['device.connected', 'device.disconnected', 'qr.updated', 'message.received', 'message.ack', 'instance.health'];
+
+export function showEvents(body, query, look) {
+	const wish = { state: query.get('state') === 'pending' ? 'pending' : 'parked', type: TYPES.includes(query.get('type')) ? query.get('type') : '' };
+	const list = { rows: [], next: null, turn: 0, gone: false };
+	const state = choose('state', 'filter.state', [['parked', 'events.parked'], ['pending', 'events.pending']], wish.state);
+	const type = choose('type', 'events.type', [['', 'filter.all'], ...TYPES.map((one) => [one, one])], wish.type);
+	const found = table('events.title', ['events.type', 'instances.user', 'events.host', 'events.when', 'events.why', null]);
+	const said = h('div', { 'aria-live': 'polite' });
+	const place = h('div', { class: 'stack', id: 'events' });
+	const foot = h('div', { class: 'actions' });
+	const all = h('button', { class: 'button', type: 'button', id: 'replay-all', i18n: 'events.all', on: { click: () => replayAll() } });
+
+	fill(body, h('section', { class: 'card stack', 'aria-labelledby': 'events-title' },
+		h('div', { class: 'head' }, h('h2', { id: 'events-title', i18n: 'events.title' }), all),
+		h('p', { class: 'muted', i18n: 'events.lead' }),
+		h('form', { class: 'ops-filters', on: { submit: (event) => event.preventDefault() } }, state.field, type.field),
+		said, place, foot));
+	state.select.addEventListener('change', () => refine({ state: state.select.value }));
+	type.select.addEventListener('change', () => refine({ type: type.select.value }));
+	load();
+	return {
+		leave() {
+			list.gone = true;
+		},
+	};
+
+	function refine(change) {
+		const address = new URLSearchParams();
+
+		Object.assign(wish, change);
+		Object.entries(wish).forEach(([name, value]) => value && value !== 'parked' && address.set(name, value));
+		history.replaceState(null, '', `#events${address.size ? `?${address}` : ''}`);
+		fill(said);
+		load();
+	}
+
+	async function load(on = null) {
+		const turn = ++list.turn;
+
+		if (!on && list.rows.length === 0)
+			fill(place, waiting());
+		try {
+			const page = await call('GET', 'admin/deliveries', { query: { ...wish, limit: PAGE, cursor: on } });
+
+			if (turn !== list.turn || list.gone)
+				return;
+			list.rows = on ? [...list.rows, ...page.deliveries] : page.deliveries;
+			list.next = page.next;
+			show();
+		} catch (error) {
+			if (!(error instanceof ApiError))
+				throw error;
+			if (turn === list.turn && !list.gone) {
+				list.rows = [];
+				fill(place, failed(error, () => load(on)));
+				fill(foot);
+			}
+		}
+	}
+
+	function show() {
+		all.hidden = wish.state !== 'parked' || list.rows.length === 0;
+		if (list.rows.length === 0)
+			fill(place, h('div', { class: 'empty' }, h('h3', { i18n: `events.none.${wish.state}` })));
+		else
+			fill(place, found.node);
+		fill(found.body, list.rows.map(rowOf));
+		fill(foot, list.next ? h('button', { class: 'button', type: 'button', i18n: 'ops.more', on: { click: () => load(list.next) } }) : null);
+	}
+
+	function rowOf(event) {
+		const row = h('tr', {}, h('th', { scope: 'row' }, h('span', { class: 'mono small' }, event.type)),
+			cell('instances.user', event.email ?? event.userId),
+			cell('events.host', event.host ?? NONE),
+			cell('events.when', put(h('time', { datetime: event.createdAt, title: date(event.createdAt) }), ago(event.createdAt))),
+			cell('events.why', event.error ? h('span', { lang: 'en' }, event.error) : NONE,
+				event.attempts ? h('div', { class: 'muted small', i18n: 'events.attempts', i18nParams: { n: event.attempts } }) : null),
+			h('td', { class: 'row-end' }, remedy(event)));
+
+		return row;
+	}
+
+	/* The button that sends it again, or why there is none. */
+	function remedy(event) {
+		if (event.state !== 'parked')
+			return null;
+		if (event.disabled || event.expired)
+			return h('span', { class: 'muted small', i18n: event.disabled ? 'events.disabled' : 'events.expired' });
+
+		const button = h('button', { class: 'button button-quiet', type: 'button', i18n: 'events.replay', on: { click: () => replay(event, button) } });
+
+		return button;
+	}
+
+	async function replay(event, button) {
+		const answer = await busy(button, said, () => call('POST', `admin/deliveries/${event.id}/replay`));
+
+		if (answer) {
+			const place = list.rows.indexOf(event);
+
+			list.rows = list.rows.filter((one) => one !== event);
+			show();
+			fill(said, done(t('events.sent', { n: 1 })));
+			(found.body.children[place]?.querySelector('button') ?? document.getElementById('events-title').closest('main')).focus();
+			look();
+		}
+	}
+
+	/* A thousand at a time, until nothing is left that can be sent. */
+	async function replayAll() {
+		if (!await ask({ title: 'events.all.title', text: wish.type ? 'events.all.type' : 'events.all.text', params: { type: wish.type }, yes: 'events.all' }))
+			return;
+		let sent = 0, answer = null;
+
+		do {
+			answer = await busy(all, said, () => call('POST', 'admin/deliveries/replay', { body: wish.type ? { type: wish.type } : {} }));
+			sent += answer?.replayed ?? 0;
+			if (answer)
+				fill(said, done([t('events.sent', { n: sent }), answer.disabled ? t('events.left', { n: answer.disabled }) : ''].join(' ').trim()));
+		} while (answer?.replayed && answer.remaining && !list.gone);
+		if (list.gone)
+			return;
+		announce(t('events.sent', { n: sent }));
+		await load();
+		look();
+	}
+}

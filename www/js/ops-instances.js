@@ -1,0 +1,141 @@
+/* Instances: a filter, a table, a page at a time. What is asked for stands in the address, so that Back leads to it. */
+
+import { ApiError, call } from './api.js';
+import { fill, h, put } from './dom.js';
+import { ago, date, t } from './i18n.js';
+import { announce } from './layout.js';
+import { NONE, cell, choose, failed, howIs, left, stateOf, table, waiting } from './ops-parts.js';
+
+const PAGE = 50;
+
+/* What the state filter means to the API. */
+const states = {
+	'': {},
+	assigned: { lifecycle: 'assigned' },
+	connected: { status: 'connected' },
+	disconnected: { lifecycle: 'assigned', status: 'disconnected' },
+	standby: { lifecycle: 'standby' },
+	provisioning: { lifecycle: 'provisioning' },
+	recycling: { lifecycle: 'recycling' },
+	retired: { lifecycle: 'retired' },
+	degraded: { health: 'degraded' },
+	stuck: { health: 'stuck' },
+	corrupted: { health: 'corrupted' },
+	not_found: { health: 'not_found' },
+};
+
+const choices = [
+	['', 'filter.all'], ['assigned', 'life.assigned'], ['connected', 'instance.online'], ['disconnected', 'instance.offline'],
+	['standby', 'life.standby'], ['provisioning', 'life.provisioning'], ['recycling', 'life.recycling'], ['retired', 'life.retired'],
+	{ key: 'filter.ill', options: ['degraded', 'stuck', 'corrupted', 'not_found'].map((one) => [one, `health.${one}`]) },
+];
+
+export function showInstances(body, query) {
+	const wish = { state: query.get('state') in states ? query.get('state') : '', server: query.get('server') ?? '', q: query.get('q') ?? '' };
+	const list = { rows: [], next: null, turn: 0, gone: false };
+	const state = choose('state', 'filter.state', choices, wish.state);
+	const server = choose('server', 'filter.server', [['', 'filter.all']], wish.server);
+	const text = h('input', { type: 'search', id: 'q', value: wish.q, autocomplete: 'off', maxlength: 80, spellcheck: 'false' });
+	const found = table('instances.title', ['instances.name', 'filter.state', 'instances.user', 'filter.server', 'instances.age']);
+	const place = h('div', { class: 'stack', id: 'instances' });
+	const foot = h('div', { class: 'actions' });
+	let pause = 0;
+
+	fill(body, h('section', { class: 'card stack', 'aria-labelledby': 'instances-title' },
+		h('div', { class: 'head' }, h('h2', { id: 'instances-title', i18n: 'instances.title' }),
+			h('button', { class: 'button button-quiet', type: 'button', id: 'reload', i18n: 'ops.reload', on: { click: () => load() } })),
+		h('form', { class: 'ops-filters', role: 'search', on: { submit: (event) => event.preventDefault() } }, state.field, server.field,
+			h('div', { class: 'field' }, h('label', { for: 'q', i18n: 'filter.text' }), text)),
+		place, foot));
+	state.select.addEventListener('change', () => refine({ state: state.select.value }));
+	server.select.addEventListener('change', () => refine({ server: server.select.value }));
+	text.addEventListener('input', () => {
+		clearTimeout(pause);
+		pause = setTimeout(() => refine({ q: text.value.trim() }), 250);
+	});
+	left.list = location.hash || '#instances';
+	load();
+	return {
+		update: (o) => servers(server.select, o.servers, wish.server),
+		leave() {
+			clearTimeout(pause);
+			list.gone = true;
+		},
+	};
+
+	function refine(change) {
+		const address = new URLSearchParams();
+
+		Object.assign(wish, change);
+		Object.entries(wish).forEach(([name, value]) => value && address.set(name, value));
+		left.list = `#instances${address.size ? `?${address}` : ''}`;
+		history.replaceState(null, '', left.list);
+		load();
+	}
+
+	/* The first page, or with `on` the one after what is there. An answer that a later wish has overtaken is dropped. */
+	async function load(on = null) {
+		const turn = ++list.turn;
+
+		if (!on && list.rows.length === 0)
+			fill(place, waiting());
+		place.setAttribute('aria-busy', 'true');
+		try {
+			const page = await call('GET', 'admin/instances', { query: { ...states[wish.state], server: wish.server, q: wish.q, limit: PAGE, cursor: on } });
+
+			if (turn !== list.turn || list.gone)
+				return;
+			list.rows = on ? [...list.rows, ...page.instances] : page.instances;
+			list.next = page.next;
+			show(on ? page.instances.length : 0);
+		} catch (error) {
+			if (!(error instanceof ApiError))
+				throw error;
+			if (turn === list.turn && !list.gone) {
+				list.rows = [];
+				fill(place, failed(error, () => load(on)));
+				fill(foot);
+			}
+		} finally {
+			place.removeAttribute('aria-busy');
+		}
+	}
+
+	/* added: how many are new at the end; the first of them gets the focus. */
+	function show(added) {
+		if (list.rows.length === 0)
+			fill(place, h('div', { class: 'empty' }, h('h3', { i18n: 'instances.none' }), h('p', { i18n: 'instances.none.text' })));
+		else if (!added)
+			fill(place, found.node);
+		if (added)
+			found.body.append(...list.rows.slice(-added).map(rowOf));
+		else
+			fill(found.body, list.rows.map(rowOf));
+		fill(foot, h('p', { class: 'muted small', i18n: 'instances.shown', i18nParams: { n: list.rows.length } }),
+			list.next ? h('button', { class: 'button', type: 'button', id: 'more', i18n: 'ops.more', on: { click: () => load(list.next) } }) : null);
+		if (added)
+			found.body.children[list.rows.length - added]?.querySelector('a').focus();
+		else
+			announce(t('instances.shown', { n: list.rows.length }));
+	}
+}
+
+/* The filter's servers, once they are known; the one of the address stays chosen. */
+function servers(select, all, chosen) {
+	if (select.dataset.known === String(all.length))
+		return;
+	select.dataset.known = String(all.length);
+	fill(select, select.firstChild, all.map((one) => h('option', { value: one.id, selected: one.id === chosen }, one.name)));
+	select.value = all.some((one) => one.id === chosen) ? chosen : '';
+}
+
+function rowOf(instance) {
+	const since = instance.lifecycleAt;
+
+	return h('tr', {},
+		h('th', { scope: 'row' }, h('a', { href: `#instances/${encodeURIComponent(instance.id)}`, class: 'name' }, instance.nome)),
+		cell('filter.state', stateOf(...howIs(instance))),
+		cell('instances.user', instance.email ?? (instance.origin === 'admin' ? h('span', { class: 'muted', i18n: 'instance.admin' }) : NONE)),
+		cell('filter.server', instance.server.nome),
+		cell('instances.age', put(h('time', { datetime: since, title: date(since) }), ago(since))));
+}
