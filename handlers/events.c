@@ -1,5 +1,5 @@
-/* GET /api/whatsapp/events: a stream of what happens to the user's devices. Decided here who may have
- * it and until when; held by nginx (nchan), so that an open page costs no thread. */
+/* GET /api/whatsapp/events: a stream of what happens to the user's devices. Decided here
+ * who may have it and until when; held by nginx (nchan): an open page costs no thread. */
 #include <stdio.h>
 #include <string.h>
 
@@ -11,8 +11,8 @@
 #define LONG_S                                                                         \
 	300 /* how long nginx holds a stream of either sort: wapool-server.conf */
 
-/* nchan has one life for all streams of a location; so there are two locations. A token that ends soon gets short
- * streams, and with the first one after its end a 401. */
+/* nchan has one life for all streams of a location; so there are two locations. A token
+ * that ends soon gets short streams, and after its end a 401. */
 static void
 hand_over(const struct user *u, struct response *rs)
 {

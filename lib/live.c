@@ -11,7 +11,7 @@
 #include "lib/http.h"
 #include "lib/log.h"
 
-#define ATTEMPT_MS 200   /* one POST */
+#define ATTEMPT_MS 2000  /* one POST; nobody waits for it but later events */
 #define WORTH_MS 5000    /* a page has asked again before an older event arrives */
 #define QUEUE_MAX 1000   /* events at a server that does not take them */
 #define STOP_MS 500      /* for what is queued when the program ends */
@@ -34,8 +34,9 @@ struct event {
 /* One nginx, and the thread that talks to it. */
 struct server {
 	struct live *live;
-	char *base;   /* "http://host:port" */
-	char *socket; /* the unix socket's path, or NULL */
+	char *name;         /* as LIVE_PUBLISH has it */
+	const char *base;   /* "http://host:port"; may be name */
+	const char *socket; /* the unix socket's path, in name, or NULL */
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	struct event *first, **last; /* from here to done: under the lock */
@@ -89,7 +90,7 @@ complain(struct server *s, const struct err *e)
 	s->failures++;
 	if (s->complained_at != 0 && clock_ms() - s->complained_at < COMPLAIN_MS)
 		return;
-	log_write(LOG_WARN, "live.publish", LOG_STR("server", s->base),
+	log_write(LOG_WARN, "live.publish", LOG_STR("server", s->name),
 		LOG_STR("error", e->text), LOG_INT("failures", s->failures));
 	s->complained_at = clock_ms();
 	s->failures = 0;
@@ -282,16 +283,18 @@ add_server(struct live *l, const char *text, size_t n, struct err *e)
 		return err_set(e, ERR_CONFIG,
 			"LIVE_PUBLISH: unix:/path or http://host:port, please");
 	*s = (struct server){.live = l, .last = &s->first};
-	s->base = unix_socket ? strdup("http://localhost") : strndup(text, n);
-	s->socket = unix_socket ? strndup(text + 5, n - 5) : NULL;
+	s->name = strndup(text, n);
+	if (s->name == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	s->base = unix_socket ? "http://localhost" : s->name;
+	s->socket = unix_socket ? s->name + strlen("unix:") : NULL;
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&s->changed, &attr);
 	pthread_condattr_destroy(&attr);
 	l->n++;
-	return (s->base != NULL && (s->socket != NULL) == unix_socket) ||
-		err_set(e, ERR_NOMEM, "out of memory");
+	return true;
 }
 
 struct live *
@@ -330,8 +333,7 @@ server_free(struct server *s)
 	}
 	pthread_cond_destroy(&s->changed);
 	pthread_mutex_destroy(&s->lock);
-	free(s->base);
-	free(s->socket);
+	free(s->name);
 }
 
 void

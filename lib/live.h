@@ -1,12 +1,12 @@
 /*
- * live: tells the nginx servers of what pages that are open should hear at once (docs/live.md).
+ * live: tells nginx what pages that are open should hear at once (docs/live.md).
  *
- * Each server has a queue and a thread of its own, made with the first event, so that
- * whoever publishes never waits and a server that hangs delays nobody. One attempt per event, with a short
- * deadline; what fails or does not fit is lost to the pages that listen there, which ask
- * again by themselves. It is counted (`counters`, family `live`) and logged once a minute at most.
+ * Each server of LIVE_PUBLISH has a queue and a thread of its own, made with the first event, so that
+ * whoever publishes never waits and a server that hangs delays nobody. One attempt per
+ * event; what fails or does not fit is lost to the pages there, which ask again by
+ * themselves. It is counted (`counters`, family `live`) and logged once a minute at most.
  *
- * Thread-safety: live_publish from any thread, live_new before threads, live_free after them.
+ * Thread-safety: live_publish from any thread, live_new before threads, live_free after.
  */
 #ifndef WAPOOL_LIVE_H
 #define WAPOOL_LIVE_H
@@ -27,8 +27,8 @@ struct live;
 struct live *live_new(const char *servers, const char *ca_file, struct db_pool *db,
 	struct err *e) __attribute__((warn_unused_result));
 
-/* Queues an event for the pages of that user: type as in docs/live.md, json what they get. Never blocks, never
- * fails. arg is a struct live: the signature is news_sink's. */
+/* Queues an event for the pages of that user: type as in docs/live.md, json what they get.
+ * Never blocks, never fails. arg is a struct live: the signature is news_sink's. */
 void live_publish(void *arg, const char *user, const char *type, const char *json);
 
 /* Gives what is queued half a second, then ends the threads and frees. NULL is allowed. */

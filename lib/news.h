@@ -1,10 +1,11 @@
 /*
  * news: what a transaction tells the pages that are open, kept until it has committed.
  *
- * The database tells of it by messages with the SQLSTATE WLIVE (migration `live`): the event as JSON in
- * the message, the user whom it concerns in DETAIL, its type in HINT. They come while a statement
- * runs, before anybody else could see what it did; so the connection keeps them and
- * passes them on after the commit. Every other message of the server is dropped.
+ * The database tells of it by messages with the SQLSTATE WLIVE (migration `live`): the
+ * event as JSON in the message, the user whom it concerns in DETAIL, its type in HINT.
+ * They come while a statement runs, before anybody else could see what it did; so the
+ * connection keeps them and passes them on after the commit. Every other message of the
+ * server is dropped.
  * Thread-safety: a news belongs to its connection's thread, in which the sink is called.
  */
 #ifndef WAPOOL_NEWS_H

@@ -44,6 +44,7 @@ subtest 'everything at once'                      => \&everything;
 subtest 'lib/send'                                => \&lib_send;
 subtest 'lib/db'                                  => \&lib_db, 'db-check';
 subtest 'lib/db: the pool, and servers that go'   => \&lib_db, 'db-pool-check';
+subtest 'lib/news: told after the commit'          => \&lib_db, 'news-check';
 done_testing;
 
 # --- Tools ---

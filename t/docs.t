@@ -243,14 +243,15 @@ sub links {
 		my $text = slurp($file);
 		my %anchor = map { anchor_of($_) => 1 } $text =~ /^#+ (.*)$/mg;
 		my @broken;
-		while ($text =~ /\]\(([^)\s]+)\)/g) {
-			my ($path, $fragment) = split /#/, $1, 2;
+		while ($text =~ /\]\(([^)\s]+)\)|\bsrc(?:set)?="([^"]+)"/g) {
+			my ($path, $fragment) = split /#/, $1 // $2, 2;
 			next if $path =~ /\Ahttps?:/;
-			push @broken, $1 if $path ne '' && !-e "$root/" . dirname($file) . "/$path";
-			push @broken, $1 if $path eq '' && !$anchor{$fragment};
+			push @broken, $path if $path ne '' && !-e "$root/" . dirname($file) . "/$path";
+			push @broken, "#$fragment" if $path eq '' && !$anchor{$fragment};
 		}
 		is_deeply \@broken, [], $file;
 	}
+	is_deeply [grep { -s "$root/$_" > 150 * 1024 } files('docs/screenshots/*')], [], 'no picture is big';
 	return;
 }
 

@@ -166,7 +166,8 @@ BEGIN
 	ELSIF NOT v_final AND NEW.status = 'WORKING' AND OLD.status <> 'WORKING' THEN
 		v_type := 'device.connected';
 		v_data := jsonb_build_object('instance', NEW.name, 'phone', NEW.phone_number, 'profile', NEW.profile_name);
-	ELSIF NOT v_final AND NEW.status = 'SCAN_QR_CODE' THEN
+	ELSIF NOT v_final AND NEW.status = 'SCAN_QR_CODE'
+		AND (OLD.status, OLD.status_at) IS DISTINCT FROM (NEW.status, NEW.status_at) THEN
 		v_type := 'qr.updated';
 		v_data := jsonb_build_object('instance', NEW.name);
 	END IF;

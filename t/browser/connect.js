@@ -158,11 +158,17 @@ await test('two windows of one user tell the same', async () => {
 });
 
 await test('several numbers are cards with names, and a name that is code is text', async () => {
-	const { page, user } = await atConnected();
+	const { page, user, session } = await atConnected();
 	const evil = '<img src=x onerror="window.struck=1">';
 	await button(page, 'Conectar outro número').click();
 	await page.getByLabel('Nome deste número').fill(evil);
 	await accessible(page, 'its name');
+	await stack.psql(`UPDATE devices SET nome = 'Loja' WHERE user_id = (SELECT id FROM users WHERE email = '${user.email}')`);
+	await sim('POST', `sessions/${session}/drop`);
+	await sees(page, 'Reconectando o WhatsApp…');
+	await sim('POST', `sessions/${session}/restore`);
+	await page.getByRole('heading', { name: 'Loja' }).waitFor();
+	assert.equal(await page.getByRole('heading', { name: /^(Número 2|Conectar outro número)$/ }).count(), 1, 'one question, whatever happens beside it');
 	await button(page, 'Continuar').click();
 	await qr(page).waitFor();
 	await scan(user, { n: 1, phone: newPhone(), pushName: evil });

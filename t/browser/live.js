@@ -135,6 +135,8 @@ await timed('a stream that ends goes on from its last event, without a word to t
 	p.last().open();
 	await settle();
 	assert.deepEqual([p.syncs, p.states], [['open', 'resumed'], ['live']]);
+	await pass(3000);
+	assert.deepEqual(p.syncs, ['open', 'resumed', 'poll'], 'and once more: a reloaded nginx may have lost something');
 	p.stream.close();
 });
 

@@ -161,7 +161,7 @@ function arrange() {
 function label(card, place, many) {
 	const { device } = card;
 
-	card.top.hidden = !many;
+	card.top.hidden = !many || !card.element;    // while a name is asked for, that question is the heading
 	card.node.classList.toggle('is-alone', !many);
 	card.element?.setAttribute('heading-level', many ? '3' : '1');
 	if (device?.nome || card.name)
@@ -223,7 +223,6 @@ function askName() {
 	fill(card.body, form);
 	add(card);
 	arrange();
-	card.top.hidden = true;
 	card.node.scrollIntoView({ block: 'nearest' });
 	input.focus({ preventScroll: true });
 }
@@ -239,14 +238,15 @@ async function remove(card) {
 
 	if (!await ask({ title: 'connect.remove.title', text: 'connect.remove.text', params: { name }, yes: 'connect.remove', danger: true }))
 		return;
-	card.remove.disabled = true;
+	/* First off the page: the stream tells of it before the answer does. */
+	const device = card.id();
+
+	drop(card);
+	arrange();
+	focusHeading(page.main);
 	try {
-		await call('POST', 'device/logout', { body: { device_id: card.id(), remove: true } });
-		drop(card);
-		arrange();
-		focusHeading(page.main);
+		await call('POST', 'device/logout', { body: { device_id: device, remove: true } });
 	} catch {
-		card.remove.disabled = false;
 		load();
 	}
 }

@@ -2,6 +2,7 @@
  * may use it too. The contract, and every option: docs/live.md. */
 
 const OPENING = 15000;    // ms until an answer must have begun
+const SETTLED = 2000;     // ms after which an nginx that was reloaded loses nothing any more
 const SPREAD = 1000;      // ms over which pages come back that nginx sent away at the same moment
 const LEAST = 1000;       // ms that a stream must have lasted to count as one
 const LONGEST = 30000;    // ms between two attempts
@@ -40,6 +41,7 @@ class Live {
 	#options;
 	#state = 'connecting';
 	#lastId = null;
+	#opens = 0;
 	#failures = 0;
 	#attempt = null;     // AbortController of the stream, or of the pause before the next
 	#poll;
@@ -143,9 +145,11 @@ class Live {
 	}
 
 	#opened() {
+		const first = this.#opens++ === 0;
+
 		this.#become('live');
-		this.#schedule();
-		this.#options.onSync(this.#lastId === null ? 'open' : 'resumed');
+		this.#schedule(first ? undefined : SETTLED);
+		this.#options.onSync(first ? 'open' : 'resumed');
 	}
 
 	#denied(status) {
@@ -184,10 +188,10 @@ class Live {
 		this.#options.onState(state);
 	}
 
-	#schedule() {
+	#schedule(ms = this.#state === 'live' ? this.#options.syncMs : this.#options.pollMs) {
 		clearTimeout(this.#poll);
 		if (this.#state !== 'closed')
-			this.#poll = setTimeout(() => this.#tick(), this.#state === 'live' ? this.#options.syncMs : this.#options.pollMs);
+			this.#poll = setTimeout(() => this.#tick(), ms);
 	}
 
 	#tick() {

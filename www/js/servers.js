@@ -134,9 +134,9 @@ function plan(ms) {
 }
 
 function showFailure(error) {
-	fill(state.list, h('li', { class: 'card stack', role: 'alert' }, h('h2', { i18n: 'servers.failed' }),
+	fill(state.list, h('li', {}, h('div', { class: 'card stack', role: 'alert' }, h('h2', { i18n: 'servers.failed' }),
 		h('p', { class: 'muted' }, wordsFor(error).text),
-		h('div', { class: 'actions' }, h('button', { class: 'button', type: 'button', i18n: 'retry', on: { click: load } }))));
+		h('div', { class: 'actions' }, h('button', { class: 'button', type: 'button', i18n: 'retry', on: { click: load } })))));
 }
 
 /* Rows that stay are kept, with the focus in them and what a test of them said. */
@@ -199,10 +199,11 @@ function rowOf(server) {
 	row.menu = menu(row);
 	row.node = h('li', { class: 'card server', 'aria-labelledby': titleId },
 		h('div', { class: 'server-top' }, h('div', { class: 'server-name' }, row.name, row.kind), row.state),
-		row.url, row.text, row.facts, row.drain, row.result,
+		row.url, row.text, row.facts,
 		h('div', { class: 'actions' },
 			h('a', { class: 'button', href: `#${server.id}` }, icon(icons.pencil), h('span', { i18n: 'server.edit' }), of(row)),
-			row.test, row.menu));
+			row.test, row.menu),
+		row.drain, row.result);
 	return row;
 }
 

@@ -13,7 +13,8 @@ use Wapool::Process qw(copy_tree find_program make_dir own reachable run_ok run_
 # root (of the source tree), dir (for the configuration), reach (a directory its workers can enter),
 # run_dir, log_dir, socket_dir, group (a Wapool::Group), http_port, https_port (undef: no TLS),
 # cert, cert_key, clear (true: HTTP serves everything), limits (false: rates that nobody reaches),
-# origins ([…] for CORS), sim_url (undef: no simulator), more (text for the end of the http block)
+# origins ([…] for CORS), stream_seconds ({long, short}: how long a stream of live updates may last), sim_url (undef: no
+# simulator), more (text for the end of the http block)
 sub new {
 	my ($class, %self) = @_;
 	return bless { program => find_program('nginx'), %self }, $class;
@@ -54,6 +55,10 @@ sub adapted {
 	$text =~ s{root \S+/share/wapool/www;}{root @{[$self->www]};}        if $name eq 'wapool-pages.conf';
 	$text =~ s{rate=\S+;}{rate=100000r/s;}g                      if $name eq 'wapool-limits.conf' && !$self->{limits};
 	$text =~ s{(limit_conn \S+) \d+;}{$1 60000;}g                if !$self->{limits};
+	for my $sort (keys %{ $self->{stream_seconds} || {} }) {
+		$text =~ s{(/_live/$sort/.*?nchan_subscriber_timeout) \d+;}{$1 $self->{stream_seconds}{$sort};}s
+			if $name eq 'wapool-server.conf';
+	}
 	$text .= join '', map { "$_ \$http_origin;\n" } $self->origins if $name eq 'wapool-origins.conf';
 	return $text;
 }

@@ -30,6 +30,7 @@ C<daemon> must call C<stop>.
     env      => {...}      settings of lib/config.c for responders, helper and simulator
     clear    => 1        HTTP serves everything in clear (default); 0: only /webhook, /livez, /readyz
     limits   => 0        rate limits nobody reaches (default); 1: those of nginx/wapool-limits.conf
+    stream_seconds => {...}    how long streams of live updates may last: long, short
     origins  => [...]      web origins on the CORS list
     test     => 1        PostgreSQL without fsync (default)
     daemon   => 0        1: what is started outlives this program
@@ -399,7 +400,7 @@ sub nginx {
 		Wapool::Nginx->new(
 			cert => $cert, cert_key => $key, dir => "$self->{var}/nginx", run_dir => "$self->{var}/run",
 			log_dir => "$self->{var}/log", sim_url => $self->{sim} ? $self->sim_url : undef, map { $_ => $self->{$_} }
-				qw(root reach socket_dir http_port https_port clear limits origins more));
+				qw(root reach socket_dir http_port https_port clear limits origins stream_seconds more));
 	};
 }
 

@@ -12,6 +12,7 @@ import { chromium } from 'playwright-core';
 
 import { afterEach, onFailure, plan } from './tap.js';
 import { env } from './stack.js';
+import { note } from './traffic.js';
 
 export const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 
@@ -99,6 +100,7 @@ export async function person({ lang = 'pt-BR', dark = false, width = 1280, heigh
 	if (process.env.WAPOOL_TRACE) await context.tracing.start({ screenshots: true, snapshots: true });
 	const who = new Person(context, undefined);
 	context.on('page', (page) => who.watch(page));
+	note(context);
 	await context.addInitScript(() => {
 		document.addEventListener('securitypolicyviolation', (event) =>
 			console.error(`CSP: ${event.violatedDirective} refused ${event.blockedURI} in ${event.sourceFile}:${event.lineNumber}`));
@@ -143,6 +145,7 @@ const painted = (page) => page.evaluate(() =>
 
 // axe-core finds nothing serious, in light and in dark.
 export async function accessible(page, what = page.url()) {
+	await page.bringToFront();    // what is behind is not painted
 	for (const colorScheme of ['light', 'dark']) {
 		await page.emulateMedia({ colorScheme });
 		// a page of ours follows in its own time

@@ -30,13 +30,15 @@ export const stack = new Proxy({}, { get: (_, method) => (...args) => call(metho
 
 export const env = {
 	url: process.env.URL,
+	httpUrl: process.env.HTTP_URL,
 	simUrl: process.env.SIM_URL,
+	simKey: process.env.SIM_KEY,
 	artifacts: process.env.ARTIFACTS,
 };
 
-// The simulator's remote control: await sim('POST', 'sessions/NAME/scan', {phone: '5511…'})
-export async function sim(method, path, body) {
-	const answer = await fetch(`${env.simUrl}/_sim/${path}`, {
+// The simulator's remote control: await sim('POST', 'sessions/NAME/scan', {phone: '5511…'}). server: another of its gateways.
+export async function sim(method, path, body, server) {
+	const answer = await fetch(`${env.simUrl}${server ? `/s/${server}` : ''}/_sim/${path}`, {
 		method,
 		headers: { 'Content-Type': 'application/json' },
 		body: body === undefined ? undefined : JSON.stringify(body),

@@ -4,7 +4,7 @@
 //   await test('two and two', async () => assert.equal(2 + 2, 4));
 //   await finish();
 
-const PATIENCE_MS = 60_000;    // before a test counts as hanging
+const PATIENCE_MS = 120_000;    // before a test counts as hanging
 
 let count = 0;
 let failed = 0;

@@ -28,7 +28,7 @@ use Wapool::Test qw(WEBHOOK_SECRET);
 
 our @EXPORT_OK = qw(browser_stack run_browser);
 
-use constant PATIENCE => 300;    # seconds before a script counts as hanging
+use constant PATIENCE => 900;    # seconds before a script counts as hanging
 
 # What a script may call: methods of the stack, and these.
 my %CALLS = (
@@ -91,7 +91,8 @@ sub run_browser {
 sub environment {
 	my ($s) = @_;
 	my ($cert) = $s->certificate;
-	return (URL => "https://localhost:$s->{https_port}", SIM_URL => $s->sim_url, SPKI => spki($cert));
+	return (URL => "https://localhost:$s->{https_port}", HTTP_URL => $s->http_url, SIM_URL => $s->sim_url,
+		SIM_KEY => $s->sim_key, SPKI => spki($cert));
 }
 
 # The hash by which Chromium knows a public key.
