@@ -299,7 +299,10 @@ END $$;
 CREATE FUNCTION message_ack(p_instance uuid, p_gateway_id text, p_ack text) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
-	UPDATE messages SET state = message_acked(state, p_ack), updated_at = clock_timestamp()
+	-- One that was told failed and has arrived after all leaves its key to the one that was sent in its place.
+	UPDATE messages m SET state = message_acked(state, p_ack), updated_at = clock_timestamp(),
+		request_key = CASE WHEN state <> 'failed' OR NOT EXISTS (SELECT FROM messages o WHERE o.user_id = m.user_id
+			AND o.request_key = m.request_key AND o.state <> 'failed') THEN request_key END
 	WHERE instance_id = p_instance AND gateway_id = p_gateway_id AND state <> message_acked(state, p_ack);
 	IF NOT FOUND AND NOT EXISTS (SELECT FROM messages WHERE instance_id = p_instance AND gateway_id = p_gateway_id)
 		AND EXISTS (SELECT FROM messages WHERE instance_id = p_instance AND state IN ('sending', 'unknown')) THEN

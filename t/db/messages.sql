@@ -82,6 +82,14 @@ SELECT is((pg_temp.say('bea', p_key => 'failed')).outcome, 'ok', 'the key of one
 
 -- acknowledgements -------------------------------------------------------------------------------------------------
 
+SELECT message_id AS id, instance_id AS instance FROM pg_temp.say('bea', p_key => 'thought failed') \gset
+SELECT message_end(:'id', 'sent', 'late-1', NULL);
+SELECT message_ack(:'instance', 'late-1', 'error');
+SELECT is((pg_temp.say('bea', p_key => 'thought failed')).outcome, 'ok', 'one that its gateway calls failed may be tried again');
+SELECT lives_ok(format('SELECT message_ack(%L, %L, %L)', :'instance', 'late-1', 'read'), 'that it arrived after all can be told');
+SELECT is((SELECT state FROM messages WHERE gateway_id = 'late-1'), 'read', 'and is written down');
+SELECT is((pg_temp.say('bea', p_key => 'thought failed')).outcome, 'repeat', 'the key is the second one''s');
+
 SELECT is(message_acked(s, a), want, s || ' then ' || a || ' is ' || want) FROM (VALUES
 	('sending', 'server', 'sent'), ('unknown', 'server', 'sent'), ('unknown', 'error', 'failed'), ('sent', 'pending', 'sent'),
 	('sent', 'device', 'delivered'), ('delivered', 'server', 'delivered'), ('delivered', 'error', 'delivered'),

@@ -31,7 +31,8 @@ if (need()) {
 /* --- Where one is --- */
 
 function route(news) {
-	const id = location.hash.slice(1);
+	const hash = location.hash.slice(1);
+	const id = /^(new|[0-9a-f-]{36})?$/.test(hash) ? hash : '';    // a link must not lead elsewhere in the API
 
 	clearTimeout(state.timer);
 	state.look++;
