@@ -27,8 +27,6 @@ bool account_login(struct app *app, const char *email, const char *password,
 bool account_put(struct app *app, const char *email, const char *password, bool admin,
 	deadline_t d, struct user *out, struct err *e);
 
-
-
 /* Lets a user log in again, or shuts him out: by his id, or the e-mail he logs in with.
  * ERR_NOT_FOUND if there is none. The platform's own user stays as it is. */
 bool account_enable(
