@@ -19,7 +19,7 @@
 struct live;
 
 /*
- * servers: LIVE_PUBLISH, "unix:/path" and "http://host:port" with spaces or commas
+ * servers: LIVE_PUBLISH, "unix:/path" and "http(s)://host:port" with spaces or commas
  * between them. ca_file as for http_new. db counts what was published and what failed; it
  * must outlive the result. NULL with ERR_CONFIG (naming the setting, not the value),
  * ERR_NOMEM or an error of http_new. Free with live_free.
@@ -31,8 +31,8 @@ struct live *live_new(const char *servers, const char *ca_file, struct db_pool *
  * Never blocks, never fails. arg is a struct live: the signature is news_sink's. */
 void live_publish(void *arg, const char *user, const char *type, const char *json);
 
-/* Gives what is queued half a second after the attempt under way (two seconds), then ends
- * the threads and frees. NULL is allowed. */
+/* Gives what is queued half a second after the attempt under way (two seconds) and the last
+ * counts two more, then ends the threads and frees. NULL is allowed. */
 void live_free(struct live *l);
 
 #endif

@@ -248,7 +248,9 @@ serve(struct service *s, struct turn *t, int fd)
 		FCGX_Free(&t->fr, 1);
 		return;
 	}
-	if (p.base.unread)
+	/* while stopping, one more answer a connection: else those who go on asking would keep
+	 * this process for ever */
+	if (p.base.unread || atomic_load(&s->stopping))
 		t->fr.keepConnection = 0;
 	finish(s, t);
 }

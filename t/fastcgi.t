@@ -87,14 +87,14 @@ sub until_true {
 	sleep 0.005 until $condition->();
 }
 
-# Sends SIGTERM and waits until only the one thread that has a request is left.
+# Sends SIGTERM and waits until only the threads that have a request are left (one, unless told).
 sub stop_the_idle {
-	my ($r) = @_;
+	my ($r, $busy) = @_;
 	my $threads = sub { scalar(() = glob "/proc/$r->{pid}/task/*") };
 	until_true(sub { slurp($r->{log}) =~ /"start"/ });
-	my $idle = $threads->() - 3; # it has four
+	my $left = $threads->() - 4 + ($busy // 1); # it has four
 	kill 'TERM', $r->{pid};
-	until_true(sub { $threads->() <= $idle });
+	until_true(sub { $threads->() <= $left });
 }
 
 sub touch {
@@ -417,6 +417,23 @@ subtest 'SIGTERM in mid-request: it is answered, new ones are left in the queue'
 	again($r);
 	is $queued->response->{status}, 200, 'the queued one, by the next process';
 	is stop($r), 0, 'exit status of the next';
+};
+
+subtest 'SIGTERM: a kept connection gets the answer under way and no further one' => sub {
+	my $r = responder();
+	my ($first, $second) = map { FastCGI->connect($r->{path}) } 1 .. 2;
+	is $_->ask('GET', '/echo', keep => 1)->{status}, 200, 'ready' for $first, $second;
+	$first->send(FastCGI::head(FastCGI::params('GET', '/wait/first'), 1) . FastCGI::body());
+	until_true(sub { -e "$r->{dir}/first.in" });
+	$second->send(FastCGI::head(FastCGI::params('GET', '/wait/second'), 1) . FastCGI::body());
+	until_true(sub { -e "$r->{dir}/second.in" });
+	stop_the_idle($r, 2);
+	touch("$r->{dir}/first.go");
+	is $first->response->{body}, 'done', 'answered';
+	ok $first->closed, 'and closed, though the process still lives for another request';
+	touch("$r->{dir}/second.go");
+	is $second->response->{body}, 'done', 'which is answered too';
+	is ended($r->{pid}), 0, 'exit status';
 };
 
 subtest 'signals in mid-body: it is neither cut nor lost' => sub {
