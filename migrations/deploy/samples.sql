@@ -121,7 +121,8 @@ BEGIN
 	RETURN v_n;
 END $$;
 
--- Deletes what is past its time, at most p_batch rows of each kind. Returns how many.
+-- Deletes what is past its time: the pool's few rows, and of the servers' at most p_batch of each width. Returns
+-- how many.
 CREATE FUNCTION samples_prune(p_batch integer) RETURNS integer
 LANGUAGE plpgsql AS $$
 DECLARE
