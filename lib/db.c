@@ -328,7 +328,7 @@ await_result(struct db_conn *c, deadline_t d, const char *what, struct err *e)
 static void
 settle_news(struct db_conn *c, bool good)
 {
-	if (c->news.kept.len == 0 || PQtransactionStatus(c->pg) != PQTRANS_IDLE)
+	if (PQtransactionStatus(c->pg) != PQTRANS_IDLE)
 		return;
 	if (good)
 		news_pass_on(&c->news);

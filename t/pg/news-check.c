@@ -1,6 +1,7 @@
 /* lib/news against a real PostgreSQL: what is told, when, and to whom. t/db.t runs it. */
 #include "lib/news.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "t/pg/pg.h"
@@ -86,6 +87,31 @@ START_TEST(what_is_undone_is_no_news)
 }
 END_TEST
 
+START_TEST(what_is_too_large_is_left_out_and_no_more)
+{
+	const size_t size = 1200000;
+	char *large = malloc(size + 1);
+	struct db_pool *p = pg_pool(1, AMPLE);
+	struct db_conn *c;
+	struct buf heard;
+
+	ck_assert_ptr_nonnull(large);
+	memset(large, 'x', size);
+	large[size] = '\0';
+	buf_init(&heard, 200);
+	db_pool_news(p, hear, &heard);
+	c = pg_get(p);
+	tell(c, large);
+	ck_assert_str_eq(buf_str(&heard), "");
+	tell(c, "after");
+	ck_assert_str_eq(buf_str(&heard), "after ");
+	db_put(p, c);
+	db_pool_free(p);
+	buf_free(&heard);
+	free(large);
+}
+END_TEST
+
 START_TEST(nobody_is_told_who_did_not_ask)
 {
 	struct db_pool *p = pg_pool(1, AMPLE);
@@ -101,7 +127,8 @@ int
 main(void)
 {
 	const TTest *const tests[] = {news_are_passed_on_after_the_commit,
-		what_is_undone_is_no_news, nobody_is_told_who_did_not_ask, NULL};
+		what_is_undone_is_no_news, what_is_too_large_is_left_out_and_no_more,
+		nobody_is_told_who_did_not_ask, NULL};
 
 	return pg_main(unit_suite("news", tests));
 }
