@@ -77,8 +77,7 @@ events_ok(const json_t *events)
 	if (!json_is_array(events) || json_array_size(events) == 0 ||
 		json_array_size(events) > 32)
 		return false;
-	json_array_foreach((json_t *)events, i, type)
-	{
+	json_array_foreach((json_t *)events, i, type) {
 		if (!event_type_valid(json_string_value(type)))
 			return false;
 	}

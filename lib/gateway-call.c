@@ -250,8 +250,7 @@ gateway_read_list(const struct gateway_dialect *dialect, json_t *answer,
 
 	if (answer != NULL && !ok)
 		err_set(e, ERR_PROTOCOL, "%s's list is not an array", dialect->product);
-	json_array_foreach(answer, i, row)
-	{
+	json_array_foreach(answer, i, row) {
 		ok = read(row, &one, e);
 		if (!ok || !each(&one, ctx))
 			break;

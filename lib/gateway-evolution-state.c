@@ -29,7 +29,9 @@ says(const json_t *message, const char *text)
 
 	if (json_is_string(message))
 		return strstr(json_string_value(message), text) != NULL;
-	json_array_foreach(message, i, one) if (says(one, text)) return true;
+	json_array_foreach(message, i, one)
+		if (says(one, text))
+			return true;
 	return false;
 }
 

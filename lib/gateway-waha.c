@@ -296,10 +296,12 @@ holds(const json_t *have, const json_t *want)
 		return json_equal(have, want);
 	if (json_is_array(want) && json_array_size(have) != json_array_size(want))
 		return false;
-	json_array_foreach(
-		want, i, one) if (!holds(json_array_get(have, i), one)) return false;
-	json_object_foreach((json_t *)want, key,
-		one) if (!holds(json_object_get(have, key), one)) return false;
+	json_array_foreach(want, i, one)
+		if (!holds(json_array_get(have, i), one))
+			return false;
+	json_object_foreach((json_t *)want, key, one)
+		if (!holds(json_object_get(have, key), one))
+			return false;
 	return true;
 }
 

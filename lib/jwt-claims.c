@@ -73,8 +73,7 @@ audience_has(const json_t *aud, const char *want)
 
 	if (!json_is_array(aud))
 		return is_text(aud, want);
-	json_array_foreach(aud, i, one)
-	{
+	json_array_foreach(aud, i, one) {
 		if (!json_is_string(one))
 			return false;
 		found = found || is_text(one, want);

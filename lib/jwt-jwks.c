@@ -104,8 +104,9 @@ may_verify(const json_t *jwk)
 
 	if (ops == NULL)
 		return true;
-	json_array_foreach(ops, i, op) if (json_is_string(op) &&
-		strcmp(json_string_value(op), "verify") == 0) return true;
+	json_array_foreach(ops, i, op)
+		if (json_is_string(op) && strcmp(json_string_value(op), "verify") == 0)
+			return true;
 	return false;
 }
 
@@ -164,7 +165,9 @@ add_keys(struct jwt_keyset *set, const json_t *root, struct err *e)
 	if (json_array_size(keys) > JWT_KEYS_MAX)
 		return err_set(
 			e, ERR_CONFIG, "JWK set: more than %d keys", JWT_KEYS_MAX);
-	json_array_foreach(keys, i, jwk) if (!add_key(set, jwk, e)) return false;
+	json_array_foreach(keys, i, jwk)
+		if (!add_key(set, jwk, e))
+			return false;
 	return set->count > 0 ||
 		err_set(e, ERR_CONFIG,
 			"JWK set: no RSA key of 2048 bits or more, no P-256 key");

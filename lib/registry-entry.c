@@ -209,8 +209,7 @@ refuse_others(struct reading *rd, const json_t *body, bool owner_ok)
 	const char *name;
 	json_t *v;
 
-	json_object_foreach((json_t *)body, name, v)
-	{
+	json_object_foreach((json_t *)body, name, v) {
 		bool known = false;
 
 		if (rd->faults == NULL || field_of(name) >= 0 ||
@@ -306,8 +305,7 @@ registry_entry_read_test(struct registry_entry *entry, const json_t *body,
 		else if (wanted[i] == REGISTRY_API_URL)
 			fault_of(&rd, "api_url", MSG_WANT_URL);
 	}
-	json_object_foreach((json_t *)body, name, v)
-	{
+	json_object_foreach((json_t *)body, name, v) {
 		int f = field_of(name);
 
 		if (rd.faults != NULL && f != REGISTRY_API_URL && f != REGISTRY_KEY &&

@@ -121,8 +121,9 @@ delete_orphans(
 	PGresult *r = NULL;
 	size_t i;
 
-	json_array_foreach(list, i, row) if (json_is_true(json_object_get(row, "ours")))
-		json_array_append(names, json_object_get(row, "n"));
+	json_array_foreach(list, i, row)
+		if (json_is_true(json_object_get(row, "ours")))
+			json_array_append(names, json_object_get(row, "n"));
 	text = json_dumps(names, JSON_COMPACT);
 	if (text != NULL)
 		r = db_query(app->db, deadline_in(app->config.db_timeout_ms),

@@ -39,8 +39,9 @@ wants(const json_t *hook, const char *event)
 	snprintf(upper, sizeof upper, "%s", event);
 	for (i = 0; upper[i] != '\0'; i++)
 		upper[i] = upper[i] == '.' ? '_' : (char)toupper(upper[i]);
-	json_array_foreach(events, i,
-		one) if (strcmp(json_string_value(one), upper) == 0) return true;
+	json_array_foreach(events, i, one)
+		if (strcmp(json_string_value(one), upper) == 0)
+			return true;
 	return json_array_size(events) == 0;
 }
 

@@ -129,8 +129,7 @@ faults_set(struct faults *faults, const json_t *body)
 		return mem_copy("the body must be {\"faults\":[...]}");
 	fresh.count = json_array_size(list);
 	fresh.list = mem_zero((fresh.count + 1) * sizeof *fresh.list);
-	json_array_foreach(list, i, one)
-	{
+	json_array_foreach(list, i, one) {
 		if ((wrong = parse_one(&fresh.list[i], one)) != NULL) {
 			text_addf(&why, "faults[%zu]: %s", i, wrong);
 			faults_clear(&fresh);

@@ -50,8 +50,7 @@ only(const json_t *from, const char *const *keys)
 	json_t *to = json_object(), *value;
 	const char *key;
 
-	json_object_foreach((json_t *)from, key, value)
-	{
+	json_object_foreach((json_t *)from, key, value) {
 		if (is_one_of(key, keys) && !json_is_null(value))
 			json_object_set(to, key, value);
 	}
@@ -86,8 +85,7 @@ check_events(const json_t *list, size_t at, struct text *problems)
 			problems, "config.webhooks.%zu.events must be an array", at);
 		return;
 	}
-	json_array_foreach(list, i, one)
-	{
+	json_array_foreach(list, i, one) {
 		if (!json_is_string(one) ||
 			!is_one_of(json_string_value(one), events)) {
 			waha_config_problem(problems,
@@ -139,8 +137,7 @@ clean_hooks(const json_t *hooks, struct text *problems)
 		waha_config_problem(problems, "config.webhooks must be an array");
 		return clean;
 	}
-	json_array_foreach(hooks, i, hook)
-	{
+	json_array_foreach(hooks, i, hook) {
 		if (!json_is_object(hook)) {
 			waha_config_problem(problems,
 				"config.each value in nested property webhooks must be "

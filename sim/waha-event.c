@@ -31,8 +31,7 @@ wants(const json_t *hook, const char *event)
 	const char *name;
 	size_t i;
 
-	json_array_foreach(json_object_get(hook, "events"), i, one)
-	{
+	json_array_foreach(json_object_get(hook, "events"), i, one) {
 		name = json_string_value(one);
 		if (name != NULL &&
 			(strcmp(name, "*") == 0 || strcmp(name, event) == 0))
@@ -51,8 +50,7 @@ add_custom_headers(struct curl_slist **list, const json_t *hook)
 	const char *name, *value;
 	size_t i;
 
-	json_array_foreach(json_object_get(hook, "customHeaders"), i, one)
-	{
+	json_array_foreach(json_object_get(hook, "customHeaders"), i, one) {
 		name = json_string_value(json_object_get(one, "name"));
 		value = json_string_value(json_object_get(one, "value"));
 		if (name != NULL && value != NULL && strpbrk(name, "\r\n:") == NULL &&
@@ -136,8 +134,7 @@ deliver(struct gateway *gw, const struct session *s, const json_t *config,
 	const json_t *hook;
 	size_t i;
 
-	json_array_foreach(json_object_get(config, "webhooks"), i, hook)
-	{
+	json_array_foreach(json_object_get(config, "webhooks"), i, hook) {
 		if (!wants(hook, event))
 			continue;
 		if (body.len == 0) {

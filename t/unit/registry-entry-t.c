@@ -27,8 +27,7 @@ read_as(struct registry_entry *entry, enum registry_mode mode, const struct user
 	faults = registry_entry_read(entry, body, mode, u, &nothing_more, LANG_EN);
 	ck_assert(faults != NULL);
 	*pointers = '\0';
-	json_array_foreach(faults, i, one)
-	{
+	json_array_foreach(faults, i, one) {
 		const char *detail = json_string_value(json_object_get(one, "detail"));
 
 		ck_assert(detail != NULL && *detail != '\0');
