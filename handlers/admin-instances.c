@@ -1,6 +1,5 @@
 /* /admin/instances: instances that administrators make by name (seed 003), and a look at all others. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "lib/admin.h"
@@ -430,8 +429,6 @@ release(struct app *app, struct request *rq, struct response *rs)
 static bool
 trail_query(const struct request *rq, char cursor[20], int *limit, struct response *rs)
 {
-	char text[8] = "";
-
 	*cursor = '\0';
 	*limit = TRAIL_PAGE;
 	if (request_query_has(rq, "cursor") &&
@@ -440,12 +437,7 @@ trail_query(const struct request *rq, char cursor[20], int *limit, struct respon
 		refuse(rq, "/cursor", MSG_WANT_CURSOR, rs);
 		return false;
 	}
-	if (!request_query_has(rq, "limit"))
-		return true;
-	request_query(rq, "limit", text, sizeof(text));
-	*limit = (int)strtol(text, NULL, 10);
-	if (text[strspn(text, "0123456789")] == '\0' && *limit >= 1 &&
-		*limit <= INSTANCE_PAGE_MAX)
+	if (request_query_int(rq, "limit", 1, INSTANCE_PAGE_MAX, limit))
 		return true;
 	refuse(rq, "/limit", MSG_WANT_LIMIT, rs);
 	return false;

@@ -1,5 +1,4 @@
 /* What operators watch: the pool at a glance, its history as numbers and plots, events that did not arrive. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "lib/auth.h"
@@ -24,21 +23,6 @@ refuse(const struct request *rq, const char *pointer, enum message m,
 {
 	response_invalid(rs, rq, pointer, message_text(m, rq->lang));
 	return false;
-}
-
-/* A query parameter that is a number from least to most; *out keeps its value where it is absent. */
-static bool
-number_of(const struct request *rq, const char *name, int least, int most, int *out)
-{
-	char text[8];
-
-	if (!request_query_has(rq, name))
-		return true;
-	if (!request_query(rq, name, text, sizeof(text)) || *text == '\0' ||
-		text[strspn(text, "0123456789")] != '\0')
-		return false;
-	*out = (int)strtol(text, NULL, 10);
-	return *out >= least && *out <= most;
 }
 
 /* --- The pool --- */
@@ -88,7 +72,8 @@ read_look(const struct request *rq, struct history_look *look, struct response *
 	if (i == 3)
 		return refuse(rq, "/theme", MSG_WANT_THEME, rs);
 	look->theme = (enum plot_theme)i;
-	return number_of(rq, "width", PLOT_WIDTH_MIN, PLOT_WIDTH_MAX, &look->width) ||
+	return request_query_int(
+		       rq, "width", PLOT_WIDTH_MIN, PLOT_WIDTH_MAX, &look->width) ||
 		refuse(rq, "/width", MSG_WANT_WIDTH, rs);
 }
 
@@ -230,7 +215,7 @@ read_query(const struct request *rq, struct parked_query *q, struct response *rs
 			*q->cursor == '\0' ||
 			q->cursor[strspn(q->cursor, "0123456789")] != '\0'))
 		return refuse(rq, "/cursor", MSG_WANT_CURSOR, rs);
-	if (!number_of(rq, "limit", 1, PARKED_PAGE_MAX, &q->limit))
+	if (!request_query_int(rq, "limit", 1, PARKED_PAGE_MAX, &q->limit))
 		return refuse(rq, "/limit", MSG_WANT_LIMIT, rs);
 	return read_filter(rq, q, rs);
 }

@@ -1,6 +1,5 @@
 #include "lib/registry-query.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #define PAGE 20 /* servers, unless ?limit= says another number */
@@ -14,31 +13,18 @@ is_one_of(const char *word, const char *const *words)
 	return *words != NULL;
 }
 
-/* 1 to REGISTRY_PAGE_MAX, PAGE if nothing is said; else 0. */
-static int
-read_limit(const char *text)
-{
-	long n = text != NULL ? strtol(text, NULL, 10) : PAGE;
-
-	if (text != NULL && text[strspn(text, "0123456789")] != '\0')
-		return 0;
-	return n >= 1 && n <= REGISTRY_PAGE_MAX ? (int)n : 0;
-}
-
 bool
 registry_query(
 	const struct request *rq, struct registry_query *q, struct registry_filter *f)
 {
 	static const char *const truths[] = {"true", "false", NULL};
 	static const char *const healths[] = {"unknown", "up", "down", NULL};
-	const char *limit = NULL;
 	const struct {
 		const char *name, **to;
 		char *room;
 		size_t size;
 		const char *const *words; /* or NULL: any */
 	} params[] = {
-		{"limit", &limit, q->limit, sizeof(q->limit), NULL},
 		{"ativo", &f->ativo, q->ativo, sizeof(q->ativo), truths},
 		{"kind", &f->kind, q->kind, sizeof(q->kind), NULL},
 		{"health", &f->health, q->health, sizeof(q->health), healths},
@@ -47,7 +33,7 @@ registry_query(
 		{"cursor", &f->cursor, q->cursor, sizeof(q->cursor), NULL},
 	};
 
-	*f = (struct registry_filter){.limit = 0};
+	*f = (struct registry_filter){.limit = PAGE};
 	for (size_t i = 0; i < sizeof(params) / sizeof(params[0]); i++) {
 		if (!request_query_has(rq, params[i].name))
 			continue;
@@ -59,6 +45,5 @@ registry_query(
 			return false;
 		*params[i].to = params[i].room;
 	}
-	f->limit = read_limit(limit);
-	return f->limit > 0;
+	return request_query_int(rq, "limit", 1, REGISTRY_PAGE_MAX, &f->limit);
 }

@@ -12,7 +12,7 @@
 
 /* Room for what a filter points into. */
 struct registry_query {
-	char limit[8], ativo[8], kind[16], health[16], owner[40], text[256];
+	char ativo[8], kind[16], health[16], owner[40], text[256];
 	char cursor[REGISTRY_CURSOR_SIZE];
 };
 

@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -362,4 +363,19 @@ request_query(const struct request *rq, const char *name, char *out, size_t size
 	if (size > 0)
 		out[0] = '\0';
 	return false;
+}
+
+bool
+request_query_int(
+	const struct request *rq, const char *name, int least, int most, int *out)
+{
+	char text[10]; /* what fits is no more than an int holds */
+
+	if (!request_query_has(rq, name))
+		return true;
+	if (!request_query(rq, name, text, sizeof(text)) || *text == '\0' ||
+		text[strspn(text, "0123456789")] != '\0')
+		return false;
+	*out = (int)strtol(text, NULL, 10);
+	return *out >= least && *out <= most;
 }

@@ -68,6 +68,11 @@ bool request_query_has(const struct request *rq, const char *name);
  * longer than out. */
 bool request_query(const struct request *rq, const char *name, char *out, size_t size);
 
+/* A query parameter that is a number from least (not negative) to most, in digits only. *out
+ * keeps its value where it is absent. False: it is there and is none; *out is then undefined. */
+bool request_query_int(
+	const struct request *rq, const char *name, int least, int most, int *out);
+
 /*
  * The body as a JSON object: a new reference that the caller releases. Strict: RFC
  * 8259, valid UTF-8, no NUL in strings, no duplicate members, depth at most 16, an

@@ -293,6 +293,40 @@ START_TEST(query_parameters_are_decoded_or_refused)
 }
 END_TEST
 
+START_TEST(numbers_of_the_query_are_within_their_range)
+{
+	const struct {
+		const char *query;
+		int want; /* 0: refused */
+	} cases[] = {
+		{"", 50},
+		{"other=7", 50},
+		{"limit=1", 1},
+		{"limit=200", 200},
+		{"limit=0007", 7},
+		{"limit=0", 0},
+		{"limit=201", 0},
+		{"limit=", 0},
+		{"limit", 0},
+		{"limit=-1", 0},
+		{"limit=+1", 0},
+		{"limit=1x", 0},
+		{"limit=%201", 0},
+		{"limit=4294967297", 0},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct request rq = {.query = cases[i].query};
+		int n = 50;
+		bool ok = request_query_int(&rq, "limit", 1, 200, &n);
+
+		ck_assert_msg(ok == (cases[i].want != 0), "%s", cases[i].query);
+		if (ok)
+			ck_assert_int_eq(n, cases[i].want);
+	}
+}
+END_TEST
+
 int
 main(void)
 {
@@ -303,7 +337,8 @@ main(void)
 		a_request_id_is_taken_or_made, english_only_where_it_is_preferred,
 		svg_only_where_it_is_preferred, paths_match_their_patterns,
 		a_placeholder_has_a_longest_value,
-		query_parameters_are_decoded_or_refused, NULL};
+		query_parameters_are_decoded_or_refused,
+		numbers_of_the_query_are_within_their_range, NULL};
 
 	return unit_main(unit_suite("request", tests));
 }
