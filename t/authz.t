@@ -105,7 +105,7 @@ sub new_server { return { nome => 'Um', api_url => 'https://waha' . ++$count . '
 
 subtest 'no route is missing' => \&routes;
 
-my $s = stack();
+my $s = stack(env => { SERVER_LIMIT => 1000 });
 $s->wait_ready;
 eventually_ok('instances stand by', sub { free_instances($s) >= 5 });
 my %id = map { $_ => $s->unique_user } qw(a b admin);

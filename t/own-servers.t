@@ -18,7 +18,7 @@ use constant { SERVERS => '/api/waha/servers', CONNECT => '/api/whatsapp/connect
 
 binmode $_, ':encoding(UTF-8)' for map { Test::More->builder->$_ } qw(output failure_output todo_output);
 
-my $s = stack(env => { GATEWAY_ALLOW_PRIVATE => '127.0.0.0/8', GATEWAY_TIMEOUT_MS => 2000, POOL_TARGET => 8, POOL_LOW => 4 });
+my $s = stack(env => { SERVER_LIMIT => 100, GATEWAY_ALLOW_PRIVATE => '127.0.0.0/8', GATEWAY_TIMEOUT_MS => 2000, POOL_TARGET => 8, POOL_LOW => 4 });
 $s->wait_ready;
 eventually_ok('the platform\'s instances stand by', sub { free_instances($s) >= 8 });
 my $phones = 0;

@@ -19,7 +19,7 @@ use constant SERVERS => '/api/waha/servers';
 binmode $_, ':encoding(UTF-8)' for map { Test::More->builder->$_ } qw(output failure_output todo_output);
 
 # users' servers may be at 127.0.0.1, nowhere else that is not public
-my $s = stack(hosts => 2, env => { GATEWAY_ALLOW_PRIVATE => '127.0.0.1', GATEWAY_TIMEOUT_MS => 1500 });
+my $s = stack(hosts => 2, env => { SERVER_LIMIT => 100, GATEWAY_ALLOW_PRIVATE => '127.0.0.1', GATEWAY_TIMEOUT_MS => 1500 });
 $s->wait_ready;
 eventually_ok('instances stand by', sub { free_instances($s) >= 5 });
 my $admin = $s->admin_token($s->unique_user);

@@ -128,10 +128,10 @@ END_TEST
 
 START_TEST(servers_that_are_none_are_refused_by_the_setting_s_name)
 {
-	static const char *const bad[] = {"publish.sock", "unix:publish.sock",
-		"ftp://10.0.0.1", "unix:", "unix:/a http", "unix:/a;unix:/b,x",
-		"unix:/1 unix:/2 unix:/3 unix:/4 unix:/5 unix:/6 unix:/7 unix:/8 "
-		"unix:/9"};
+	static const char nine[] = "unix:/1 unix:/2 unix:/3 unix:/4 unix:/5 unix:/6 "
+				   "unix:/7 unix:/8 unix:/9";
+	const char *const bad[] = {"publish.sock", "unix:publish.sock",
+		"ftp://10.0.0.1", "unix:", "unix:/a http", "unix:/a;unix:/b,x", nine};
 	struct db_pool *db = no_database();
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
