@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define V4_BITS 96 /* the prefix that an IPv4 address has as ::ffff:a.b.c.d */
 
@@ -305,4 +306,26 @@ guard_url(const struct guard *g, const char *url, struct err *e)
 	curl_free(port);
 	curl_url_cleanup(u);
 	return ok;
+}
+
+bool
+guard_same_origin(const char *a, const char *b)
+{
+	const char *const urls[] = {a, b};
+	char *parts[2][3] = {{NULL}};
+	bool same = true;
+
+	for (size_t i = 0; i < 2; i++) {
+		CURLU *u = curl_url();
+
+		same = same && u != NULL &&
+			take_apart(u, urls[i], &parts[i][0], &parts[i][1], &parts[i][2]);
+		curl_url_cleanup(u);
+	}
+	for (size_t part = 0; part < 3; part++) {
+		same = same && strcasecmp(parts[0][part], parts[1][part]) == 0;
+		curl_free(parts[0][part]);
+		curl_free(parts[1][part]);
+	}
+	return same;
 }

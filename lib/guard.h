@@ -54,6 +54,10 @@ bool guard_init(struct guard *g, const char *networks, struct err *e);
 #define GUARD_URL_MAX 2048
 bool guard_url(const struct guard *g, const char *url, struct err *e);
 
+/* True if both URLs, which guard_url has accepted, lead to the same scheme, host and port.
+ * False also for what is no URL, and if memory ran out. */
+bool guard_same_origin(const char *a, const char *b);
+
 /* True if that address (AF_INET or AF_INET6; any other is refused) may be dialled. */
 bool guard_address(const struct guard *g, const struct sockaddr *to);
 

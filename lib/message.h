@@ -72,6 +72,7 @@ enum message {
 	MSG_WANT_NUMBER_IN, /* the range follows in brackets */
 	MSG_WANT_KIND,
 	MSG_WANT_KEY,
+	MSG_WANT_KEY_AGAIN,
 	MSG_WANT_SECRET,
 	MSG_WANT_OWNER,
 	MSG_WANT_FILTER,

@@ -264,6 +264,23 @@ read_absent(struct reading *rd, enum registry_field f, enum registry_mode mode)
 		put(rd, f, rules[f].fallback);
 }
 
+/* What is stored for one host is not for another. */
+static void
+guard_secrets(struct reading *rd, const char *former_url)
+{
+	struct registry_entry *entry = rd->entry;
+
+	if (rd->faults == NULL ||
+		guard_same_origin(former_url, entry->value[REGISTRY_API_URL]))
+		return;
+	if (entry->stored[REGISTRY_KEY] && !entry->given[REGISTRY_KEY])
+		fault_of(rd, "api_key", MSG_WANT_KEY_AGAIN);
+	if (entry->stored[REGISTRY_SECRET] && !entry->given[REGISTRY_SECRET]) {
+		put_random_secret(rd);
+		entry->given[REGISTRY_SECRET] = true;
+	}
+}
+
 json_t *
 registry_entry_read(struct registry_entry *entry, const json_t *body,
 	enum registry_mode mode, const struct user *u, const struct guard *guard,
@@ -271,7 +288,14 @@ registry_entry_read(struct registry_entry *entry, const json_t *body,
 {
 	struct reading rd = {
 		.entry = entry, .guard = guard, .lang = lang, .faults = json_array()};
+	const bool secrets =
+		entry->stored[REGISTRY_KEY] || entry->stored[REGISTRY_SECRET];
+	char *former_url = secrets ? strdup(entry->value[REGISTRY_API_URL]) : NULL;
 
+	if (secrets && former_url == NULL) {
+		json_decref(rd.faults);
+		rd.faults = NULL;
+	}
 	if (mode == REGISTRY_CREATE)
 		read_owner(&rd, body, u);
 	for (int f = 0; rd.faults != NULL && f < REGISTRY__MAX; f++) {
@@ -284,6 +308,9 @@ registry_entry_read(struct registry_entry *entry, const json_t *body,
 	}
 	if (rd.faults != NULL)
 		refuse_others(&rd, body, mode == REGISTRY_CREATE && u->admin);
+	if (secrets)
+		guard_secrets(&rd, former_url);
+	free(former_url);
 	return rd.faults;
 }
 

@@ -97,6 +97,14 @@ view_of_row(struct app *app, const PGresult *r, int row, struct registry_view *o
 	return out->body != NULL || err_set(e, ERR_NOMEM, "out of memory");
 }
 
+static bool
+has_text(const PGresult *r, int column)
+{
+	const char *text = db_text(r, 0, column);
+
+	return text != NULL && *text != '\0';
+}
+
 /* The fields as they stand, to write a change over. */
 static bool
 entry_of_row(const PGresult *r, struct registry_entry *entry, struct err *e)
@@ -109,6 +117,8 @@ entry_of_row(const PGresult *r, struct registry_entry *entry, struct err *e)
 			return err_set(e, ERR_NOMEM, "out of memory");
 	}
 	db_copy(r, 0, COL_USER_ID, entry->owner, sizeof(entry->owner));
+	entry->stored[REGISTRY_KEY] = has_text(r, COL_KEY) || has_text(r, COL_KEY_SEALED);
+	entry->stored[REGISTRY_SECRET] = db_bool(r, 0, COL_HAS_SECRET);
 	return true;
 }
 

@@ -48,6 +48,7 @@ struct registry_entry {
 	char *value[REGISTRY__MAX];
 	bool given[REGISTRY__MAX]; /* the client named it */
 	char owner[37];            /* user_id; "": the platform's */
+	bool stored[REGISTRY__MAX]; /* of a loaded one: there is such a secret */
 };
 
 /* How a body is read. */
@@ -69,7 +70,10 @@ struct registry_view {
  * if it may be anywhere. Returns a new array of {"pointer", "detail"}, one for each wrong
  * member, in the language; empty if all is well; NULL if memory ran out. Members that are
  * unknown or not to be written are wrong; user_id may be written by an administrator who
- * creates.
+ * creates. Where api_url comes to another scheme, host or port, a stored key has to be given
+ * again (whoever has a user's token shall not have the key sent to a host of his own), and a
+ * stored webhook secret, of which gateways are told, is replaced by a random one unless
+ * one is given.
  */
 json_t *registry_entry_read(struct registry_entry *entry, const json_t *body,
 	enum registry_mode mode, const struct user *u, const struct guard *guard,

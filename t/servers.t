@@ -27,6 +27,7 @@ my $count = 0;
 
 subtest 'the life of a server'                         => \&life;
 subtest 'a key goes in and does not come out'          => \&keys_stay;
+subtest 'a key does not follow a changed address'      => \&keys_do_not_move;
 subtest 'lists, a page at a time'                      => \&lists;
 subtest 'every wrong member is named'                  => \&wrong_members;
 subtest 'hostile addresses'                            => \&hostile_urls;
@@ -70,7 +71,7 @@ sub life {
 			'Content-Type' => 'application/merge-patch+json' });
 	is_deeply [@{ $changed->{json} }{qw(prioridade descricao nome api_key)}], [5, undef, 'Servidor Principal', '****NARY'],
 		'a change touches what it names';
-	my $replaced = $ask->(PUT => "/$id", { nome => 'Outro', api_url => 'https://waha2.invalid' });
+	my $replaced = $ask->(PUT => "/$id", { nome => 'Outro', api_url => 'https://waha1.invalid/v2' });
 	is_deeply [@{ $replaced->{json} }{qw(nome prioridade max_sessions api_key)}], ['Outro', 0, 50, '****NARY'],
 		'a replacement gives the others their defaults, and leaves the key';
 	is $ask->(PATCH => "/$id", { api_key => undef })->{json}{api_key}, undef, 'null takes the key away';
@@ -97,8 +98,38 @@ sub keys_stay {
 	is $ask->(PATCH => "/$id", { api_key => 'short' })->{json}{api_key}, '****', 'of a short key not even the end';
 	is_deeply pointers($ask->(PATCH => "/$id", { api_key => '****0001' })), ['/api_key'], 'the mask is no key';
 	my $secret = $s->psql_value("SELECT webhook_secret_sealed FROM waha_servers WHERE id = '$id'");
-	$ask->(PUT => "/$id", wish());
+	$ask->(PUT => "/$id", { nome => 'x', api_url => $ask->(GET => "/$id")->{json}{api_url} });
 	is $s->psql_value("SELECT webhook_secret_sealed FROM waha_servers WHERE id = '$id'"), $secret, 'the secret stays';
+	return;
+}
+
+# Who has stolen a token must not get a key by having it sent to himself.
+sub keys_do_not_move {
+	my $user = $s->unique_user;
+	my $ask = somebody($user);
+	my $id = $ask->(POST => '', wish(api_url => 'https://waha.invalid', api_key => 'the-CANARY-key-0002'))->{json}{id};
+	my $row = sub { $s->psql_value("SELECT $_[0] FROM waha_servers WHERE id = '$id'") };
+	my ($key, $secret) = map { $row->($_) } qw(api_key_sealed webhook_secret_sealed);
+	for my $url ('https://thief.invalid', 'http://waha.invalid', 'https://waha.invalid:8443', 'https://waha.invalid.thief.invalid') {
+		is_deeply pointers($ask->(PATCH => "/$id", { api_url => $url })), ['/api_key'], "a change to $url asks for the key";
+		is_deeply pointers($ask->(PUT => "/$id", wish(api_url => $url))), ['/api_key'], 'so does a replacement';
+	}
+	my $asked = $ask->(PATCH => "/$id", { api_url => 'https://thief.invalid' }, headers => { 'Accept-Language' => 'en' });
+	problem_ok($asked, 422, 'invalid-field', 'refused');
+	like $asked->{json}{errors}[0]{detail}, qr/another address/, 'in English';
+	like $ask->(PATCH => "/$id", { api_url => 'https://thief.invalid' })->{json}{errors}[0]{detail}, qr/outro endereço/, 'in Portuguese';
+	is_deeply pointers($s->http(PATCH => SERVERS . "/$id", token => $admin, json => { api_url => 'https://thief.invalid' })), ['/api_key'],
+		'an administrator is asked, too';
+	is_deeply [map { $row->($_) } qw(api_url api_key_sealed)], ['https://waha.invalid', $key], 'nothing has changed';
+	is $ask->(PATCH => "/$id", { api_url => $_ })->{status}, 200, "$_ is the same host"
+		for 'https://waha.invalid/path', 'HTTPS://WAHA.invalid:443/', 'https://waha.invalid';
+	is_deeply [map { $row->($_) } qw(api_key_sealed webhook_secret_sealed)], [$key, $secret], 'which keeps key and secret';
+	my $moved = $ask->(PATCH => "/$id", { api_url => 'https://new.invalid', api_key => 'the-CANARY-key-0003' });
+	is_deeply [@{ $moved->{json} }{qw(api_url api_key)}], ['https://new.invalid', '****0003'], 'with its key it moves';
+	isnt $row->('webhook_secret_sealed'), $secret, 'and gets a new secret: the new host is told one';
+	is $ask->(PATCH => "/$id", { api_url => 'https://newer.invalid', api_key => undef })->{status}, 200, 'or it gives the key up';
+	is $ask->(PATCH => "/$id", { api_url => 'https://newest.invalid', webhook_secret => undef })->{status}, 200, 'without a key there is none to ask for';
+	is $ask->(PATCH => "/$id", { api_url => 'https://last.invalid' })->{json}{webhook_secret_set}, JSON::PP::false, 'and no secret is made where none was';
 	return;
 }
 
