@@ -319,7 +319,8 @@ guard_same_origin(const char *a, const char *b)
 		CURLU *u = curl_url();
 
 		same = same && u != NULL &&
-			take_apart(u, urls[i], &parts[i][0], &parts[i][1], &parts[i][2]);
+			take_apart(
+				u, urls[i], &parts[i][0], &parts[i][1], &parts[i][2]);
 		curl_url_cleanup(u);
 	}
 	for (size_t part = 0; part < 3; part++) {

@@ -132,10 +132,12 @@ static const char *const messages[][2] = {
 		"The kind is one that the documentation lists, as \"waha\"."},
 	[MSG_WANT_KEY] = {"A chave tem até 1024 caracteres, sem espaços nem acentos.",
 		"A key has up to 1024 characters, without blanks and accents."},
-	[MSG_WANT_KEY_AGAIN] = {"A chave guardada não vai para outro endereço. Informe de "
-				"novo a chave deste servidor.",
-		"The stored key does not go to another address. Give this server's "
-		"key again."},
+	[MSG_WANT_KEY_AGAIN] =
+		{"A chave guardada não vai para outro endereço. Informe de "
+		 "novo a chave deste servidor.",
+			"The stored key does not go to another address. Give this "
+			"server's "
+			"key again."},
 	[MSG_WANT_SECRET] = {"O segredo tem de 16 a 255 caracteres, sem espaços nem "
 			     "acentos.",
 		"A secret has 16 to 255 characters, without blanks and accents."},

@@ -117,7 +117,8 @@ entry_of_row(const PGresult *r, struct registry_entry *entry, struct err *e)
 			return err_set(e, ERR_NOMEM, "out of memory");
 	}
 	db_copy(r, 0, COL_USER_ID, entry->owner, sizeof(entry->owner));
-	entry->stored[REGISTRY_KEY] = has_text(r, COL_KEY) || has_text(r, COL_KEY_SEALED);
+	entry->stored[REGISTRY_KEY] =
+		has_text(r, COL_KEY) || has_text(r, COL_KEY_SEALED);
 	entry->stored[REGISTRY_SECRET] = db_bool(r, 0, COL_HAS_SECRET);
 	return true;
 }

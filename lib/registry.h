@@ -46,8 +46,8 @@ enum registry_field {
 /* A server as a client wants it: texts as SQL takes them, NULL for SQL's NULL. */
 struct registry_entry {
 	char *value[REGISTRY__MAX];
-	bool given[REGISTRY__MAX]; /* the client named it */
-	char owner[37];            /* user_id; "": the platform's */
+	bool given[REGISTRY__MAX];  /* the client named it */
+	char owner[37];             /* user_id; "": the platform's */
 	bool stored[REGISTRY__MAX]; /* of a loaded one: there is such a secret */
 };
 
