@@ -159,8 +159,7 @@ const struct command user_commands[] = {
 	{"user add", "EMAIL [--admin] --password-stdin",
 		"make a user, or give him a new password and role", user_add},
 	{"user disable", "EMAIL|ID",
-		"shut a user out of logging in; tokens he has work until they expire",
-		user_disable},
+		"shut a user out; tokens he has are refused from now on", user_disable},
 	{"user enable", "EMAIL|ID", "let him in again", user_enable},
 	{NULL, NULL, NULL, NULL},
 };

@@ -3,10 +3,7 @@
 
 #include "lib/db.h"
 #include "lib/metrics-int.h"
-
-#ifndef WAPOOL_VERSION
-#define WAPOOL_VERSION "unknown"
-#endif
+#include "lib/version.h"
 
 #define LABELS_MAX 3
 #define SERVERS_SHOWN                                                                  \
@@ -303,7 +300,7 @@ metrics_write(struct app *app, enum metrics_format f, deadline_t d, struct buf *
 	struct err *e)
 {
 	char target[DB_PARAM_SIZE], low[DB_PARAM_SIZE];
-	const char *params[] = {WAPOOL_VERSION,
+	const char *params[] = {wapool_version,
 		db_param_int(target, app->config.pool_target),
 		db_param_int(low, app->config.pool_low)};
 	PGresult *results[NSOURCES] = {NULL};

@@ -21,6 +21,7 @@
 #include "lib/registry.h"
 #include "lib/server.h"
 #include "lib/upkeep.h"
+#include "lib/version.h"
 #include "maintain/crew.h"
 
 #define TICK_MS 1000    /* between two looks for work, when nobody calls */
@@ -391,13 +392,14 @@ run(struct helper *h)
 static int
 usage(FILE *to)
 {
-	fputs("usage: wapool-maintain [--for SECONDS] [TASK...]\n\n"
+	fputs("usage: wapool-maintain [--for SECONDS] [TASK...]\n"
+	      "       wapool-maintain --help | --version\n\n"
 	      "Does what is due, then ends; with --for it goes on for that long, "
 	      "reacting\n"
 	      "within a second. Without a task it does them all:\n\n",
 		to);
 	for (size_t i = 0; i < sizeof(tasks) / sizeof(tasks[0]); i++)
-		fprintf(to, "  %-10s %s\n", tasks[i].name, tasks[i].help);
+		fprintf(to, "  %-12s %s\n", tasks[i].name, tasks[i].help);
 	fputs("\nFrom cron: * * * * * wapool-maintain --for 60\n"
 	      "Settings come from the environment; see `wapoolctl config`.\n",
 		to);
@@ -440,6 +442,11 @@ parse_arguments(struct helper *h, int argc, char **argv, int *status)
 	for (int i = 1; i < argc && ok; i++) {
 		if (strcmp(argv[i], "--help") == 0) {
 			*status = usage(stdout);
+			return false;
+		}
+		if (strcmp(argv[i], "--version") == 0) {
+			printf("wapool-maintain %s\n", wapool_version);
+			*status = 0;
 			return false;
 		}
 		if (strcmp(argv[i], "--for") == 0)

@@ -7,7 +7,7 @@ CREATE TABLE event_subscriptions (
 	id              uuid PRIMARY KEY,
 	user_id         uuid NOT NULL REFERENCES users (id) ON DELETE CASCADE,
 	device_id       uuid REFERENCES devices (id) ON DELETE CASCADE,
-	url             text NOT NULL CHECK (url ~ '^https?://[^[:space:]]+$' AND length(url) <= 2048),
+	url             text NOT NULL CHECK (url ~* '^https?://[^[:space:]]+$' AND length(url) <= 2048),
 	events          text[] CHECK (events <> '{}'),
 	secret_sealed   text NOT NULL,
 	former_sealed   text,

@@ -9,7 +9,7 @@ CREATE TABLE waha_servers (
 	id              uuid PRIMARY KEY DEFAULT gen_random_uuid(),
 	user_id         uuid REFERENCES users (id) ON DELETE CASCADE,
 	nome            varchar(255) NOT NULL CHECK (nome <> ''),
-	api_url         text NOT NULL CHECK (api_url ~ '^https?://[^[:space:]]+$'),
+	api_url         text NOT NULL CHECK (api_url ~* '^https?://[^[:space:]]+$'),
 	api_key         text,
 	descricao       text,
 	ativo           boolean NOT NULL DEFAULT true,
