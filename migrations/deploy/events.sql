@@ -376,7 +376,7 @@ END $$;
 
 -- Lanes that wait for a helper now, counted up to p_most.
 CREATE FUNCTION lanes_due(p_most integer) RETURNS integer
-LANGUAGE sql AS $$
+LANGUAGE sql STABLE AS $$
 	SELECT count(*)::integer FROM (
 		SELECT FROM event_lanes
 		WHERE due_at <= statement_timestamp()

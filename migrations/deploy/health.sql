@@ -89,7 +89,7 @@ CREATE TABLE alarms (
 	server_id uuid REFERENCES waha_servers (id) ON DELETE CASCADE,
 	since     timestamptz NOT NULL DEFAULT clock_timestamp(),
 	reason    text NOT NULL,
-	UNIQUE NULLS NOT DISTINCT (kind, server_id)
+	UNIQUE NULLS NOT DISTINCT (server_id, kind)
 );
 COMMENT ON COLUMN alarms.server_id IS 'NULL: all of them';
 
@@ -281,7 +281,7 @@ $$;
 
 -- The rung after a failed one: p_most restarts, one logout, then there is nothing gentler.
 CREATE FUNCTION mend_next(p_rung text, p_attempts integer, p_most integer) RETURNS text
-LANGUAGE sql IMMUTABLE AS $$
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 	SELECT CASE WHEN p_rung = 'restart' AND p_attempts < p_most THEN 'restart'
 		WHEN p_rung = 'restart' THEN 'logout' ELSE 'release' END
 $$;

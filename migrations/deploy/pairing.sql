@@ -58,7 +58,7 @@ CREATE UNLOGGED TABLE pairing_looks (
 -- Servers of those kinds where somebody was shown a QR or a code that he may still use, and which
 -- nobody has asked within the last two seconds.
 CREATE FUNCTION pairing_due(p_kinds text[], p_own boolean DEFAULT NULL) RETURNS SETOF uuid
-LANGUAGE sql AS $$
+LANGUAGE sql STABLE AS $$
 	SELECT s.id FROM waha_servers s LEFT JOIN pairing_looks l ON l.server_id = s.id
 	WHERE s.kind = ANY (p_kinds) AND s.health <> 'down' AND is_of(s.user_id, p_own)
 		AND (l.next_at IS NULL OR l.next_at <= statement_timestamp())

@@ -43,6 +43,10 @@ CREATE TABLE waha_servers (
 CREATE INDEX waha_servers_user_id_idx ON waha_servers (user_id);
 CREATE INDEX waha_servers_ativo_idx ON waha_servers (ativo);
 CREATE INDEX waha_servers_prioridade_idx ON waha_servers (prioridade);
+-- What every helper asks for again and again: looks that are due; keys written in clear, secrets not made yet.
+CREATE INDEX waha_servers_due ON waha_servers (check_next_at) WHERE ativo;
+CREATE INDEX waha_servers_unsealed ON waha_servers (id)
+	WHERE nullif(api_key, '') IS NOT NULL OR nullif(webhook_secret, '') IS NOT NULL OR webhook_secret_sealed IS NULL;
 COMMENT ON COLUMN waha_servers.created_at IS
 	'without a time zone, as the table that this one continues has it; nothing here decides by it';
 COMMENT ON COLUMN waha_servers.started_at IS

@@ -1,10 +1,6 @@
 -- Deploy wapool:upkeep to pg
 BEGIN;
 
--- Grows with each release whose programs need this schema or a newer one: /readyz asks.
-CREATE FUNCTION schema_version() RETURNS integer
-LANGUAGE sql IMMUTABLE AS $$ SELECT 2 $$;
-
 -- Leases one server that is due for a look, and of those of one user at most two at a time.
 CREATE FUNCTION server_check_claim(p_lease interval, p_own boolean DEFAULT NULL) RETURNS SETOF uuid
 LANGUAGE sql AS $$
@@ -135,7 +131,7 @@ END $$;
 -- What waits for a helper now, counted no further than p_most of each, and no more of one server
 -- than may be in hands.
 CREATE FUNCTION work_due(p_most integer, p_own boolean DEFAULT NULL) RETURNS integer
-LANGUAGE sql AS $$
+LANGUAGE sql STABLE AS $$
 	SELECT ((SELECT coalesce(sum(due.n), 0)
 			FROM servers_at_work(p_most, p_own) s CROSS JOIN LATERAL (
 				SELECT count(*) AS n FROM (

@@ -7,5 +7,4 @@ DROP TABLE orphans;
 DROP FUNCTION server_reconcile(uuid, text, timestamptz, interval, interval, interval, interval, json);
 DROP FUNCTION server_failed(uuid, text);
 DROP FUNCTION server_check_claim(interval, boolean);
-DROP FUNCTION schema_version();
 COMMIT;
