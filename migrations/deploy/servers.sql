@@ -58,6 +58,12 @@ COMMENT ON COLUMN waha_servers.up_since IS 'when it came back after it was down:
 COMMENT ON COLUMN waha_servers.used_at IS
 	'the last time it was given work, to a tenth of a second: of equals, the one that has waited longest is next';
 
+-- Whether a server of that owner is one that is asked for: p_own true: of the users' own, false: of the
+-- platform's, NULL: of all. The helper's threads for the one never do the other: a user whose servers answer
+-- slowly, and well, keeps nobody else waiting.
+CREATE FUNCTION is_of(p_user uuid, p_own boolean) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT p_own IS NULL OR (p_user IS NOT NULL) = p_own $$;
+
 -- One that comes back after it was down starts slowly (see servers_for).
 CREATE FUNCTION waha_servers_came_back() RETURNS trigger
 LANGUAGE plpgsql AS $$
