@@ -353,7 +353,8 @@ logout(struct app *app, struct request *rq, struct response *rs)
 }
 
 /* The helper logs out and deletes at the gateway; until then the name is taken. */
-static void delete (struct app *app, struct request *rq, struct response *rs)
+static void
+remove_one(struct app *app, struct request *rq, struct response *rs)
 {
 	struct err e = ERR_INIT;
 	struct instance i;
@@ -468,7 +469,7 @@ static const struct route routes[] = {
 	{"GET", ALL, 0, list},
 	{"POST", ALL, 4096, create},
 	{"GET", "/admin/instances/{nome}", 0, show},
-	{"DELETE", "/admin/instances/{nome}", 0, delete},
+	{"DELETE", "/admin/instances/{nome}", 0, remove_one},
 	{"GET", "/admin/instances/{nome}/qrcode", 0, qrcode},
 	{"POST", "/admin/instances/{nome}/restart", 4096, restart},
 	{"POST", "/admin/instances/{nome}/logout", 4096, logout},
