@@ -282,7 +282,7 @@ deliver_next(const struct lane *l)
 }
 
 bool
-deliver_lane(struct app *app)
+deliver_lane(struct app *app, const struct work_side *side)
 {
 	deadline_t until = deadline_in(SLICE_MS);
 	char each[DB_PARAM_SIZE]; /* lanes of one webhook at a time */
@@ -290,8 +290,7 @@ deliver_lane(struct app *app)
 	bool goes_on;
 
 	l.row = query(app, &stmt_claim,
-		(const char *[]){
-			db_param_int(each, (app->config.deliver_parallel + 1) / 2)});
+		(const char *[]){db_param_int(each, (side->threads + 1) / 2)});
 	if (l.row == NULL || PQntuples(l.row) == 0) {
 		PQclear(l.row);
 		return false;

@@ -25,8 +25,8 @@ struct family {
 
 static const struct family families[] = {
 	{"build", "wapool_build", INFO, NULL, {"version"}, "The version of wapool."},
-	{"schema", "wapool_schema_version", GAUGE, NULL, {NULL},
-		"How new the database's schema is."},
+	{"schema", "wapool_schema_changes", GAUGE, NULL, {NULL},
+		"Migrations that the database has."},
 	{"pool_target", "wapool_pool_target", GAUGE, NULL, {NULL},
 		"Instances that should stand by (POOL_TARGET)."},
 	{"pool_low", "wapool_pool_low", GAUGE, NULL, {NULL},
@@ -92,7 +92,8 @@ static const struct family families[] = {
 static const struct db_stmt sources[] = {
 	{"metrics_program",
 		"SELECT 'build', '', $1, 1"
-		" UNION ALL SELECT 'schema', '', '', schema_version()"
+		" UNION ALL SELECT 'schema', '', '', count(*) FROM sqitch.changes"
+		" WHERE project = 'wapool'"
 		" UNION ALL SELECT 'pool_target', '', '', $2::int"
 		" UNION ALL SELECT 'pool_low', '', '', $3::int",
 		3},

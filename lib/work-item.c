@@ -71,6 +71,12 @@ work_item_read(struct app *app, const PGresult *r, deadline_t d, struct work_ite
 		db_copy(r, 0, RUNG, it->rung, sizeof(it->rung));
 }
 
+const char *
+work_own(const struct work_side *side)
+{
+	return side->own ? "true" : "false";
+}
+
 bool
 work_item_claim(struct app *app, const struct db_stmt *s, const char *const *params,
 	struct work_item *it)

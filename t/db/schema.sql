@@ -142,7 +142,16 @@ SELECT throws_ok($$INSERT INTO instances (name, server_id, device_id) VALUES ('x
 SELECT throws_ok($$DELETE FROM waha_servers WHERE nome = 's'$$, '23503', NULL,
 	'a server that has instances is not deleted');
 
-SELECT ok(schema_version() >= 2, 'programs can ask how new the schema is');
+SELECT is_empty($$
+	SELECT oid::regprocedure::text FROM pg_proc
+	WHERE pronamespace = 'public'::regnamespace AND provolatile = 'i' AND proparallel <> 's'$$,
+	'what only computes may be computed in parallel');
+SELECT is_empty($$
+	SELECT oid::regprocedure::text FROM pg_proc
+	WHERE pronamespace = 'public'::regnamespace AND prosecdef
+		AND NOT coalesce('search_path=public, pg_temp' = ANY (proconfig), false)$$,
+	'what runs with its owner''s rights finds its tables, and nobody else''s, by their names');
+
 
 SELECT * FROM finish();
 ROLLBACK;
