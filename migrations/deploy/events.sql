@@ -139,55 +139,47 @@ LANGUAGE sql AS $$ SELECT coalesce(current_setting('wapool.event_written', true)
 -- What happens to a device, told from what happens to its instance: whoever wrote it, webhook, look at
 -- the gateway, helper or hand. Told twice: to the webhook of its owner, and to the pages he has open
 -- (live_tell), which hear of a QR that nobody scanned too.
-CREATE FUNCTION instances_tell() RETURNS trigger
+CREATE FUNCTION instance_tell(was instances, i instances) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
-	v_final boolean := NEW.lifecycle <> 'assigned';
-	v_at    timestamptz := CASE WHEN NEW.status_at IS DISTINCT FROM OLD.status_at THEN NEW.status_at END;
+	v_final boolean := i.lifecycle <> 'assigned';
+	v_at    timestamptz := CASE WHEN i.status_at IS DISTINCT FROM was.status_at THEN i.status_at END;
 	v_type  text;
 	v_data  jsonb;
 	v_live  text := CASE WHEN v_final THEN 'device.disconnected'
-		WHEN (OLD.status, OLD.phone_number, OLD.profile_name)
-			IS DISTINCT FROM (NEW.status, NEW.phone_number, NEW.profile_name) THEN 'device.updated' END;
+		WHEN (was.status, was.phone_number, was.profile_name)
+			IS DISTINCT FROM (i.status, i.phone_number, i.profile_name) THEN 'device.updated' END;
 BEGIN
-	IF NOT v_final AND NEW.health <> OLD.health THEN
-		PERFORM event_emit(OLD.assigned_to_user_id, OLD.device_id, 'instance.health',
-			jsonb_strip_nulls(jsonb_build_object('instance', NEW.name, 'health', NEW.health,
-				'was', OLD.health, 'reason', NEW.health_reason)));
-		PERFORM live_tell(OLD.assigned_to_user_id, OLD.device_id, 'instance.health', NEW.status, NULL,
-			json_build_object('health', NEW.health));
+	IF NOT v_final AND i.health <> was.health THEN
+		PERFORM event_emit(was.assigned_to_user_id, was.device_id, 'instance.health',
+			jsonb_strip_nulls(jsonb_build_object('instance', i.name, 'health', i.health,
+				'was', was.health, 'reason', i.health_reason)));
+		PERFORM live_tell(was.assigned_to_user_id, was.device_id, 'instance.health', i.status, NULL,
+			json_build_object('health', i.health));
 	END IF;
-	IF v_final AND (OLD.status = 'WORKING' OR OLD.paired_at IS NOT NULL)
-		OR NOT v_final AND OLD.status = 'WORKING' AND NEW.status <> 'WORKING' THEN
+	IF v_final AND (was.status = 'WORKING' OR was.paired_at IS NOT NULL)
+		OR NOT v_final AND was.status = 'WORKING' AND i.status <> 'WORKING' THEN
 		v_type := 'device.disconnected';
-		v_data := jsonb_build_object('instance', OLD.name, 'final', v_final,
-			'status', CASE WHEN NOT v_final THEN NEW.status END,
+		v_data := jsonb_build_object('instance', was.name, 'final', v_final,
+			'status', CASE WHEN NOT v_final THEN i.status END,
 			'reason', CASE WHEN v_final THEN nullif(current_setting('wapool.reason', true), '') END);
-	ELSIF NOT v_final AND NEW.status = 'WORKING' AND OLD.status <> 'WORKING' THEN
+	ELSIF NOT v_final AND i.status = 'WORKING' AND was.status <> 'WORKING' THEN
 		v_type := 'device.connected';
-		v_data := jsonb_build_object('instance', NEW.name, 'phone', NEW.phone_number, 'profile', NEW.profile_name);
-	ELSIF NOT v_final AND NEW.status = 'SCAN_QR_CODE'
-		AND (OLD.status, OLD.status_at) IS DISTINCT FROM (NEW.status, NEW.status_at) THEN
+		v_data := jsonb_build_object('instance', i.name, 'phone', i.phone_number, 'profile', i.profile_name);
+	ELSIF NOT v_final AND i.status = 'SCAN_QR_CODE'
+		AND (was.status, was.status_at) IS DISTINCT FROM (i.status, i.status_at) THEN
 		v_type := 'qr.updated';
-		v_data := jsonb_build_object('instance', NEW.name);
+		v_data := jsonb_build_object('instance', i.name);
 	END IF;
 	IF v_type IS NOT NULL THEN
-		PERFORM event_emit(OLD.assigned_to_user_id, OLD.device_id, v_type, jsonb_strip_nulls(v_data), v_at);
+		PERFORM event_emit(was.assigned_to_user_id, was.device_id, v_type, jsonb_strip_nulls(v_data), v_at);
 	END IF;
 	IF coalesce(v_type, v_live) IS NOT NULL THEN
-		PERFORM live_tell(OLD.assigned_to_user_id, OLD.device_id, coalesce(v_type, v_live),
-			CASE WHEN NOT v_final THEN NEW.status END, v_at,
+		PERFORM live_tell(was.assigned_to_user_id, was.device_id, coalesce(v_type, v_live),
+			CASE WHEN NOT v_final THEN i.status END, v_at,
 			CASE WHEN coalesce(v_type, v_live) = 'device.disconnected' THEN json_build_object('final', v_final) END);
 	END IF;
-	RETURN NULL;
 END $$;
--- Instances are assigned STOPPED, so a claim tells nothing and does not pay.
-CREATE TRIGGER tell AFTER UPDATE ON instances
-FOR EACH ROW WHEN (OLD.lifecycle = 'assigned' AND (OLD.status <> NEW.status OR OLD.lifecycle <> NEW.lifecycle
-	OR OLD.health <> NEW.health
-	OR OLD.phone_number IS DISTINCT FROM NEW.phone_number OR OLD.profile_name IS DISTINCT FROM NEW.profile_name
-	OR NEW.status = 'SCAN_QR_CODE' AND OLD.status_at IS DISTINCT FROM NEW.status_at))
-EXECUTE FUNCTION instances_tell();
 
 -- What a helper needs of a lane in its hands.
 CREATE TYPE event_lane AS (
