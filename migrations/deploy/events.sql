@@ -84,33 +84,21 @@ CREATE TABLE event_lanes (
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 100);
 CREATE INDEX event_lanes_due ON event_lanes (due_at) WHERE due_at IS NOT NULL;
 
--- The subscription that a device's events of that type go to: its own, else its user's default; NULL if
--- nobody wants it. The row is kept from being deleted until the transaction ends.
-CREATE FUNCTION event_subscriber(p_user uuid, p_device uuid, p_type text) RETURNS event_subscriptions
-LANGUAGE plpgsql AS $$
-DECLARE
-	v_row event_subscriptions;
-BEGIN
-	SELECT * INTO v_row FROM event_subscriptions
-	WHERE user_id = p_user AND (device_id = p_device OR device_id IS NULL)
-	ORDER BY device_id NULLS LAST LIMIT 1
-	FOR KEY SHARE;
-	IF v_row.events IS NULL OR p_type = ANY (v_row.events) THEN
-		RETURN v_row;
-	END IF;
-	RETURN NULL;
-END $$;
-
--- Writes an event down for whoever subscribed to it; nothing at all if nobody did. True if something was
--- written; event_written() then says so until the transaction ends.
+-- Writes an event down for whoever subscribed to it: the device's own subscription, else its user's default;
+-- nothing at all if nobody did or wants that type. The subscription is kept from being deleted until the
+-- transaction ends. True if something was written; event_written() then says so as long.
 CREATE FUNCTION event_emit(p_user uuid, p_device uuid, p_type text, p_data jsonb,
 	p_at timestamptz DEFAULT NULL, p_once text DEFAULT NULL) RETURNS boolean
 LANGUAGE plpgsql AS $$
 DECLARE
-	v_to  event_subscriptions := event_subscriber(p_user, p_device, p_type);
+	v_to  event_subscriptions;
 	v_seq bigint;
 BEGIN
-	IF v_to.id IS NULL THEN
+	SELECT * INTO v_to FROM event_subscriptions
+	WHERE user_id = p_user AND (device_id = p_device OR device_id IS NULL)
+	ORDER BY device_id NULLS LAST LIMIT 1
+	FOR KEY SHARE;
+	IF NOT FOUND OR p_type <> ALL (v_to.events) THEN
 		RETURN false;
 	END IF;
 	INSERT INTO event_lanes (subscription_id, device_id) VALUES (v_to.id, p_device)

@@ -18,7 +18,6 @@ DROP TYPE event_lane;
 DROP FUNCTION instance_tell(instances, instances);
 DROP FUNCTION event_written();
 DROP FUNCTION event_emit(uuid, uuid, text, jsonb, timestamptz, text);
-DROP FUNCTION event_subscriber(uuid, uuid, text);
 DROP TABLE event_lanes;
 DROP TABLE deliveries;
 DROP TABLE outbox;
