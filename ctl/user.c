@@ -13,10 +13,9 @@ static const struct db_stmt stmt_users = {"ctl_users",
 	" CASE WHEN u.disabled_at IS NOT NULL THEN 'disabled'"
 	"  WHEN u.password_hash IS NULL THEN 'token' ELSE 'password' END,"
 	" (SELECT count(*) FROM instances i WHERE i.assigned_to_user_id = u.id),"
-	" to_char(u.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')"
-	" FROM users u"
-	" WHERE u.id <> platform_user() AND u.id > $1::uuid ORDER BY u.id LIMIT "
-	"$2::int",
+	" rfc3339(u.created_at) FROM users u"
+	" WHERE u.id <> platform_user() AND u.id > $1::uuid ORDER BY u.id"
+	" LIMIT $2::int",
 	2};
 
 enum { ID, EMAIL, ROLE, LOGIN, INSTANCES, SINCE };
@@ -159,8 +158,7 @@ const struct command user_commands[] = {
 	{"user add", "EMAIL [--admin] --password-stdin",
 		"make a user, or give him a new password and role", user_add},
 	{"user disable", "EMAIL|ID",
-		"shut a user out of logging in; tokens he has work until they expire",
-		user_disable},
+		"shut a user out; tokens he has are refused from now on", user_disable},
 	{"user enable", "EMAIL|ID", "let him in again", user_enable},
 	{NULL, NULL, NULL, NULL},
 };

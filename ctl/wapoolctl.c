@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ctl/ctl.h"
+#include "lib/version.h"
 
 static const struct command *const tables[] = {instance_commands, repair_commands,
 	pool_commands, quiesce_commands, server_commands, user_commands, key_commands,
@@ -70,6 +71,10 @@ main(int argc, char **argv)
 {
 	if (argc == 2 && strcmp(argv[1], "--help") == 0)
 		return usage(stdout);
+	if (argc == 2 && strcmp(argv[1], "--version") == 0) {
+		printf("wapoolctl %s\n", wapool_version);
+		return DONE;
+	}
 	for (size_t i = 0; i < TABLES; i++)
 		for (const struct command *c = tables[i]; c->words != NULL; c++) {
 			int n = match(c, argc - 1, argv + 1);

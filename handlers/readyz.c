@@ -1,18 +1,10 @@
 /* GET /readyz: the database is writable, its schema is ours, and the pool
  * was filled (draft-inadarei-api-health-check). */
-#include <string.h>
-
-#include "lib/db.h"
 #include "lib/health-json.h"
+#include "lib/readiness.h"
 #include "lib/responder.h"
 
-/* The schema this version of the programs was written for (migration `upkeep`). */
-#define SCHEMA "2"
-
-static const struct db_stmt stmt_ready = {"readyz",
-	"SELECT NOT pg_is_in_recovery(), schema_version() >= " SCHEMA ","
-	" EXISTS (SELECT FROM instances WHERE lifecycle <> 'provisioning')",
-	0};
+#define LOOK_MS 3000
 
 static json_t *
 check(bool pass)
@@ -26,24 +18,13 @@ check(bool pass)
 static void
 ready(struct app *app, struct request *rq, struct response *rs)
 {
-	struct err e = ERR_INIT;
-	PGresult *r = db_query(app->db, deadline_min(rq->deadline, deadline_in(3000)),
-		&stmt_ready, NULL, &e);
-	/* SQLSTATE class 42, undefined objects: it answers, but its schema
-	 * is not ours */
-	bool strange = strncmp(e.sqlstate, "42", 2) == 0;
-	bool writable = r != NULL ? db_bool(r, 0, 0) : strange;
-	bool schema = r != NULL && db_bool(r, 0, 1);
-	bool stock = r != NULL && db_bool(r, 0, 2);
+	struct readiness is =
+		readiness_look(app, deadline_min(rq->deadline, deadline_in(LOOK_MS)));
 
-	/* A pool that is empty for a moment is being refilled, and users are told to
-	 * come back: that is no reason to take this site out of service. One that never
-	 * had anything is "not yet". */
-	health_json(rs, writable && schema && stock,
-		json_pack("{s:o, s:o, s:o}", "database:writable", check(writable),
-			"database:schema", check(schema), "pool:stocked",
-			check(stock)));
-	PQclear(r);
+	health_json(rs, is.writable && is.schema && is.stocked,
+		json_pack("{s:o, s:o, s:o}", "database:writable", check(is.writable),
+			"database:schema", check(is.schema), "pool:stocked",
+			check(is.stocked)));
 }
 
 static const struct route routes[] = {

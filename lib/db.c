@@ -10,7 +10,7 @@
 #include "lib/log.h"
 #include "lib/utf8.h"
 
-#define MAX_PREPARED 64
+#define MAX_PREPARED 64  /* of a connection; what comes later is planned each time */
 #define CONNECT_MS 3000  /* one attempt to connect */
 #define FAIL_FAST_MS 500 /* after a failed attempt nobody tries again for this long */
 
@@ -361,16 +361,22 @@ finish(struct db_conn *c, deadline_t d, const char *what, struct err *e)
 }
 
 static bool
+is_prepared(const struct db_conn *c, const struct db_stmt *s)
+{
+	for (int i = 0; i < c->nprepared; i++)
+		if (c->prepared[i] == s)
+			return true;
+	return false;
+}
+
+/* True also for one that has no room among the prepared ones. */
+static bool
 prepare(struct db_conn *c, deadline_t d, const struct db_stmt *s, struct err *e)
 {
 	PGresult *r;
 
-	for (int i = 0; i < c->nprepared; i++)
-		if (c->prepared[i] == s)
-			return true;
-	if (c->nprepared == MAX_PREPARED)
-		return err_set(
-			e, ERR_INTERNAL, "more than %d statements", MAX_PREPARED);
+	if (is_prepared(c, s) || c->nprepared == MAX_PREPARED)
+		return true;
 	if (!PQsendPrepare(c->pg, s->name, s->sql, s->nparams, NULL))
 		return fail(c, NULL, s->name, e);
 	r = finish(c, d, s->name, e);
@@ -385,10 +391,18 @@ PGresult *
 db_exec(struct db_conn *c, deadline_t d, const struct db_stmt *s,
 	const char *const *params, struct err *e)
 {
+	int sent;
+
 	d = deadline_min(d, deadline_in(c->pool->timeout_ms + 1000));
 	if (!prepare(c, d, s, e))
 		return NULL;
-	if (!PQsendQueryPrepared(c->pg, s->name, s->nparams, params, NULL, NULL, 0)) {
+	if (is_prepared(c, s))
+		sent = PQsendQueryPrepared(
+			c->pg, s->name, s->nparams, params, NULL, NULL, 0);
+	else
+		sent = PQsendQueryParams(
+			c->pg, s->sql, s->nparams, NULL, params, NULL, NULL, 0);
+	if (!sent) {
 		fail(c, NULL, s->name, e);
 		return NULL;
 	}

@@ -24,8 +24,7 @@ static const struct db_stmt stmt_claim = {"lane_claim",
 
 static const struct db_stmt stmt_next = {"lane_next",
 	"SELECT seq, 'evt_' || replace(id::text, '-', ''), type,"
-	" to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'), data, "
-	"attempts"
+	" rfc3339(at), data, attempts"
 	" FROM lane_next($1, $2, $3, '" LEASE "')",
 	3};
 
@@ -34,9 +33,9 @@ static const struct db_stmt stmt_leave = {"lane_leave",
 
 static const struct db_stmt stmt_settle = {"delivery_settle",
 	"SELECT delivery_settle($1, $2, $3, $4::bigint, $5, $6,"
-	" $7::bigint * interval '1 millisecond', nullif($8::bigint, 0) * interval '1 "
-	"millisecond',"
-	" $9::boolean, $10::int * interval '1 hour')",
+	" $7::bigint * interval '1 millisecond',"
+	" nullif($8::bigint, 0) * interval '1 millisecond', $9::boolean,"
+	" $10::int * interval '1 hour')",
 	10};
 
 static const struct db_stmt stmt_due = {"lanes_due", "SELECT lanes_due($1::int)", 1};
@@ -282,7 +281,7 @@ deliver_next(const struct lane *l)
 }
 
 bool
-deliver_lane(struct app *app)
+deliver_lane(struct app *app, const struct work_side *side)
 {
 	deadline_t until = deadline_in(SLICE_MS);
 	char each[DB_PARAM_SIZE]; /* lanes of one webhook at a time */
@@ -290,8 +289,7 @@ deliver_lane(struct app *app)
 	bool goes_on;
 
 	l.row = query(app, &stmt_claim,
-		(const char *[]){
-			db_param_int(each, (app->config.deliver_parallel + 1) / 2)});
+		(const char *[]){db_param_int(each, (side->threads + 1) / 2)});
 	if (l.row == NULL || PQntuples(l.row) == 0) {
 		PQclear(l.row);
 		return false;

@@ -17,6 +17,7 @@
 #include "lib/app.h"
 #include "lib/clock.h"
 #include "lib/err.h"
+#include "lib/work.h"
 
 #define DELIVER_ATTEMPTS 10 /* then it is parked */
 
@@ -56,7 +57,7 @@ struct verdict deliver_verdict(const struct delivery_answer *a, int n);
 
 /* Takes one lane if any is due, and delivers from it until it is empty, an attempt
  * fails, or others have waited long enough. A work_fn (lib/work.h). */
-bool deliver_lane(struct app *app);
+bool deliver_lane(struct app *app, const struct work_side *side);
 
 /* How many lanes are due now, counted up to `most`; -1 with *e on an error of db. */
 int deliver_due(struct app *app, int most, deadline_t d, struct err *e);

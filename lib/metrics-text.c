@@ -3,10 +3,7 @@
 
 #include "lib/db.h"
 #include "lib/metrics-int.h"
-
-#ifndef WAPOOL_VERSION
-#define WAPOOL_VERSION "unknown"
-#endif
+#include "lib/version.h"
 
 #define LABELS_MAX 3
 #define SERVERS_SHOWN                                                                  \
@@ -28,8 +25,8 @@ struct family {
 
 static const struct family families[] = {
 	{"build", "wapool_build", INFO, NULL, {"version"}, "The version of wapool."},
-	{"schema", "wapool_schema_version", GAUGE, NULL, {NULL},
-		"How new the database's schema is."},
+	{"schema", "wapool_schema_changes", GAUGE, NULL, {NULL},
+		"Migrations that the database has."},
 	{"pool_target", "wapool_pool_target", GAUGE, NULL, {NULL},
 		"Instances that should stand by (POOL_TARGET)."},
 	{"pool_low", "wapool_pool_low", GAUGE, NULL, {NULL},
@@ -95,14 +92,15 @@ static const struct family families[] = {
 static const struct db_stmt sources[] = {
 	{"metrics_program",
 		"SELECT 'build', '', $1, 1"
-		" UNION ALL SELECT 'schema', '', '', schema_version()"
+		" UNION ALL SELECT 'schema', '', '', count(*) FROM sqitch.changes"
+		" WHERE project = 'wapool'"
 		" UNION ALL SELECT 'pool_target', '', '', $2::int"
 		" UNION ALL SELECT 'pool_low', '', '', $3::int",
 		3},
 	{"metrics_counters",
 		"SELECT family, '', label, sum(n) FROM counters"
-		" WHERE family IN ('transitions', 'claims', 'releases', 'recoveries', "
-		"'webhooks', 'deliveries', 'live')"
+		" WHERE family IN ('transitions', 'claims', 'releases', 'recoveries',"
+		" 'webhooks', 'deliveries', 'live')"
 		" GROUP BY family, label"
 		" UNION ALL SELECT 'cleanups', '', '', sum(n) FROM counters"
 		" WHERE family = 'transitions' AND label = 'recycling,standby'"
@@ -121,13 +119,13 @@ static const struct db_stmt sources[] = {
 		" split_part(label, ',', 5) = 'online' AS online, sum(n) AS n"
 		" FROM counters WHERE family = 'instances' GROUP BY label),"
 		" kinds AS (SELECT lifecycle || ',' || health AS kind FROM n"
-		" UNION SELECT l || ',' || h FROM unnest(ARRAY['provisioning', "
-		"'standby', 'assigned', 'recycling', 'retired']) AS l, "
-		"unnest(ARRAY['healthy', 'disconnected', 'degraded', 'stuck', "
-		"'corrupted', 'not_found']) AS h)"
+		" UNION SELECT l || ',' || h"
+		" FROM unnest(ARRAY['provisioning', 'standby', 'assigned', 'recycling',"
+		" 'retired']) AS l, unnest(ARRAY['healthy', 'disconnected', 'degraded',"
+		" 'stuck', 'corrupted', 'not_found']) AS h)"
 		" SELECT 'instances', '', kind, coalesce(sum(n), 0)"
-		" FROM kinds LEFT JOIN n ON kind = lifecycle || ',' || health GROUP BY "
-		"kind"
+		" FROM kinds LEFT JOIN n ON kind = lifecycle || ',' || health"
+		" GROUP BY kind"
 		" UNION ALL SELECT 'online', '', '', coalesce(sum(n), 0)"
 		" FROM n WHERE online"
 		" UNION ALL SELECT 'pool_assigned', '', '', coalesce(sum(n), 0)"
@@ -136,8 +134,8 @@ static const struct db_stmt sources[] = {
 		" FROM n JOIN waha_servers s ON s.id = server"
 		" WHERE pooled AND lifecycle = 'standby'"
 		" AND s.ativo AND s.user_id IS NULL AND s.health <> 'down'"
-		" UNION ALL SELECT 'server_standby', '', s.id::text, coalesce(sum(n), "
-		"0)"
+		" UNION ALL SELECT 'server_standby', '', s.id::text,"
+		" coalesce(sum(n), 0)"
 		" FROM (SELECT id FROM waha_servers WHERE user_id IS NULL ORDER BY id"
 		" LIMIT " SERVERS_SHOWN ") s"
 		" LEFT JOIN n ON server = s.id AND lifecycle = 'standby' GROUP BY s.id"
@@ -176,8 +174,8 @@ static const struct db_stmt sources[] = {
 		"SELECT 'helper_ran', '', task, extract(epoch FROM max(at))"
 		" FROM helper_runs GROUP BY task"
 		" UNION ALL SELECT 'helper_hosts', '', '', count(DISTINCT host)"
-		" FROM helper_runs WHERE at > statement_timestamp() - interval '5 "
-		"minutes'"
+		" FROM helper_runs"
+		" WHERE at > statement_timestamp() - interval '5 minutes'"
 		" ORDER BY 1, 3",
 		0},
 };
@@ -303,7 +301,7 @@ metrics_write(struct app *app, enum metrics_format f, deadline_t d, struct buf *
 	struct err *e)
 {
 	char target[DB_PARAM_SIZE], low[DB_PARAM_SIZE];
-	const char *params[] = {WAPOOL_VERSION,
+	const char *params[] = {wapool_version,
 		db_param_int(target, app->config.pool_target),
 		db_param_int(low, app->config.pool_low)};
 	PGresult *results[NSOURCES] = {NULL};

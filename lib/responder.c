@@ -6,10 +6,7 @@
 
 #include "lib/log.h"
 #include "lib/responder-int.h"
-
-#ifndef WAPOOL_VERSION
-#define WAPOOL_VERSION "unreleased"
-#endif
+#include "lib/version.h"
 
 static void
 print_settings(void)
@@ -50,7 +47,7 @@ handle_arguments(const struct responder *r, int argc, char **argv, int *status)
 	if (strcmp(argv[1], "--help") == 0) {
 		print_help(r);
 	} else if (strcmp(argv[1], "--version") == 0) {
-		printf("wapool %s %s\n", r->name, WAPOOL_VERSION);
+		printf("wapool %s %s\n", r->name, wapool_version);
 	} else {
 		fprintf(stderr, "%s: no argument but --help or --version\n", r->name);
 		*status = 1;

@@ -17,8 +17,8 @@ static const struct db_stmt stmt_prune = {"upkeep_prune",
 	3};
 
 static const struct db_stmt stmt_prune_events = {"upkeep_prune_events",
-	"SELECT events_prune($1::int * interval '1 hour', $2::int * interval '1 "
-	"day', " BATCH ")",
+	"SELECT events_prune($1::int * interval '1 hour',"
+	" $2::int * interval '1 day', " BATCH ")",
 	2};
 
 static const struct db_stmt stmt_prune_messages = {"upkeep_prune_messages",
@@ -30,9 +30,11 @@ static const struct db_stmt stmt_prune_samples = {
 	"upkeep_prune_samples", "SELECT samples_prune(" BATCH ")", 0};
 
 static const struct db_stmt stmt_due = {"upkeep_due",
-	"SELECT work_due($1::int) + (SELECT count(*) FROM (SELECT FROM mend_due LIMIT "
-	"$1::int) m) + (SELECT count(*) FROM pairing_due($2::text[]))",
-	2};
+	"SELECT work_due($1::int, $3::boolean)"
+	" + (SELECT count(*) FROM (SELECT FROM mend_due"
+	" WHERE is_of(server_user_id, $3::boolean) LIMIT $1::int) m)"
+	" + (SELECT count(*) FROM pairing_due($2::text[], $3::boolean))",
+	3};
 
 static const struct db_stmt stmt_timezone = {
 	"upkeep_timezone", "SELECT installation_tz($1)::int", 1};
@@ -110,10 +112,11 @@ upkeep_prune(struct app *app, deadline_t d, int *n, struct err *e)
 }
 
 int
-upkeep_due(struct app *app, int most, deadline_t d, struct err *e)
+upkeep_due(struct app *app, const struct work_side *side, deadline_t d, struct err *e)
 {
 	char limit[DB_PARAM_SIZE], polled[GATEWAY_KINDS_SIZE];
-	const char *params[] = {db_param_int(limit, most), gateway_polled(polled)};
+	const char *params[] = {db_param_int(limit, side->threads),
+		gateway_polled(polled), side->own ? "true" : "false"};
 	int n = 0;
 
 	return counted(app, &stmt_due, params, d, &n, e) ? n : -1;

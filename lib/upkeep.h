@@ -10,6 +10,7 @@
 
 #include "lib/app.h"
 #include "lib/clock.h"
+#include "lib/work.h"
 
 #define UPKEEP_REFILL_MAX                                                              \
 	1000 /* ordered by one call; there may be more to order then */
@@ -36,8 +37,9 @@ bool upkeep_messages(struct app *app, deadline_t d, int *n, struct err *e);
  * not depend on it. */
 bool upkeep_reset(struct app *app, bool day, deadline_t d, int *n, struct err *e);
 
-/* How many items of lib/work are due now, counted up to `most` of each kind; -1 with *e
- * on an error of db. */
-int upkeep_due(struct app *app, int most, deadline_t d, struct err *e);
+/* How many items of lib/work are due now for the crew of that side, of each kind counted up to
+ * its threads; -1 with *e on an error of db. */
+int
+upkeep_due(struct app *app, const struct work_side *side, deadline_t d, struct err *e);
 
 #endif

@@ -44,6 +44,9 @@ struct work_item {
 void
 work_item_read(struct app *app, const PGresult *r, deadline_t d, struct work_item *it);
 
+/* A side as the parameter p_own of what claims. */
+const char *work_own(const struct work_side *side);
+
 /* Claims an item by that statement; false if none is due. Close it with
  * work_item_close. */
 bool work_item_claim(struct app *app, const struct db_stmt *s,

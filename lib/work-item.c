@@ -32,8 +32,8 @@ static const struct db_stmt stmt_observe = {"work_observe",
 	6};
 
 static const struct db_stmt stmt_alarms = {"work_alarms",
-	"SELECT a.raised, a.kind, coalesce(s.nome, ''), a.reason FROM alarms_judge($1) "
-	"a"
+	"SELECT a.raised, a.kind, coalesce(s.nome, ''), a.reason"
+	" FROM alarms_judge($1) a"
 	" LEFT JOIN waha_servers s ON s.id = a.server_id",
 	1};
 
@@ -69,6 +69,12 @@ work_item_read(struct app *app, const PGresult *r, deadline_t d, struct work_ite
 	db_copy(r, 0, TOKEN, it->token, sizeof(it->token));
 	if (PQnfields(r) > RUNG)
 		db_copy(r, 0, RUNG, it->rung, sizeof(it->rung));
+}
+
+const char *
+work_own(const struct work_side *side)
+{
+	return side->own ? "true" : "false";
 }
 
 bool

@@ -9,7 +9,7 @@
 #include "lib/work-int.h"
 
 static const struct db_stmt stmt_claim = {"look_claim",
-	"SELECT server_check_claim FROM server_check_claim('" WORK_LEASE "')", 0};
+	"SELECT id FROM server_check_claim('" WORK_LEASE "', $1::boolean) AS id", 1};
 
 static const struct db_stmt stmt_reconcile = {"look_reconcile",
 	"SELECT known, missing, changed, recycled, restarted FROM server_reconcile("
@@ -175,14 +175,14 @@ look(struct app *app, const char *id, bool *blame, struct err *e)
 }
 
 bool
-work_look(struct app *app)
+work_look(struct app *app, const struct work_side *side)
 {
 	struct err e = ERR_INIT;
 	bool blame, ok;
 	char id[37];
 	int64_t began;
-	PGresult *r = db_query(
-		app->db, deadline_in(app->config.db_timeout_ms), &stmt_claim, NULL, &e);
+	PGresult *r = db_query(app->db, deadline_in(app->config.db_timeout_ms),
+		&stmt_claim, (const char *[]){work_own(side)}, &e);
 	bool got = r != NULL && PQntuples(r) > 0;
 
 	if (got)

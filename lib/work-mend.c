@@ -9,14 +9,14 @@
 #define SETTLE_LOOK_MS 500
 
 static const struct db_stmt stmt_claim = {"mend_claim",
-	"SELECT id, name, server_id, lifecycle, work_token, mend_attempts, generation, "
-	"epoch, next_name, false, mend_rung"
-	" FROM mend_claim('" WORK_LEASE "')",
-	0};
+	"SELECT id, name, server_id, lifecycle, work_token, mend_attempts, generation,"
+	" epoch, next_name, false, mend_rung"
+	" FROM mend_claim('" WORK_LEASE "', $1::boolean)",
+	1};
 
 static const struct db_stmt stmt_step = {"mend_step",
-	"SELECT mend_step($1, $2, $3, $4, $5::bigint, $6::bigint * interval '1 "
-	"millisecond', $7::boolean, $8::int)",
+	"SELECT mend_step($1, $2, $3, $4, $5::bigint,"
+	" $6::bigint * interval '1 millisecond', $7::boolean, $8::int)",
 	8};
 
 static const struct db_stmt stmt_logout = {"mend_logout",
@@ -107,7 +107,7 @@ outcome(bool settled, const struct session *s, const struct err *e)
 }
 
 bool
-work_mend(struct app *app)
+work_mend(struct app *app, const struct work_side *side)
 {
 	char again[DB_PARAM_SIZE], ms[DB_PARAM_SIZE], most[DB_PARAM_SIZE];
 	const struct config *c = &app->config;
@@ -118,7 +118,7 @@ work_mend(struct app *app)
 	const char *step;
 	bool settled, own = true;
 
-	if (!work_item_claim(app, &stmt_claim, NULL, &it))
+	if (!work_item_claim(app, &stmt_claim, (const char *[]){work_own(side)}, &it))
 		return false;
 	settled = climb(&it, &step, &s, &own, &e);
 	log_write(settled ? LOG_INFO : LOG_WARN, "mend", LOG_STR("instance", it.name),

@@ -7,8 +7,8 @@
 
 #define WATCH_MS 10000
 
-static const struct db_stmt stmt_claim = {
-	"watch_claim", "SELECT id FROM pairing_claim($1::text[]) AS id", 1};
+static const struct db_stmt stmt_claim = {"watch_claim",
+	"SELECT id FROM pairing_claim($1::text[], $2::boolean) AS id", 2};
 
 static const struct db_stmt stmt_seen = {"watch_seen",
 	"SELECT pairing_seen($1, $2::bigint * interval '1 millisecond', $3::json)", 3};
@@ -66,11 +66,12 @@ watch(struct app *app, const char *id)
 }
 
 bool
-work_watch(struct app *app)
+work_watch(struct app *app, const struct work_side *side)
 {
 	char kinds[GATEWAY_KINDS_SIZE], id[37];
-	PGresult *r = db_query(app->db, deadline_in(app->config.db_timeout_ms),
-		&stmt_claim, (const char *[]){gateway_polled(kinds)}, NULL);
+	PGresult *r =
+		db_query(app->db, deadline_in(app->config.db_timeout_ms), &stmt_claim,
+			(const char *[]){gateway_polled(kinds), work_own(side)}, NULL);
 	bool got = r != NULL && PQntuples(r) > 0;
 
 	if (got)

@@ -11,17 +11,20 @@
 #define GONE_LONGEST_MS 2000 /* ...up to this */
 
 static const struct db_stmt stmt_claim = {"work_claim",
-	"SELECT " WORK_ITEM_COLUMNS " FROM work_claim('" WORK_LEASE "', $1::int)", 1};
+	"SELECT " WORK_ITEM_COLUMNS " FROM work_claim('" WORK_LEASE
+	"', $1::int, $2::boolean)",
+	2};
 
 static const struct db_stmt stmt_done = {"work_done", "SELECT work_done($1, $2)", 2};
 
 static const struct db_stmt stmt_failed = {"work_failed",
-	"SELECT work_failed($1, $2, $3, $4::bigint * interval '1 millisecond', "
-	"$5::boolean)",
+	"SELECT work_failed($1, $2, $3, $4::bigint * interval '1 millisecond',"
+	" $5::boolean)",
 	5};
 
 static const struct db_stmt stmt_lost = {"lost_claim",
-	"SELECT " WORK_ITEM_COLUMNS " FROM lost_claim('" WORK_LEASE "')", 0};
+	"SELECT " WORK_ITEM_COLUMNS " FROM lost_claim('" WORK_LEASE "', $1::boolean)",
+	1};
 
 static const struct db_stmt stmt_later = {"lost_later",
 	"SELECT lost_later($1, $2, $3::bigint * interval '1 millisecond')", 3};
@@ -169,15 +172,16 @@ work_remake(struct work_item *it, struct err *e)
 }
 
 bool
-work_make(struct app *app)
+work_make(struct app *app, const struct work_side *side)
 {
-	char most[DB_PARAM_SIZE]; /* items of one server at a time */
-	int crew = app->config.provision_parallel;
+	char most[DB_PARAM_SIZE]; /* items of one server, or one user, at a time */
+	int crew = side->threads;
 	/* not all of them: a server that hangs shall not keep others from being looked at */
 	const char *params[] = {db_param_int(most,
-		crew >= 4          ? crew * 3 / 4
-			: crew > 1 ? crew - 1
-				   : 1)};
+					crew >= 4          ? crew * 3 / 4
+						: crew > 1 ? crew - 1
+							   : 1),
+		work_own(side)};
 	struct err e = ERR_INIT;
 	struct work_item it;
 
@@ -231,12 +235,12 @@ look_after(struct work_item *it)
 }
 
 bool
-work_lost(struct app *app)
+work_lost(struct app *app, const struct work_side *side)
 {
 	struct work_item it;
 	char wait[DB_PARAM_SIZE];
 
-	if (!work_item_claim(app, &stmt_lost, NULL, &it))
+	if (!work_item_claim(app, &stmt_lost, (const char *[]){work_own(side)}, &it))
 		return false;
 	work_run(app, &stmt_later,
 		(const char *[]){it.id, it.token, db_param_int(wait, look_after(&it))});

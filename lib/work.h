@@ -14,9 +14,16 @@
 
 #include "lib/app.h"
 
-/* Takes one item if any is due, and does it. True if there was one, whatever became of
- * it: failures are logged and tried again later. */
-typedef bool work_fn(struct app *app);
+/* Which items a crew of threads takes: those at users' own servers, or those at the platform's. Two
+ * crews, so that users whose servers answer slowly, and well, keep only each other waiting. */
+struct work_side {
+	bool own;
+	int threads; /* of the crew */
+};
+
+/* Takes one item of that side if any is due, and does it. True if there was one, whatever
+ * became of it: failures are logged and tried again later. */
+typedef bool work_fn(struct app *app, const struct work_side *side);
 
 /* Makes a session that was ordered, or empties a released one (logout, delete, create);
  * then the instance stands by. */

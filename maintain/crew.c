@@ -5,6 +5,7 @@
 
 struct crew {
 	struct app *app;
+	struct work_side side;
 	work_fn *const *jobs;
 	pthread_mutex_t lock;
 	pthread_cond_t call;
@@ -35,7 +36,7 @@ work(struct crew *c)
 	while (any && !is_stopping(c)) {
 		any = false;
 		for (size_t i = 0; c->jobs[i] != NULL && !is_stopping(c); i++)
-			any = c->jobs[i](c->app) || any;
+			any = c->jobs[i](c->app, &c->side) || any;
 	}
 }
 
@@ -62,23 +63,31 @@ member(void *arg)
 }
 
 struct crew *
-crew_start(struct app *app, int size, work_fn *const *jobs)
+crew_start(struct app *app, struct work_side side, work_fn *const *jobs)
 {
-	struct crew *c = calloc(1, sizeof(*c) + (size_t)size * sizeof(pthread_t));
+	size_t size = (size_t)side.threads;
+	struct crew *c = calloc(1, sizeof(*c) + size * sizeof(pthread_t));
 
 	if (c == NULL)
 		return NULL;
 	c->app = app;
+	c->side = side;
 	c->jobs = jobs;
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_cond_init(&c->call, NULL);
-	while (c->size < size &&
+	while (c->size < side.threads &&
 		pthread_create(&c->threads[c->size], NULL, member, c) == 0)
 		c->size++;
 	if (c->size > 0)
 		return c;
 	crew_stop(c);
 	return NULL;
+}
+
+const struct work_side *
+crew_side(const struct crew *c)
+{
+	return &c->side;
 }
 
 void

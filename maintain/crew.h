@@ -11,10 +11,13 @@
 
 struct crew;
 
-/* Starts `size` threads that do the jobs of that list (ends with NULL), in its order.
- * The list is kept, not copied. NULL if memory ran out or no thread could be started;
+/* Starts the threads of that side, which do the jobs of that list (ends with NULL), in its
+ * order. The list is kept, not copied. NULL if memory ran out or no thread could be started;
  * fewer threads than asked for are no failure. Free with crew_stop. */
-struct crew *crew_start(struct app *app, int size, work_fn *const *jobs);
+struct crew *crew_start(struct app *app, struct work_side side, work_fn *const *jobs);
+
+/* What it was started for. */
+const struct work_side *crew_side(const struct crew *c);
 
 /* Wakes up to n sleeping threads. */
 void crew_wake(struct crew *c, int n);

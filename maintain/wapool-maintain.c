@@ -21,6 +21,7 @@
 #include "lib/registry.h"
 #include "lib/server.h"
 #include "lib/upkeep.h"
+#include "lib/version.h"
 #include "maintain/crew.h"
 
 #define TICK_MS 1000    /* between two looks for work, when nobody calls */
@@ -77,6 +78,7 @@ struct helper {
 	int seconds;    /* 0: once */
 	work_fn *jobs[JOBS_MAX + 1];
 	struct crew *crew;
+	struct crew *own;  /* the same at users' own servers */
 	struct crew *post; /* the threads that deliver: a slow subscriber keeps no
 			      instance waiting */
 	deadline_t top_up_at, unpaired_at, seal_at, prune_at, quotas_at, tell_at,
@@ -202,17 +204,26 @@ sample(struct helper *h)
 	h->sample_at = deadline_in(SAMPLE_EVERY_MS);
 }
 
-static void
-wake_crew(struct helper *h)
+static bool
+wake_crew(struct helper *h, struct crew *crew)
 {
 	struct err e = ERR_INIT;
-	int due = upkeep_due(&h->app, h->app.config.provision_parallel, soon(h), &e);
+	int due = upkeep_due(&h->app, crew_side(crew), soon(h), &e);
 
 	if (due > 0)
-		crew_wake(h->crew, due);
+		crew_wake(crew, due);
 	else if (due < 0)
 		tell("due", false, 0, &e);
-	h->went_well |= due >= 0 ? h->asked & (RECYCLE | HEALTH | RECONCILE) : 0;
+	return due >= 0;
+}
+
+static void
+wake_crews(struct helper *h)
+{
+	bool ok = wake_crew(h, h->crew);
+
+	if (wake_crew(h, h->own) && ok)
+		h->went_well |= h->asked & (RECYCLE | HEALTH | RECONCILE);
 }
 
 /* Writes down which tasks went well since the last time, for whoever watches us. */
@@ -255,7 +266,7 @@ round_once(struct helper *h)
 	if ((h->asked & RECYCLE) && deadline_left(h->unpaired_at) == 0)
 		release_unpaired(h);
 	if (h->crew != NULL)
-		wake_crew(h);
+		wake_crews(h);
 	if (h->post != NULL)
 		wake_post(h);
 	if ((h->asked & SAMPLE) && deadline_left(h->sample_at) == 0)
@@ -313,7 +324,7 @@ run_once(struct helper *h)
 		round_once(h);
 		clock_sleep(50, until);
 	} while (!stop_asked && deadline_left(until) > 0 &&
-		((h->crew != NULL && crew_busy(h->crew) > 0) ||
+		((h->crew != NULL && crew_busy(h->crew) + crew_busy(h->own) > 0) ||
 			(h->post != NULL && crew_busy(h->post) > 0)));
 }
 
@@ -342,14 +353,19 @@ static bool
 start_crews(struct helper *h)
 {
 	static work_fn *const post[] = {deliver_lane, NULL};
-	const struct config *c = &h->app.config;
+	const int threads = h->app.config.provision_parallel;
+	const struct work_side all = {.threads = threads},
+			       own = {.own = true, .threads = (threads + 1) / 2},
+			       posts = {.threads = h->app.config.deliver_parallel};
 	bool wanted = choose_jobs(h->asked, h->jobs);
 
-	if (wanted)
-		h->crew = crew_start(&h->app, c->provision_parallel, h->jobs);
+	if (wanted) {
+		h->crew = crew_start(&h->app, all, h->jobs);
+		h->own = crew_start(&h->app, own, h->jobs);
+	}
 	if (h->asked & DELIVER)
-		h->post = crew_start(&h->app, c->deliver_parallel, post);
-	return (!wanted || h->crew != NULL) &&
+		h->post = crew_start(&h->app, posts, post);
+	return (!wanted || (h->crew != NULL && h->own != NULL)) &&
 		(!(h->asked & DELIVER) || h->post != NULL);
 }
 
@@ -368,6 +384,7 @@ run(struct helper *h)
 		run_once(h);
 	}
 	crew_stop(h->crew);
+	crew_stop(h->own);
 	crew_stop(h->post);
 	return status;
 }
@@ -375,13 +392,14 @@ run(struct helper *h)
 static int
 usage(FILE *to)
 {
-	fputs("usage: wapool-maintain [--for SECONDS] [TASK...]\n\n"
+	fputs("usage: wapool-maintain [--for SECONDS] [TASK...]\n"
+	      "       wapool-maintain --help | --version\n\n"
 	      "Does what is due, then ends; with --for it goes on for that long, "
 	      "reacting\n"
 	      "within a second. Without a task it does them all:\n\n",
 		to);
 	for (size_t i = 0; i < sizeof(tasks) / sizeof(tasks[0]); i++)
-		fprintf(to, "  %-10s %s\n", tasks[i].name, tasks[i].help);
+		fprintf(to, "  %-12s %s\n", tasks[i].name, tasks[i].help);
 	fputs("\nFrom cron: * * * * * wapool-maintain --for 60\n"
 	      "Settings come from the environment; see `wapoolctl config`.\n",
 		to);
@@ -424,6 +442,11 @@ parse_arguments(struct helper *h, int argc, char **argv, int *status)
 	for (int i = 1; i < argc && ok; i++) {
 		if (strcmp(argv[i], "--help") == 0) {
 			*status = usage(stdout);
+			return false;
+		}
+		if (strcmp(argv[i], "--version") == 0) {
+			printf("wapool-maintain %s\n", wapool_version);
+			*status = 0;
 			return false;
 		}
 		if (strcmp(argv[i], "--for") == 0)

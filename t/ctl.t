@@ -113,6 +113,7 @@ sub usage {
 		status_is(USAGE, qr/there is no option --nonsense|usage: wapoolctl \Q$words\E/, "$words --nonsense",
 			split(/ /, $words), '--nonsense') unless $words eq 'config' || $words eq 'key create';
 	}
+	status_is(DONE, qr/^wapoolctl \d+\.\d+\.\d+$/, '--version', '--version');
 	status_is(USAGE, qr/usage:/, 'no command');
 	status_is(USAGE, qr/usage:/, 'another command', 'dance');
 	status_is(USAGE, qr/usage: wapoolctl show/, 'no name', 'show');

@@ -149,6 +149,9 @@ sub routes {
 	same_set(\@openapi, \@want, 'docs/openapi.yaml');
 	same_set([slurp('docs/api.md') =~ m{^## ([A-Z]+ /\S*)$}mg], \@want, 'docs/api.md');
 
+	my ($version) = slurp('GNUmakefile') =~ /^VERSION\s*=\s*(\S+)$/m;
+	like slurp('docs/openapi.yaml'), qr/^  version: \Q$version\E$/m, 'docs/openapi.yaml: the version';
+
 	my ($table) = slurp('README.md') =~ /^## The API\n(.*?)^## /ms;
 	my @rows = map { /\A\| (`[^|]+`) \|/ ? $1 : () } split /\n/, $table;
 	same_set([map { /`([A-Z]+ \/[^`]*)`/g } @rows], \@want, 'README.md');

@@ -11,7 +11,7 @@ use Test::More;
 use Wapool::Process qw(run_program slurp spew);
 use Wapool::Test qw(stack eventually_ok free_instances);
 
-my $s = stack();
+my $s = stack(env => { SERVER_LIMIT => 1000 });
 $s->wait_ready;
 my $file = $s->key_file;
 my $token = $s->token($s->unique_user);

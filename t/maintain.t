@@ -46,6 +46,9 @@ sub command_line {
 	is $status, 0, '--help';
 	like join("\n", @lines), qr/^usage: wapool-maintain /, 'says how it is used';
 	like join("\n", @lines), qr/^\s+$_\s/m, "and names the task $_" for qw(seal refill recycle health reconcile deliver prune);
+	($status, @lines) = maintain({}, '--version');
+	is $status, 0, '--version';
+	like "@lines", qr/^wapool-maintain \d+\.\d+\.\d+$/, 'says which';
 	for my $bad (['--for'], ['--for', 0], ['--for', -1], ['--for', '5s'], ['--for', ''], ['--for', 9e9], ['nosuch'], ['--nosuch'],
 		['seal', 'nosuch'], ['']) {
 		($status, @lines) = maintain({}, @$bad);

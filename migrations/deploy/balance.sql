@@ -3,9 +3,11 @@ BEGIN;
 
 -- Draining -------------------------------------------------------------------------------------------
 
+CREATE INDEX waha_servers_draining ON waha_servers (draining_at) WHERE draining_at IS NOT NULL;
+
 -- How far the draining of a server is: 'none', 'draining', or 'drained' (no session is left).
 CREATE FUNCTION drain_state(s waha_servers) RETURNS text
-LANGUAGE sql IMMUTABLE AS $$
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 	SELECT CASE WHEN s.draining_at IS NULL THEN 'none'
 		WHEN s.sessions_ativas = 0 THEN 'drained' ELSE 'draining' END
 $$;

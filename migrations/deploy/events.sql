@@ -7,7 +7,7 @@ CREATE TABLE event_subscriptions (
 	id              uuid PRIMARY KEY,
 	user_id         uuid NOT NULL REFERENCES users (id) ON DELETE CASCADE,
 	device_id       uuid REFERENCES devices (id) ON DELETE CASCADE,
-	url             text NOT NULL CHECK (url ~ '^https?://[^[:space:]]+$' AND length(url) <= 2048),
+	url             text NOT NULL CHECK (url ~* '^https?://[^[:space:]]+$' AND length(url) <= 2048),
 	events          text[] CHECK (events <> '{}'),
 	secret_sealed   text NOT NULL,
 	former_sealed   text,
@@ -189,9 +189,9 @@ BEGIN
 	WHERE subscription_id = p_lane.subscription_id AND device_id = p_lane.device_id;
 END $$;
 
--- Leases the lane that is due for longest. No more than p_each of one subscription are in hands at a
--- time (two that ask in the same instant may exceed it by one), so that a slow one does not take every
--- thread. Lanes that may not go now are put off on the way, each once.
+-- Leases the lane that is due for longest. No more than p_each of one user are in hands at a
+-- time (two that ask in the same instant may exceed it by one), so that one whose webhooks are slow does not
+-- take every thread. Lanes that may not go now are put off on the way, each once.
 CREATE FUNCTION lane_claim(p_lease interval, p_each integer) RETURNS SETOF event_lane
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -216,8 +216,8 @@ BEGIN
 		END IF;
 		SELECT * INTO v_to FROM event_subscriptions WHERE id = v_lane.subscription_id;
 		v_wait := CASE WHEN v_to.retry_at > v_now THEN v_to.retry_at
-			WHEN (SELECT count(*) FROM event_lanes l WHERE l.subscription_id = v_to.id
-				AND l.lease_until > v_now) > p_each THEN v_now + interval '250 milliseconds' END;
+			WHEN (SELECT count(*) FROM event_subscriptions o JOIN event_lanes l ON l.subscription_id = o.id
+				WHERE o.user_id = v_to.user_id AND l.lease_until > v_now) > p_each THEN v_now + interval '250 milliseconds' END;
 		IF v_to.disabled_at IS NOT NULL THEN
 			PERFORM lane_park(v_lane);
 		ELSIF v_wait IS NOT NULL THEN
@@ -356,7 +356,7 @@ END $$;
 
 -- Lanes that wait for a helper now, counted up to p_most.
 CREATE FUNCTION lanes_due(p_most integer) RETURNS integer
-LANGUAGE sql AS $$
+LANGUAGE sql STABLE AS $$
 	SELECT count(*)::integer FROM (
 		SELECT FROM event_lanes
 		WHERE due_at <= statement_timestamp()

@@ -61,6 +61,7 @@ BEGIN
 		v_is.health := 'unknown';
 		v_is.failures := 0;
 		v_is.check_next_at := now();
+		v_is.revision := 1;
 	END IF;
 	NEW.api_key_sealed := v_is.api_key_sealed;
 	NEW.webhook_secret_sealed := v_is.webhook_secret_sealed;
@@ -75,6 +76,10 @@ BEGIN
 	NEW.version := v_is.version;
 	NEW.started_at := v_is.started_at;
 	NEW.draining_at := v_is.draining_at;
+	NEW.draining_from := v_is.draining_from;
+	NEW.removing_at := v_is.removing_at;
+	NEW.revision := v_is.revision; -- what he changes counts: trigger `revise` comes after this one
+	NEW.latency_ms := v_is.latency_ms;
 	NEW.up_since := v_is.up_since;
 	NEW.used_at := v_is.used_at;
 	RETURN NEW;

@@ -57,7 +57,7 @@ CREATE TABLE alarms (
 	server_id uuid REFERENCES waha_servers (id) ON DELETE CASCADE,
 	since     timestamptz NOT NULL DEFAULT clock_timestamp(),
 	reason    text NOT NULL,
-	UNIQUE NULLS NOT DISTINCT (kind, server_id)
+	UNIQUE NULLS NOT DISTINCT (server_id, kind)
 );
 COMMENT ON COLUMN alarms.server_id IS 'NULL: all of them';
 
@@ -190,7 +190,7 @@ END $$;
 -- stopped is started also when most of its neighbours are: that is how a gateway comes back. One that wants a
 -- restart gets it when the trouble has lasted.
 CREATE VIEW mend_due AS
-SELECT i.id, i.work_next_at
+SELECT i.id, i.work_next_at, s.user_id AS server_user_id
 FROM instances i JOIN waha_servers s ON s.id = i.server_id AND s.health <> 'down'
 WHERE i.mending AND i.lifecycle = 'assigned' AND i.work_next_at <= statement_timestamp()
 	AND (i.work_lease_until IS NULL OR i.work_lease_until < statement_timestamp())
@@ -201,11 +201,11 @@ WHERE i.mending AND i.lifecycle = 'assigned' AND i.work_next_at <= statement_tim
 		OR network_trouble() IS NULL
 			AND (i.status = 'STOPPED' AND i.mend_rung = 'restart' OR sessions_trouble(s.id) IS NULL));
 
-CREATE FUNCTION mend_claim(p_lease interval) RETURNS SETOF instances
+CREATE FUNCTION mend_claim(p_lease interval, p_own boolean DEFAULT NULL) RETURNS SETOF instances
 LANGUAGE sql AS $$
 	WITH c AS MATERIALIZED (
 		SELECT i.id FROM instances i
-		WHERE i.id IN (SELECT id FROM mend_due) AND i.mending
+		WHERE i.id IN (SELECT id FROM mend_due WHERE is_of(server_user_id, p_own)) AND i.mending
 			AND (i.work_lease_until IS NULL OR i.work_lease_until < statement_timestamp())
 		ORDER BY i.work_next_at
 		LIMIT 1
@@ -249,7 +249,7 @@ $$;
 
 -- The rung after a failed one: p_most restarts, one logout, then there is nothing gentler.
 CREATE FUNCTION mend_next(p_rung text, p_attempts integer, p_most integer) RETURNS text
-LANGUAGE sql IMMUTABLE AS $$
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 	SELECT CASE WHEN p_rung = 'restart' AND p_attempts < p_most THEN 'restart'
 		WHEN p_rung = 'restart' THEN 'logout' ELSE 'release' END
 $$;

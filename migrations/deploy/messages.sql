@@ -24,8 +24,11 @@ COMMENT ON COLUMN messages.state IS
 COMMENT ON COLUMN messages.request_key IS 'the Idempotency-Key it came with: while one may have been sent, no second is';
 CREATE UNIQUE INDEX messages_once ON messages (user_id, request_key)
 	WHERE request_key IS NOT NULL AND state <> 'failed';
-CREATE INDEX messages_gateway_idx ON messages (instance_id, gateway_id) WHERE gateway_id IS NOT NULL;
+CREATE INDEX messages_user_idx ON messages (user_id);
+CREATE INDEX messages_gateway_idx ON messages (instance_id, gateway_id);
 CREATE INDEX messages_device_idx ON messages (device_id);
+-- Those whose gateway_id is yet to be known (message_ack).
+CREATE INDEX messages_undecided ON messages (instance_id) WHERE state IN ('sending', 'unknown');
 CREATE INDEX messages_sending ON messages (lease_until) WHERE state = 'sending';
 CREATE INDEX messages_created_idx ON messages (created_at);
 
@@ -260,7 +263,7 @@ END $$;
 -- The state after an acknowledgement (as events out name them: error, pending, server, device, read,
 -- played); it never goes back.
 CREATE FUNCTION message_acked(p_state text, p_ack text) RETURNS text
-LANGUAGE sql IMMUTABLE AS $$
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 	SELECT CASE
 		WHEN p_ack IN ('read', 'played') THEN 'read'
 		WHEN p_ack = 'device' AND p_state <> 'read' THEN 'delivered'

@@ -56,7 +56,7 @@ END $$;
 -- one of ten. `instances`: lifecycle, health, origin, server, and whether a phone is connected;
 -- `transitions`: the moves themselves.
 CREATE FUNCTION instance_kind(i instances) RETURNS text
-LANGUAGE sql STABLE AS $$
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
 	SELECT concat_ws(',', i.lifecycle, i.health, i.origin, i.server_id,
 		CASE WHEN i.lifecycle = 'assigned' AND i.status = 'WORKING' AND i.missing_since IS NULL
 			THEN 'online' ELSE 'offline' END)

@@ -3,7 +3,7 @@ BEGIN;
 
 -- A moment as the API writes it.
 CREATE FUNCTION rfc3339(p_at timestamptz) RETURNS text
-LANGUAGE sql STABLE AS $$ SELECT to_char(p_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') $$;
+LANGUAGE sql STABLE PARALLEL SAFE AS $$ SELECT to_char(p_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') $$;
 
 -- Long work ----------------------------------------------------------------------------------------------
 

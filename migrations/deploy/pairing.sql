@@ -57,10 +57,10 @@ CREATE UNLOGGED TABLE pairing_looks (
 
 -- Servers of those kinds where somebody was shown a QR or a code that he may still use, and which
 -- nobody has asked within the last two seconds.
-CREATE FUNCTION pairing_due(p_kinds text[]) RETURNS SETOF uuid
-LANGUAGE sql AS $$
+CREATE FUNCTION pairing_due(p_kinds text[], p_own boolean DEFAULT NULL) RETURNS SETOF uuid
+LANGUAGE sql STABLE AS $$
 	SELECT s.id FROM waha_servers s LEFT JOIN pairing_looks l ON l.server_id = s.id
-	WHERE s.kind = ANY (p_kinds) AND s.health <> 'down'
+	WHERE s.kind = ANY (p_kinds) AND s.health <> 'down' AND is_of(s.user_id, p_own)
 		AND (l.next_at IS NULL OR l.next_at <= statement_timestamp())
 		AND EXISTS (SELECT FROM instances i
 			WHERE i.server_id = s.id AND i.lifecycle = 'assigned' AND i.paired_at IS NULL
@@ -68,10 +68,10 @@ LANGUAGE sql AS $$
 $$;
 
 -- Takes one of them; nobody else does for the next two seconds.
-CREATE FUNCTION pairing_claim(p_kinds text[]) RETURNS SETOF uuid
+CREATE FUNCTION pairing_claim(p_kinds text[], p_own boolean DEFAULT NULL) RETURNS SETOF uuid
 LANGUAGE sql AS $$
 	INSERT INTO pairing_looks AS l (server_id, next_at)
-	SELECT id, clock_timestamp() + interval '2 seconds' FROM pairing_due(p_kinds) AS id
+	SELECT id, clock_timestamp() + interval '2 seconds' FROM pairing_due(p_kinds, p_own) AS id
 	ORDER BY random() LIMIT 1
 	ON CONFLICT (server_id) DO UPDATE SET next_at = excluded.next_at
 		WHERE l.next_at <= statement_timestamp()

@@ -185,6 +185,7 @@ BEGIN
 			RETURN claim_of('claimed', v_row, p_low);
 		END IF;
 	END LOOP;
+	PERFORM pool_want(v_device);
 	RETURN ROW('empty', NULL, NULL, NULL, v_device, NULL, NULL, NULL, NULL, false, true)::claim;
 END $$;
 
@@ -323,17 +324,21 @@ BEGIN
 	END IF;
 	PERFORM drain_sweep();
 	PERFORM pool_reorder();
-	-- By indexes and the servers' own counts, so that it costs the same with ten instances and a million.
-	SELECT count(*) INTO v_free
-	FROM waha_servers s CROSS JOIN LATERAL (
-		SELECT FROM instances i
-		WHERE i.server_id = s.id AND i.lifecycle = 'standby' AND i.origin = 'pool'
-		LIMIT p_target + p_low) AS free
-	WHERE s.ativo AND s.draining_at IS NULL AND s.user_id IS NULL AND s.health <> 'down';
-	SELECT count(*) INTO v_coming
-	FROM instances i JOIN waha_servers s ON s.id = i.server_id
-	WHERE i.lifecycle = 'provisioning' AND i.origin = 'pool' AND s.ativo AND s.draining_at IS NULL
-		AND s.user_id IS NULL;
+	-- By indexes and the servers' own counts, so that it costs the same with ten instances and a million;
+	-- in one statement, so that what moves meanwhile is counted once.
+	SELECT free.n - w.n, coming.n INTO v_free, v_coming -- those who want one come again, and take theirs
+	FROM (SELECT pool_wanted() AS n) AS w CROSS JOIN LATERAL (
+		SELECT count(*) AS n
+		FROM waha_servers s CROSS JOIN LATERAL (
+			SELECT FROM instances i
+			WHERE i.server_id = s.id AND i.lifecycle = 'standby' AND i.origin = 'pool'
+			LIMIT p_target + p_low + w.n) AS i
+		WHERE s.ativo AND s.draining_at IS NULL AND s.user_id IS NULL AND s.health <> 'down') AS free
+	CROSS JOIN (
+		SELECT count(*) AS n
+		FROM instances i JOIN waha_servers s ON s.id = i.server_id
+		WHERE i.lifecycle = 'provisioning' AND i.origin = 'pool' AND s.ativo AND s.draining_at IS NULL
+			AND s.user_id IS NULL) AS coming;
 
 	IF v_free + v_coming < p_low THEN
 		v_want := greatest(p_step, p_target - v_free - v_coming);
@@ -362,16 +367,18 @@ BEGIN
 END $$;
 
 -- Servers that may be given more work, and how many items more: those that are down wait until a look
--- at them succeeds, and of one server no more than p_per_server items are in hands at a time, whatever
--- the number of helpers.
-CREATE FUNCTION servers_at_work(p_per_server integer) RETURNS TABLE (server_id uuid, room integer)
+-- at them succeeds, and of one server, or of all servers of one user, no more than p_per_server items are in
+-- hands at a time, whatever the number of helpers. p_own: as is_of has it.
+CREATE FUNCTION servers_at_work(p_per_server integer, p_own boolean DEFAULT NULL)
+RETURNS TABLE (server_id uuid, room integer)
 LANGUAGE sql STABLE AS $$
 	SELECT s.id, p_per_server - l.n
 	FROM waha_servers s CROSS JOIN LATERAL (
 		SELECT count(*)::integer AS n FROM instances w
-		WHERE w.server_id = s.id AND w.work_token IS NOT NULL
-			AND w.work_lease_until > statement_timestamp()) AS l
-	WHERE s.health <> 'down' AND l.n < p_per_server
+		WHERE w.server_id IN (SELECT s.id UNION ALL
+				SELECT o.id FROM waha_servers o WHERE o.user_id = s.user_id AND o.id <> s.id)
+			AND w.work_token IS NOT NULL AND w.work_lease_until > statement_timestamp()) AS l
+	WHERE s.health <> 'down' AND l.n < p_per_server AND is_of(s.user_id, p_own)
 $$;
 
 -- True if an instance is being emptied for the last time, and nobody wants it made anew.
@@ -407,14 +414,15 @@ LANGUAGE sql AS $$
 $$;
 
 -- Leases one item of whichever server has room for work.
-CREATE FUNCTION work_claim(p_lease interval, p_per_server integer DEFAULT 8) RETURNS SETOF instances
+CREATE FUNCTION work_claim(p_lease interval, p_per_server integer DEFAULT 8, p_own boolean DEFAULT NULL)
+RETURNS SETOF instances
 LANGUAGE plpgsql AS $$
 DECLARE
 	v_now    timestamptz := clock_timestamp(); -- a volatile function could not use an index
 	v_server uuid;
 BEGIN
 	PERFORM pg_advisory_xact_lock(hashtext('wapool.work')); -- who counts sees what others have just taken
-	FOR v_server IN SELECT server_id FROM servers_at_work(p_per_server) ORDER BY random() LOOP
+	FOR v_server IN SELECT server_id FROM servers_at_work(p_per_server, p_own) ORDER BY random() LOOP
 		RETURN QUERY SELECT * FROM work_take(v_server, v_now, p_lease);
 		IF FOUND THEN
 			RETURN;
@@ -556,18 +564,18 @@ END $$;
 -- owner has not asked for a QR meanwhile. The helper asks the gateway again before it releases.
 -- Leased like work, so that several helpers do not ask at once.
 CREATE VIEW lost_due AS
-SELECT i.id, i.status_seen_at
+SELECT i.id, i.status_seen_at, s.user_id AS server_user_id
 FROM instances i JOIN waha_servers s ON s.id = i.server_id AND s.health <> 'down'
 WHERE i.lost AND NOT quiesced()
 	AND (i.pairing_asked_at IS NULL OR i.pairing_asked_at < statement_timestamp() - interval '5 minutes')
 	AND i.work_next_at <= statement_timestamp()
 	AND (i.work_lease_until IS NULL OR i.work_lease_until < statement_timestamp());
 
-CREATE FUNCTION lost_claim(p_lease interval) RETURNS SETOF instances
+CREATE FUNCTION lost_claim(p_lease interval, p_own boolean DEFAULT NULL) RETURNS SETOF instances
 LANGUAGE sql AS $$
 	WITH c AS MATERIALIZED (
 		SELECT i.id FROM instances i
-		WHERE i.id IN (SELECT id FROM lost_due) AND i.lost
+		WHERE i.id IN (SELECT id FROM lost_due WHERE is_of(server_user_id, p_own)) AND i.lost
 			AND (i.work_lease_until IS NULL OR i.work_lease_until < statement_timestamp())
 		ORDER BY i.status_seen_at
 		LIMIT 1

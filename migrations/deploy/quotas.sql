@@ -54,12 +54,12 @@ $$;
 -- What counts now of a counter whose window may be over. A window in the future (the clock was set
 -- back) is kept: a quota is rather kept too long than given twice.
 CREATE FUNCTION used_hour(i instances, p_hour timestamptz) RETURNS integer
-LANGUAGE sql IMMUTABLE AS $$
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 	SELECT CASE WHEN i.quota_hour >= p_hour THEN i.msgs_enviadas_hora ELSE 0 END
 $$;
 
 CREATE FUNCTION used_day(i instances, p_day date) RETURNS integer
-LANGUAGE sql IMMUTABLE AS $$
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 	SELECT CASE WHEN i.quota_day >= p_day THEN i.msgs_enviadas_dia ELSE 0 END
 $$;
 

@@ -9,7 +9,7 @@ CREATE TABLE waha_servers (
 	id              uuid PRIMARY KEY DEFAULT gen_random_uuid(),
 	user_id         uuid REFERENCES users (id) ON DELETE CASCADE,
 	nome            varchar(255) NOT NULL CHECK (nome <> ''),
-	api_url         text NOT NULL CHECK (api_url ~ '^https?://[^[:space:]]+$'),
+	api_url         text NOT NULL CHECK (api_url ~* '^https?://[^[:space:]]+$'),
 	api_key         text,
 	descricao       text,
 	ativo           boolean NOT NULL DEFAULT true,
@@ -43,6 +43,10 @@ CREATE TABLE waha_servers (
 CREATE INDEX waha_servers_user_id_idx ON waha_servers (user_id);
 CREATE INDEX waha_servers_ativo_idx ON waha_servers (ativo);
 CREATE INDEX waha_servers_prioridade_idx ON waha_servers (prioridade);
+-- What every helper asks for again and again: looks that are due; keys written in clear, secrets not made yet.
+CREATE INDEX waha_servers_due ON waha_servers (check_next_at) WHERE ativo;
+CREATE INDEX waha_servers_unsealed ON waha_servers (id)
+	WHERE nullif(api_key, '') IS NOT NULL OR nullif(webhook_secret, '') IS NOT NULL OR webhook_secret_sealed IS NULL;
 COMMENT ON COLUMN waha_servers.created_at IS
 	'without a time zone, as the table that this one continues has it; nothing here decides by it';
 COMMENT ON COLUMN waha_servers.started_at IS
@@ -53,6 +57,12 @@ COMMENT ON COLUMN waha_servers.draining_at IS
 COMMENT ON COLUMN waha_servers.up_since IS 'when it came back after it was down: new work comes to it slowly at first';
 COMMENT ON COLUMN waha_servers.used_at IS
 	'the last time it was given work, to a tenth of a second: of equals, the one that has waited longest is next';
+
+-- Whether a server of that owner is one that is asked for: p_own true: of the users' own, false: of the
+-- platform's, NULL: of all. The helper's threads for the one never do the other: a user whose servers answer
+-- slowly, and well, keeps nobody else waiting.
+CREATE FUNCTION is_of(p_user uuid, p_own boolean) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT p_own IS NULL OR (p_user IS NOT NULL) = p_own $$;
 
 -- One that comes back after it was down starts slowly (see servers_for).
 CREATE FUNCTION waha_servers_came_back() RETURNS trigger

@@ -1,18 +1,17 @@
 -- Deploy wapool:upkeep to pg
 BEGIN;
 
--- Grows with each release whose programs need this schema or a newer one: /readyz asks.
-CREATE FUNCTION schema_version() RETURNS integer
-LANGUAGE sql IMMUTABLE AS $$ SELECT 2 $$;
-
--- Leases one server that is due for a look.
-CREATE FUNCTION server_check_claim(p_lease interval) RETURNS SETOF uuid
+-- Leases one server that is due for a look, and of those of one user at most two at a time.
+CREATE FUNCTION server_check_claim(p_lease interval, p_own boolean DEFAULT NULL) RETURNS SETOF uuid
 LANGUAGE sql AS $$
 	WITH c AS MATERIALIZED (
-		SELECT id FROM waha_servers
-		WHERE ativo AND check_next_at <= statement_timestamp()
-			AND (check_lease_until IS NULL OR check_lease_until < statement_timestamp())
-		ORDER BY check_next_at
+		SELECT s.id FROM waha_servers s
+		WHERE s.ativo AND s.check_next_at <= statement_timestamp()
+			AND (s.check_lease_until IS NULL OR s.check_lease_until < statement_timestamp())
+			AND is_of(s.user_id, p_own)
+			AND (SELECT count(*) FROM waha_servers o
+				WHERE o.user_id = s.user_id AND o.check_lease_until > statement_timestamp()) < 2
+		ORDER BY s.check_next_at
 		LIMIT 1
 		FOR NO KEY UPDATE SKIP LOCKED)
 	UPDATE waha_servers s SET check_lease_until = clock_timestamp() + p_lease
@@ -131,21 +130,22 @@ END $$;
 
 -- What waits for a helper now, counted no further than p_most of each, and no more of one server
 -- than may be in hands.
-CREATE FUNCTION work_due(p_most integer) RETURNS integer
-LANGUAGE sql AS $$
+CREATE FUNCTION work_due(p_most integer, p_own boolean DEFAULT NULL) RETURNS integer
+LANGUAGE sql STABLE AS $$
 	SELECT ((SELECT coalesce(sum(due.n), 0)
-			FROM servers_at_work(p_most) s CROSS JOIN LATERAL (
+			FROM servers_at_work(p_most, p_own) s CROSS JOIN LATERAL (
 				SELECT count(*) AS n FROM (
 					SELECT FROM instances i
 					WHERE i.server_id = s.server_id AND i.lifecycle IN ('provisioning', 'recycling')
 						AND i.work_next_at <= statement_timestamp()
 						AND (i.work_lease_until IS NULL OR i.work_lease_until < statement_timestamp())
 					LIMIT s.room) AS one) AS due)
-		+ (SELECT count(*) FROM (SELECT FROM lost_due LIMIT p_most) AS lost)
+		+ (SELECT count(*) FROM (SELECT FROM lost_due WHERE is_of(server_user_id, p_own) LIMIT p_most) AS lost)
 		+ (SELECT count(*) FROM (
 			SELECT FROM waha_servers
 			WHERE ativo AND check_next_at <= statement_timestamp()
 				AND (check_lease_until IS NULL OR check_lease_until < statement_timestamp())
+				AND is_of(user_id, p_own)
 			LIMIT p_most) AS looks))::integer
 $$;
 
@@ -182,6 +182,12 @@ BEGIN
 		WHERE created_at < v_now - p_idempotency LIMIT p_batch)
 	DELETE FROM idempotency_keys k USING old
 	WHERE (k.user_id, k.route, k.key) = (old.user_id, old.route, old.key);
+	GET DIAGNOSTICS v_n = ROW_COUNT;
+	v_all := v_all + v_n;
+
+	WITH old AS (SELECT device_id FROM pool_wants
+		WHERE asked_at < v_now - interval '1 minute' LIMIT p_batch FOR UPDATE SKIP LOCKED)
+	DELETE FROM pool_wants w USING old WHERE w.device_id = old.device_id;
 	GET DIAGNOSTICS v_n = ROW_COUNT;
 	RETURN v_all + v_n;
 END $$;

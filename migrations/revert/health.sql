@@ -7,7 +7,7 @@ DROP FUNCTION mend_step(uuid, uuid, text, text, bigint, interval, boolean, integ
 DROP FUNCTION mend_next(text, integer, integer);
 DROP FUNCTION repair_note(uuid, uuid, text, text, text, bigint);
 DROP FUNCTION mend_logout(uuid, uuid, text, bigint, bigint, interval);
-DROP FUNCTION mend_claim(interval);
+DROP FUNCTION mend_claim(interval, boolean);
 DROP VIEW mend_due;
 DROP FUNCTION health_remedies(json);
 DROP FUNCTION health_write(json, boolean);

@@ -9,7 +9,7 @@ SELECT has_function_privilege('health_write(json, boolean)', 'execute');
 SELECT has_function_privilege('owned_are_missing(uuid)', 'execute');
 SELECT has_function_privilege('alarms_judge(uuid)', 'execute');
 SELECT has_function_privilege('is_frozen(uuid)', 'execute');
-SELECT has_function_privilege('mend_claim(interval)', 'execute');
+SELECT has_function_privilege('mend_claim(interval, boolean)', 'execute');
 SELECT has_function_privilege('mend_logout(uuid, uuid, text, bigint, bigint, interval)', 'execute');
 SELECT has_function_privilege('mend_step(uuid, uuid, text, text, bigint, interval, boolean, integer)', 'execute');
 SELECT has_function_privilege('repair_claim(uuid, interval)', 'execute');

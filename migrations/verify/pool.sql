@@ -6,7 +6,7 @@ SELECT has_function_privilege('pool_swap(uuid, bigint, text, integer, uuid[])', 
 SELECT has_function_privilege('pool_release(uuid, uuid, text)', 'execute');
 SELECT has_function_privilege('pool_release_epoch(uuid, bigint, text, text)', 'execute');
 SELECT has_function_privilege('pool_refill(integer, integer, integer, integer, boolean)', 'execute');
-SELECT has_function_privilege('work_claim(interval, integer)', 'execute');
+SELECT has_function_privilege('work_claim(interval, integer, boolean)', 'execute');
 SELECT has_function_privilege('work_done(uuid, uuid)', 'execute');
 SELECT has_function_privilege('work_failed(uuid, uuid, text, interval, boolean)', 'execute');
 SELECT has_function_privilege('release_unpaired(interval)', 'execute');

@@ -102,6 +102,17 @@ SELECT is(pg_temp.data('message.received'), '{"text": "oi", "instance": "msg"}',
 DELETE FROM event_subscriptions;
 DELETE FROM outbox;
 
+-- one user's webhooks together hold no more lanes than allowed -----------------------------------------------
+
+SELECT device('rui', 'a') AS a, device('rui', 'b') AS b \gset
+SELECT pg_temp.subscribe('rui', :'a'), pg_temp.subscribe('rui', :'b'), pg_temp.subscribe('eva') \gset both_
+SELECT event_emit(somebody('rui'), d, 'x', '{}') FROM unnest(ARRAY[:'a', :'b']::uuid[]) d;
+SELECT event_emit(somebody('eva'), device('eva', 'a'), 'x', '{}');
+SELECT is((SELECT string_agg(device_id::text, ' ') FROM lane_claim('60 s', 1)), :'a', 'a device with its own webhook');
+SELECT is((SELECT device_id FROM lane_claim('60 s', 1)), device('eva', 'a'), 'his other one waits, who is next does not');
+SELECT is((SELECT count(*) FROM lane_claim('60 s', 1)), 0::bigint, 'not for another webhook either');
+DELETE FROM event_subscriptions WHERE user_id IN (somebody('rui'), somebody('eva'));
+
 -- lanes: order, lease, fence -------------------------------------------------------------------------------
 
 SELECT pg_temp.subscribe('lia') AS sub \gset

@@ -3,7 +3,7 @@ BEGIN;
 SELECT no_plan();
 
 SELECT tables_are('public', ARRAY['alarms', 'clientes', 'counters', 'deliveries', 'devices', 'early_acks', 'event_lanes', 'event_subscriptions', 'helper_runs',
-	'idempotency_keys', 'installation', 'instance_events', 'instances', 'messages', 'orphans', 'outbox', 'pairing_looks', 'pairing_runs', 'pool_samples', 'server_rate', 'server_samples', 'start_turns', 'users', 'waha_servers', 'webhook_events']);
+	'idempotency_keys', 'installation', 'instance_events', 'instances', 'messages', 'orphans', 'outbox', 'pairing_looks', 'pairing_runs', 'pool_samples', 'pool_wants', 'server_rate', 'server_samples', 'start_turns', 'users', 'waha_servers', 'webhook_events']);
 SELECT views_are('public', ARRAY['look_bounds', 'look_histogram', 'lost_due', 'mend_due', 'outbox_status', 'pool_now', 'pool_status', 'waha_sessions', 'whatsapp_instances']);
 
 -- seed 001's table --------------------------------------------------------------------------------
@@ -142,7 +142,16 @@ SELECT throws_ok($$INSERT INTO instances (name, server_id, device_id) VALUES ('x
 SELECT throws_ok($$DELETE FROM waha_servers WHERE nome = 's'$$, '23503', NULL,
 	'a server that has instances is not deleted');
 
-SELECT ok(schema_version() >= 2, 'programs can ask how new the schema is');
+SELECT is_empty($$
+	SELECT oid::regprocedure::text FROM pg_proc
+	WHERE pronamespace = 'public'::regnamespace AND provolatile = 'i' AND proparallel <> 's'$$,
+	'what only computes may be computed in parallel');
+SELECT is_empty($$
+	SELECT oid::regprocedure::text FROM pg_proc
+	WHERE pronamespace = 'public'::regnamespace AND prosecdef
+		AND NOT coalesce('search_path=public, pg_temp' = ANY (proconfig), false)$$,
+	'what runs with its owner''s rights finds its tables, and nobody else''s, by their names');
+
 
 SELECT * FROM finish();
 ROLLBACK;

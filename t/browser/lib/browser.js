@@ -49,7 +49,8 @@ class Person {
 		this.context = context;
 		this.page = page;
 		this.trouble = [];
-		this.expected = [];
+		// a page may ask for a QR in the moment it is scanned
+		this.expected = [/^answer: GET .*\/api\/whatsapp\/qr\?\S*: 409$/];
 	}
 
 	// Trouble that matches is none, from now on.
