@@ -29,17 +29,16 @@ static const struct db_stmt stmt_stuck = {"connect_stuck",
 	3};
 
 static const struct db_stmt stmt_dirty = {"connect_dirty",
-	"SELECT pool_release_epoch($1, $2::bigint, 'connected before anybody scanned "
-	"it')",
+	"SELECT pool_release_epoch($1, $2::bigint,"
+	" 'connected before anybody scanned it')",
 	2};
 
 static const struct db_stmt stmt_late = {
 	"connect_late", "SELECT late_start($1, $2::bigint)", 2};
 
 static const struct db_stmt stmt_finish = {"connect_finish",
-	"SELECT connect_finish($1, $2::bigint, $3::bigint * interval '1 millisecond', "
-	"$4, $5,"
-	" $6, $7::boolean)",
+	"SELECT connect_finish($1, $2::bigint, $3::bigint * interval '1 millisecond',"
+	" $4, $5, $6, $7::boolean)",
 	7};
 
 /* How one instance fared. */

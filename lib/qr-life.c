@@ -9,12 +9,12 @@
 /* A kept QR's time; how long the session shows QRs; how long ago its gateway told of the last one. */
 static const struct db_stmt stmt_life = {"qr_life",
 	"SELECT (SELECT (extract(epoch FROM r.good_until - t.now) * 1000)::bigint"
-	" FROM pairing_runs r WHERE r.server_id = $1 AND r.name = $2 AND r.good_until "
-	"> t.now),"
+	" FROM pairing_runs r WHERE r.server_id = $1 AND r.name = $2"
+	" AND r.good_until > t.now),"
 	" (extract(epoch FROM t.now - i.status_since) * 1000)::bigint,"
 	" (extract(epoch FROM t.now - i.status_at) * 1000)::bigint"
-	" FROM (SELECT clock_timestamp() AS now) t LEFT JOIN instances i ON "
-	"i.server_id = $1"
+	" FROM (SELECT clock_timestamp() AS now) t LEFT JOIN instances i"
+	" ON i.server_id = $1"
 	" AND i.name = $2 AND i.status = 'SCAN_QR_CODE'",
 	2};
 

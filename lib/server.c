@@ -12,15 +12,17 @@
 
 #define SECRET_MAX 4096
 
+#define FORMER                                                                         \
+	"CASE WHEN s.webhook_secret <> '' THEN s.webhook_secret_sealed"                \
+	" WHEN s.webhook_secret_former_until > statement_timestamp()"                  \
+	" THEN s.webhook_secret_former END"
 #define COLUMNS                                                                        \
 	"s.id, s.kind, s.api_url, s.api_key, s.api_key_sealed, s.webhook_secret, "     \
 	"s.webhook_secret_sealed, s.timeout, (SELECT id FROM installation), "          \
-	"s.version, s.retry_attempts, s.user_id IS NOT NULL, s.rate_limit, "           \
-	"CASE WHEN s.webhook_secret <> '' THEN s.webhook_secret_sealed"                \
-	" WHEN s.webhook_secret_former_until > statement_timestamp()"                  \
-	" THEN s.webhook_secret_former END,"                                           \
-	" CASE WHEN coalesce(s.webhook_secret, '') = '' THEN "                         \
-	"md5(s.webhook_secret_sealed) END"
+	"s.version, s.retry_attempts, s.user_id IS NOT NULL, s.rate_limit, " FORMER    \
+	", "                                                                           \
+	"CASE WHEN coalesce(s.webhook_secret, '') = '' THEN "                          \
+	"md5(s.webhook_secret_sealed) END, md5(" FORMER ")"
 
 static const struct db_stmt stmt_load = {
 	"server_load", "SELECT " COLUMNS " FROM waha_servers s WHERE s.id = $1", 1};
@@ -39,8 +41,8 @@ static const struct db_stmt stmt_platform = {"server_platform",
 	3};
 
 static const struct db_stmt stmt_ensure = {"server_ensure",
-	"INSERT INTO waha_servers AS s (user_id, nome, api_url, prioridade, "
-	"max_sessions, rate_limit, kind)"
+	"INSERT INTO waha_servers AS s"
+	" (user_id, nome, api_url, prioridade, max_sessions, rate_limit, kind)"
 	" VALUES (NULL, $4, $1, 5, $2, 0, $3)"
 	" ON CONFLICT ON CONSTRAINT waha_servers_user_id_api_url_key DO UPDATE"
 	" SET max_sessions = excluded.max_sessions, kind = excluded.kind"
@@ -49,15 +51,15 @@ static const struct db_stmt stmt_ensure = {"server_ensure",
 
 static const struct db_stmt stmt_unsealed = {"server_unsealed",
 	"SELECT " COLUMNS " FROM waha_servers s"
-	" WHERE nullif(s.api_key, '') IS NOT NULL OR nullif(s.webhook_secret, '') IS "
-	"NOT NULL"
+	" WHERE nullif(s.api_key, '') IS NOT NULL"
+	" OR nullif(s.webhook_secret, '') IS NOT NULL"
 	" OR s.webhook_secret_sealed IS NULL LIMIT 100",
 	0};
 
 /* Only if the row still says what was sealed: a hand may have written it again. */
 static const struct db_stmt stmt_seal_key = {"server_seal_key",
-	"UPDATE waha_servers SET api_key_sealed = $2, api_key = NULL, updated_at = "
-	"now()"
+	"UPDATE waha_servers SET api_key_sealed = $2, api_key = NULL,"
+	" updated_at = now()"
 	" WHERE id = $1 AND api_key IS NOT DISTINCT FROM $3",
 	3};
 
@@ -83,7 +85,8 @@ enum {
 	GUARDED,
 	RATE_LIMIT,
 	FORMER_SEALED,
-	SECRET_MARK
+	SECRET_MARK,
+	FORMER_MARK
 };
 
 static void
@@ -192,6 +195,7 @@ server_of_row(struct app *app, const PGresult *r, int row, struct err *e)
 	db_copy(r, row, KIND, s->kind, sizeof(s->kind));
 	db_copy(r, row, POOL_ID, s->pool_id, sizeof(s->pool_id));
 	db_copy(r, row, SECRET_MARK, s->secret_mark, sizeof(s->secret_mark));
+	db_copy(r, row, FORMER_MARK, s->former_mark, sizeof(s->former_mark));
 	utf8_copy(s->version, sizeof(s->version), db_text(r, row, VERSION));
 	s->retries = (int)db_int(r, row, RETRIES);
 	s->timeout_ms = (int)db_int(r, row, TIMEOUT) * 1000;

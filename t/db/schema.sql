@@ -3,7 +3,7 @@ BEGIN;
 SELECT no_plan();
 
 SELECT tables_are('public', ARRAY['alarms', 'clientes', 'counters', 'deliveries', 'devices', 'early_acks', 'event_lanes', 'event_subscriptions', 'helper_runs',
-	'idempotency_keys', 'installation', 'instance_events', 'instances', 'messages', 'orphans', 'outbox', 'pairing_looks', 'pairing_runs', 'pool_samples', 'server_rate', 'server_samples', 'start_turns', 'users', 'waha_servers', 'webhook_events']);
+	'idempotency_keys', 'installation', 'instance_events', 'instances', 'messages', 'orphans', 'outbox', 'pairing_looks', 'pairing_runs', 'pool_samples', 'pool_wants', 'server_rate', 'server_samples', 'start_turns', 'users', 'waha_servers', 'webhook_events']);
 SELECT views_are('public', ARRAY['look_bounds', 'look_histogram', 'lost_due', 'mend_due', 'outbox_status', 'pool_now', 'pool_status', 'waha_sessions', 'whatsapp_instances']);
 
 -- seed 001's table --------------------------------------------------------------------------------
@@ -124,7 +124,7 @@ SELECT has_index('instances', 'instances_standby', ARRAY['server_id', 'lifecycle
 SELECT has_index('instances', 'instances_work', ARRAY['server_id', 'work_next_at'], 'work is indexed');
 SELECT has_index('instances', 'instances_name_idx', ARRAY['name', 'id'], 'webhooks find a session by its name');
 SELECT has_trigger('instances', t, format('trigger %s', t))
-FROM unnest(ARRAY['transition', 'begin_life', 'audit_insert', 'audit_update', 'count_insert', 'count_update']) t;
+FROM unnest(ARRAY['transition', 'begin_life', 'came', 'went', 'changed']) t;
 SELECT make('one', 'provisioning');
 SELECT throws_ok($$INSERT INTO instances (name, server_id) VALUES ('one', server('s'))$$, '23505', NULL,
 	'a server has a session''s name once');
