@@ -441,6 +441,7 @@ main(int argc, char **argv)
 	/* a test waits for its gateway */
 	static const struct responder self = {.name = "waha-servers",
 		.threads = 16,
+		.waits = true,
 		.needs = APP_DB | APP_AUTH | APP_SEAL | APP_HTTP,
 		.routes = routes};
 

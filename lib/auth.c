@@ -9,6 +9,7 @@
 #include "lib/http.h"
 #include "lib/jwt.h"
 #include "lib/log.h"
+#include "lib/share.h"
 
 #define JWKS_LIFE_MS 600000 /* Supabase's edge caches its set for 10 minutes */
 #define JWKS_RETRY_MS 60000 /* after a failure, and between fetches for unknown keys */
@@ -138,6 +139,11 @@ auth_token(struct app *app, const struct request *rq, struct user *out,
 			response_problem(rs, rq, PROBLEM_UNAUTHORIZED, NULL);
 		else
 			response_error(rs, rq, &e);
+		return false;
+	}
+	if (!share_take(app->share, rq->turn, claims.sub)) {
+		response_problem(rs, rq, PROBLEM_TOO_MANY, NULL);
+		response_header(rs, "Retry-After", "2");
 		return false;
 	}
 	snprintf(out->id, sizeof(out->id), "%s", claims.sub);

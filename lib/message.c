@@ -352,6 +352,12 @@ static const struct problem_info problems[] = {
 		 "ou espere até que as mais antigas expirem.",
 			"This account has as many stored answers as it may. Use fewer "
 			"keys, or wait until the oldest expire."}},
+	[PROBLEM_TOO_MANY] = {429, 0, "too-many-requests",
+		{"Muitas requisições", "Too many requests"},
+		{"Você fez requisições demais. Aguarde alguns segundos e tente "
+		 "novamente.",
+			"You made too many requests. Wait a few seconds and try "
+			"again."}},
 };
 
 const char *

@@ -4,6 +4,7 @@
 
 #include "lib/log.h"
 #include "lib/responder-int.h"
+#include "lib/share.h"
 
 #define CHUNK 8192
 #define IGNORED_MAX (64u << 10) /* a body that its route does not want */
@@ -18,6 +19,7 @@ struct exchange {
 	struct peer *peer;
 	struct request rq;
 	struct response rs;
+	struct share_turn turn;
 	bool head;
 };
 
@@ -221,6 +223,7 @@ responder_serve(const struct responder *r, struct app *app, struct peer *p)
 	response_init(&x.rs);
 	log_request_id(x.rq.id);
 	x.rq.deadline = deadline_in(app->config.request_deadline_ms);
+	x.rq.turn = &x.turn;
 	x.head = strcmp(x.rq.method, "HEAD") == 0;
 	p->deadline = x.rq.deadline;
 	p->unread = false;
@@ -236,6 +239,7 @@ responder_serve(const struct responder *r, struct app *app, struct peer *p)
 	log_request(&x, began, sent);
 	answered = true;
 out:
+	share_give(app->share, &x.turn);
 	log_request_id(NULL);
 	response_free(&x.rs);
 	request_free(&x.rq);

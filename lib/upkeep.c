@@ -35,8 +35,8 @@ static const struct db_stmt stmt_due = {"upkeep_due",
 	" + (SELECT count(*) FROM pairing_due($2::text[], $3::boolean))",
 	3};
 
-static const struct db_stmt stmt_timezone = {
-	"upkeep_timezone", "SELECT installation_tz($1)::int", 1};
+static const struct db_stmt stmt_settings = {"upkeep_settings",
+	"SELECT installation_tz($1)::int + installation_server_limit($2::int)::int", 2};
 
 static const struct db_stmt stmt_roll = {"upkeep_roll", "SELECT quotas_roll()", 0};
 
@@ -122,10 +122,14 @@ upkeep_due(struct app *app, const struct work_side *side, deadline_t d, struct e
 }
 
 bool
-upkeep_timezone(struct app *app, deadline_t d, struct err *e)
+upkeep_settings(struct app *app, deadline_t d, struct err *e)
 {
-	return counted(
-		app, &stmt_timezone, (const char *[]){app->config.tz}, d, NULL, e);
+	char limit[DB_PARAM_SIZE];
+
+	return counted(app, &stmt_settings,
+		(const char *[]){
+			app->config.tz, db_param_int(limit, app->config.server_limit)},
+		d, NULL, e);
 }
 
 bool

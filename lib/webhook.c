@@ -18,6 +18,11 @@
 #define ID_MAX 250      /* bytes of an id worth its name */
 #define AHEAD_MS 300000 /* that a gateway's clock may be ahead of ours */
 
+#define ROW_BYTES 512 /* what a stored event takes beside its body, about */
+
+static const struct db_stmt stmt_admit = {
+	"webhook_admit", "SELECT webhook_admit($1, $2::int, $3::bigint * 1000000)", 3};
+
 static const struct db_stmt stmt_store = {"webhook_store",
 	"SELECT w, count_up('webhooks', w), event_written()"
 	" FROM webhook_store($1, $2, $3, $4, $5, $6,"
@@ -124,6 +129,39 @@ wants_helper(const struct gateway_event *ev)
 		(ev->status != NULL && strcmp(ev->status, "FAILED") == 0);
 }
 
+/* A user knows the secrets of his own servers: what these bring is bounded. False: rs is the
+ * refusal. */
+static bool
+has_room(struct app *app, const struct request *rq, const struct server *s,
+	struct response *rs)
+{
+	char bytes[DB_PARAM_SIZE], day[DB_PARAM_SIZE];
+	struct err e = ERR_INIT;
+	const char *seconds;
+	PGresult *r;
+	bool ok;
+
+	if (!s->guarded)
+		return true;
+	r = db_query(app->db, rq->deadline, &stmt_admit,
+		(const char *[]){s->id,
+			db_param_int(bytes, (int64_t)rq->body.len + ROW_BYTES),
+			db_param_int(day, app->config.own_webhooks_mb)},
+		&e);
+	if (r == NULL) {
+		response_error(rs, rq, &e);
+		return false;
+	}
+	seconds = db_text(r, 0, 0);
+	ok = seconds == NULL;
+	if (!ok) {
+		response_problem(rs, rq, PROBLEM_TOO_MANY, NULL);
+		response_header(rs, "Retry-After", seconds);
+	}
+	PQclear(r);
+	return ok;
+}
+
 static void
 accept_event(struct app *app, const struct request *rq, const struct server *s,
 	const json_t *body, const struct gateway_event *ev, struct response *rs)
@@ -183,7 +221,7 @@ receive_from(struct app *app, const struct request *rq, const struct server *s,
 
 	if (body == NULL || !server_gateway(s)->parse_webhook(body, &ev, &e))
 		response_error(rs, rq, &e);
-	else
+	else if (has_room(app, rq, s, rs))
 		accept_event(app, rq, s, body, &ev, rs);
 	json_decref(body);
 }

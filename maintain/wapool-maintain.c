@@ -127,7 +127,7 @@ seal_keys(struct helper *h)
 	struct err e = ERR_INIT;
 	size_t n = 0;
 	int gone = 0;
-	bool ok = upkeep_timezone(&h->app, soon(h), &e) &&
+	bool ok = upkeep_settings(&h->app, soon(h), &e) &&
 		server_ensure_platform(&h->app, soon(h), &e) &&
 		servers_seal(&h->app, &n, soon(h), &e) &&
 		registry_sweep(&h->app, &gone, soon(h), &e);
