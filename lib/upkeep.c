@@ -2,6 +2,7 @@
 
 #include "lib/db.h"
 #include "lib/gateway.h"
+#include "lib/live.h"
 
 #define BATCH "1000"
 
@@ -28,6 +29,9 @@ static const struct db_stmt stmt_prune_messages = {"upkeep_prune_messages",
 
 static const struct db_stmt stmt_prune_samples = {
 	"upkeep_prune_samples", "SELECT samples_prune(" BATCH ")", 0};
+
+static const struct db_stmt stmt_streams = {
+	"upkeep_streams", "SELECT streams_over()", 0};
 
 static const struct db_stmt stmt_due = {"upkeep_due",
 	"SELECT work_due($1::int, $3::boolean) + (SELECT count(*) FROM (SELECT FROM"
@@ -107,6 +111,20 @@ upkeep_prune(struct app *app, deadline_t d, int *n, struct err *e)
 		if (n != NULL)
 			*n += batch;
 	} while (batch > 0 && deadline_left(d) > 0);
+	return true;
+}
+
+bool
+upkeep_streams(struct app *app, deadline_t d, int *n, struct err *e)
+{
+	PGresult *r = db_query(app->db, d, &stmt_streams, NULL, e);
+
+	if (r == NULL)
+		return false;
+	for (int i = 0; i < PQntuples(r); i++)
+		live_end(app->live, db_text(r, i, 0));
+	*n += PQntuples(r);
+	PQclear(r);
 	return true;
 }
 
