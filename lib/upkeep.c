@@ -17,8 +17,8 @@ static const struct db_stmt stmt_prune = {"upkeep_prune",
 	3};
 
 static const struct db_stmt stmt_prune_events = {"upkeep_prune_events",
-	"SELECT events_prune($1::int * interval '1 hour', $2::int * interval '1 "
-	"day', " BATCH ")",
+	"SELECT events_prune($1::int * interval '1 hour',"
+	" $2::int * interval '1 day', " BATCH ")",
 	2};
 
 static const struct db_stmt stmt_prune_messages = {"upkeep_prune_messages",
@@ -30,8 +30,9 @@ static const struct db_stmt stmt_prune_samples = {
 	"upkeep_prune_samples", "SELECT samples_prune(" BATCH ")", 0};
 
 static const struct db_stmt stmt_due = {"upkeep_due",
-	"SELECT work_due($1::int, $3::boolean) + (SELECT count(*) FROM (SELECT FROM"
-	" mend_due WHERE is_of(server_user_id, $3::boolean) LIMIT $1::int) m)"
+	"SELECT work_due($1::int, $3::boolean)"
+	" + (SELECT count(*) FROM (SELECT FROM mend_due"
+	" WHERE is_of(server_user_id, $3::boolean) LIMIT $1::int) m)"
 	" + (SELECT count(*) FROM pairing_due($2::text[], $3::boolean))",
 	3};
 
