@@ -19,10 +19,9 @@ static const struct db_stmt stmt_pool = {"ctl_pool",
 
 static const struct db_stmt stmt_alarms = {"ctl_alarms",
 	"SELECT a.kind, coalesce(s.nome, ''),"
-	" to_char(a.since AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), "
-	"a.reason"
-	" FROM alarms a LEFT JOIN waha_servers s ON s.id = a.server_id ORDER BY "
-	"a.since",
+	" rfc3339(a.since), a.reason"
+	" FROM alarms a LEFT JOIN waha_servers s ON s.id = a.server_id"
+	" ORDER BY a.since",
 	0};
 
 /* In the order of the statement. */

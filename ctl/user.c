@@ -13,10 +13,9 @@ static const struct db_stmt stmt_users = {"ctl_users",
 	" CASE WHEN u.disabled_at IS NOT NULL THEN 'disabled'"
 	"  WHEN u.password_hash IS NULL THEN 'token' ELSE 'password' END,"
 	" (SELECT count(*) FROM instances i WHERE i.assigned_to_user_id = u.id),"
-	" to_char(u.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')"
-	" FROM users u"
-	" WHERE u.id <> platform_user() AND u.id > $1::uuid ORDER BY u.id LIMIT "
-	"$2::int",
+	" rfc3339(u.created_at) FROM users u"
+	" WHERE u.id <> platform_user() AND u.id > $1::uuid ORDER BY u.id"
+	" LIMIT $2::int",
 	2};
 
 enum { ID, EMAIL, ROLE, LOGIN, INSTANCES, SINCE };

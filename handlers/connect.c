@@ -10,6 +10,7 @@
 #include "lib/idempotency.h"
 #include "lib/log.h"
 #include "lib/phone.h"
+#include "lib/qr-life.h"
 #include "lib/qr.h"
 #include "lib/responder.h"
 #include "lib/utf8.h"
@@ -77,6 +78,7 @@ qr_body(const struct connect_result *r, enum lang lang, struct err *e)
 			"qr", "qrCode", buf_str(&uri), "instanceName", r->claim.name,
 			"deviceId", r->claim.device_id, "message",
 			message_text(MSG_SCAN_QR, lang));
+	qr_life_add(o, r->life_ms);
 	buf_free(&uri);
 	return o;
 }

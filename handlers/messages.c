@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lib/db.h"
 #include "lib/device.h"
 #include "lib/idempotency.h"
 #include "lib/log.h"
@@ -14,13 +13,6 @@
 
 #define ROUTE "/api/messages/send"
 #define CHAT_MAX 64
-
-static const struct db_stmt stmt_get = {"message_get",
-	"SELECT id, device_id, instance, state, gateway_id,"
-	" to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'),"
-	" to_char(updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
-	" FROM messages WHERE id = $1 AND (user_id = $2 OR $3::boolean)",
-	3};
 
 /* What the body asks for; the texts live in `body` and here. */
 struct input {
@@ -216,38 +208,20 @@ send_message(struct app *app, struct request *rq, struct response *rs)
 	json_decref(in.body);
 }
 
-static json_t *
-message_body(const PGresult *r)
-{
-	return json_pack("{s:b, s:s, s:s?, s:s, s:s, s:s?, s:s, s:s}", "success", 1,
-		"messageId", db_text(r, 0, 0), "deviceId", db_text(r, 0, 1),
-		"instanceName", db_text(r, 0, 2), "status", db_text(r, 0, 3),
-		"gatewayId", db_text(r, 0, 4), "createdAt", db_text(r, 0, 5),
-		"updatedAt", db_text(r, 0, 6));
-}
-
 static void
 get_message(struct app *app, struct request *rq, struct response *rs)
 {
 	struct err e = ERR_INIT;
+	json_t *message;
 	struct user u;
-	PGresult *r;
 
 	if (!auth_user(app, rq, &u, rs))
 		return;
-	if (!uuid_valid(rq->args[0])) {
-		response_problem(rs, rq, PROBLEM_NOT_FOUND, NULL);
-		return;
-	}
-	r = db_query(app->db, rq->deadline, &stmt_get,
-		(const char *[]){rq->args[0], u.id, u.admin ? "true" : "false"}, &e);
-	if (r == NULL)
-		response_error(rs, rq, &e);
-	else if (PQntuples(r) == 0)
-		response_problem(rs, rq, PROBLEM_NOT_FOUND, NULL);
+	message = message_get(app, &u, rq->args[0], rq->deadline, &e);
+	if (message != NULL)
+		response_json(rs, 200, message);
 	else
-		response_json(rs, 200, message_body(r));
-	PQclear(r);
+		response_error(rs, rq, &e);
 }
 
 static const struct route routes[] = {

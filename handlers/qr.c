@@ -1,37 +1,70 @@
-/* GET /api/whatsapp/qr[?deviceId=]: the QR of this moment, as PNG or
- * (by Accept) SVG. */
+/* GET /api/whatsapp/qr[?deviceId=]: the QR of this moment, as PNG or (by Accept) SVG, or as JSON
+ * with how long it lasts. */
 #include <string.h>
 
 #include "lib/device.h"
 #include "lib/log.h"
 #include "lib/pool.h"
+#include "lib/qr-life.h"
 #include "lib/qr-run.h"
 #include "lib/qr.h"
 #include "lib/responder.h"
 #include "lib/server.h"
 
+#define JSON "application/json"
 #define PNG "image/png"
 #define SVG "image/svg+xml"
 
-static void
-render(const struct request *rq, const char *value, struct response *rs)
+static bool
+picture(const struct request *rq, const char *value, struct response *rs, struct err *e)
 {
-	bool svg = request_prefers(rq, SVG, PNG);
-	struct err e = ERR_INIT;
+	bool svg = request_prefers(rq, SVG, PNG), ok;
 	struct buf image;
-	bool ok;
 
 	buf_init(&image, 1u << 20);
-	ok = svg ? qr_svg(value, message_text(MSG_SCAN_QR, rq->lang), &image, &e)
-		 : qr_png(value, 0, &image, &e);
-	if (ok) {
-		response_header(rs, "Cache-Control", "no-store");
-		response_header(rs, "Vary", "Accept");
+	ok = svg ? qr_svg(value, message_text(MSG_SCAN_QR, rq->lang), &image, e)
+		 : qr_png(value, 0, &image, e);
+	if (ok)
 		response_bytes(rs, 200, svg ? SVG : PNG, buf_str(&image), image.len);
-	} else {
-		response_error(rs, rq, &e);
-	}
 	buf_free(&image);
+	return ok;
+}
+
+/* As connect shows it. */
+static bool
+document(const struct connection *c, const char *value, int64_t left_ms,
+	struct response *rs, struct err *e)
+{
+	struct buf uri;
+	json_t *o;
+	bool ok;
+
+	buf_init(&uri, 1u << 18);
+	ok = qr_data_uri(value, &uri, e);
+	if (ok) {
+		o = json_pack("{s:b, s:s, s:s, s:s}", "success", 1, "qrCode",
+			buf_str(&uri), "instanceName", c->name, "deviceId",
+			c->device_id);
+		qr_life_add(o, left_ms);
+		response_json(rs, 200, o);
+	}
+	buf_free(&uri);
+	return ok;
+}
+
+static void
+render(struct app *app, const struct request *rq, const struct server *server,
+	const struct connection *c, const char *value, struct response *rs)
+{
+	bool json = request_prefers(rq, JSON, PNG) && request_prefers(rq, JSON, SVG);
+	struct err e = ERR_INIT;
+
+	if (json ? document(c, value, qr_life(app, server, c->name, rq->deadline), rs,
+			   &e)
+		 : picture(rq, value, rs, &e))
+		response_header(rs, "Vary", "Accept");
+	else
+		response_error(rs, rq, &e);
 }
 
 static enum problem
@@ -91,7 +124,7 @@ show(struct app *app, struct request *rq, const struct user *u,
 	} else if (!is_still_his(app, rq, u, c)) {
 		response_problem(rs, rq, PROBLEM_NO_QR, NULL);
 	} else {
-		render(rq, buf_str(&value), rs);
+		render(app, rq, server, c, buf_str(&value), rs);
 	}
 out:
 	server_free(server);

@@ -14,9 +14,8 @@ static const struct db_stmt stmt_login = {"account_login",
 
 static const struct db_stmt stmt_put = {"account_put",
 	"INSERT INTO users (email, password_hash, role) VALUES ($1, $2, $3)"
-	" ON CONFLICT (lower(email)) WHERE password_hash IS NOT NULL DO UPDATE SET "
-	"password_hash = "
-	"excluded.password_hash,"
+	" ON CONFLICT (lower(email)) WHERE password_hash IS NOT NULL DO UPDATE"
+	" SET password_hash = excluded.password_hash,"
 	" role = excluded.role, updated_at = now()"
 	" RETURNING id, email, role",
 	3};

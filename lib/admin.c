@@ -12,19 +12,19 @@
 #define SERVERS_TRIED 3 /* within one request */
 
 static const struct db_stmt stmt_server = {"admin_server",
-	"SELECT id FROM waha_servers WHERE ativo AND (id::text = lower($1) OR nome = "
-	"$1)"
+	"SELECT id FROM waha_servers WHERE ativo"
+	" AND (id::text = lower($1) OR nome = $1)"
 	" ORDER BY id LIMIT 2",
 	1};
 
 static const struct db_stmt stmt_create = {"admin_create",
-	"SELECT c.outcome, c.instance_id, c.name, c.server_id, c.device_id, c.epoch, "
-	"c.generation, c.status, c.paired FROM admin_create($1, $2::uuid, $3, $4) c",
+	"SELECT c.outcome, c.instance_id, c.name, c.server_id, c.device_id, c.epoch,"
+	" c.generation, c.status, c.paired FROM admin_create($1, $2::uuid, $3, $4) c",
 	4};
 
 static const struct db_stmt stmt_ask = {"admin_ask",
-	"SELECT c.outcome, c.instance_id, c.name, c.server_id, c.device_id, c.epoch, "
-	"c.generation, c.status, c.paired FROM admin_ask($1) c",
+	"SELECT c.outcome, c.instance_id, c.name, c.server_id, c.device_id, c.epoch,"
+	" c.generation, c.status, c.paired FROM admin_ask($1) c",
 	1};
 
 static const struct db_stmt stmt_move = {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lib/log.h"
+#include "lib/qr-life.h"
 #include "lib/qr-run.h"
 #include "lib/server.h"
 #include "lib/start.h"
@@ -28,17 +29,16 @@ static const struct db_stmt stmt_stuck = {"connect_stuck",
 	3};
 
 static const struct db_stmt stmt_dirty = {"connect_dirty",
-	"SELECT pool_release_epoch($1, $2::bigint, 'connected before anybody scanned "
-	"it')",
+	"SELECT pool_release_epoch($1, $2::bigint,"
+	" 'connected before anybody scanned it')",
 	2};
 
 static const struct db_stmt stmt_late = {
 	"connect_late", "SELECT late_start($1, $2::bigint)", 2};
 
 static const struct db_stmt stmt_finish = {"connect_finish",
-	"SELECT connect_finish($1, $2::bigint, $3::bigint * interval '1 millisecond', "
-	"$4, $5,"
-	" $6, $7::boolean)",
+	"SELECT connect_finish($1, $2::bigint, $3::bigint * interval '1 millisecond',"
+	" $4, $5, $6, $7::boolean)",
 	7};
 
 /* How one instance fared. */
@@ -62,10 +62,11 @@ struct attempt {
 	struct connect_result *out;
 	deadline_t deadline;
 	bool hurry; /* another server may do better: no call may take all the time */
-	bool restarted; /* once per attempt: a second FAILED is broken */
-	bool made;      /* likewise: an absent session is made anew once */
-	bool waited;    /* asked whether it has been starting for too long already */
-	int absent;     /* looks in a row at which the gateway knew no such session */
+	bool restarted;  /* once per attempt: a second FAILED is broken */
+	bool made;       /* likewise: an absent session is made anew once */
+	bool waited;     /* asked whether it has been starting for too long already */
+	int absent;      /* looks in a row at which the gateway knew no such session */
+	int64_t dark_ms; /* clock_ms() when it is known to have shown no QR; 0: never */
 	struct err *e;
 };
 
@@ -95,6 +96,15 @@ until(const struct attempt *a)
 		: a->deadline;
 }
 
+/* Who saw it begin knows; else the database does, roughly. */
+static int64_t
+life_of_qr(struct attempt *a)
+{
+	if (a->gw->qr_run_ms == 0 && a->dark_ms > 0)
+		return qr_life_left(a->gw, clock_ms() - a->dark_ms, -1);
+	return qr_life(a->app, a->server, a->out->claim.name, a->deadline);
+}
+
 /* Asks for the QR or the code. A session may leave SCAN_QR_CODE between the look and
  * the question: then *again is set and the caller looks anew. */
 static enum outcome
@@ -116,12 +126,16 @@ ask(struct attempt *a, bool *again)
 	if (ok) {
 		utf8_copy(a->out->session.word, sizeof(a->out->session.word),
 			"SCAN_QR_CODE"); /* where asking began it, it was stopped */
+		if (a->wish->number == NULL)
+			a->out->life_ms = life_of_qr(a);
 		return SHOWN;
 	}
 	*again = why.code == ERR_CONFLICT && deadline_left(a->deadline) > 0;
 	*a->e = why;
-	if (*again)
+	if (*again) {
+		a->dark_ms = a->out->asked_ms;
 		return SLOW;
+	}
 	/* a number that the gateway chokes on says nothing about the instance */
 	return a->wish->number != NULL && why.status != 429 ? REFUSED : blame(&why);
 }
@@ -251,6 +265,8 @@ step(struct attempt *a, enum outcome *result)
 		*result = SHOWN;
 		return true;
 	}
+	if (s->state != SESSION_SCAN)
+		a->dark_ms = asked;
 	if (qr_run_possible(a->gw, s)) {
 		*result = ask(a, &again);
 		return !again;
@@ -273,6 +289,8 @@ bring_up(struct attempt *a)
 	if (a->out->claim.outcome == CLAIM_NEW && a->out->claim.generation == 0 &&
 		!revive(a))
 		return blame(a->e);
+	if (a->out->claim.outcome == CLAIM_NEW)
+		a->dark_ms = clock_ms();
 	/* A fresh one is known to be stopped: starting it at once saves a look. */
 	if (a->out->claim.outcome == CLAIM_NEW && a->gw->qr_run_ms == 0 &&
 		!nudge(a, SESSION_STOPPED) && a->e->code != ERR_NOT_FOUND)

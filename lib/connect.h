@@ -30,6 +30,7 @@ struct connect_result {
 	struct session session; /* as the gateway says */
 	struct buf show;        /* the raw QR value, or the pairing code */
 	int64_t asked_ms;       /* clock_ms() when the gateway was asked for that */
+	int64_t life_ms;        /* what the QR has left; 0: not known (lib/qr-life) */
 };
 
 /* True: *out is filled; free it with connect_result_free in any case. False: *problem

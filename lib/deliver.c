@@ -24,8 +24,7 @@ static const struct db_stmt stmt_claim = {"lane_claim",
 
 static const struct db_stmt stmt_next = {"lane_next",
 	"SELECT seq, 'evt_' || replace(id::text, '-', ''), type,"
-	" to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'), data, "
-	"attempts"
+	" rfc3339(at), data, attempts"
 	" FROM lane_next($1, $2, $3, '" LEASE "')",
 	3};
 
@@ -34,9 +33,9 @@ static const struct db_stmt stmt_leave = {"lane_leave",
 
 static const struct db_stmt stmt_settle = {"delivery_settle",
 	"SELECT delivery_settle($1, $2, $3, $4::bigint, $5, $6,"
-	" $7::bigint * interval '1 millisecond', nullif($8::bigint, 0) * interval '1 "
-	"millisecond',"
-	" $9::boolean, $10::int * interval '1 hour')",
+	" $7::bigint * interval '1 millisecond',"
+	" nullif($8::bigint, 0) * interval '1 millisecond', $9::boolean,"
+	" $10::int * interval '1 hour')",
 	10};
 
 static const struct db_stmt stmt_due = {"lanes_due", "SELECT lanes_due($1::int)", 1};

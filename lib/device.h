@@ -25,6 +25,12 @@ bool device_of_query(
 bool device_of_body(const struct request *rq, const json_t *body, const char **out,
 	struct response *rs);
 
+/* His devices and what each is connected to, as GET /device/list shows them, the oldest first, 1000 at
+ * the most: a new array. NULL with *e: ERR_UNAUTHORIZED if his account was disabled, or another error
+ * of db. */
+json_t *device_list(struct app *app, const struct user *u, deadline_t d, struct err *e)
+	__attribute__((warn_unused_result));
+
 #define DEVICE_NAME_MAX 100 /* characters */
 
 /* A further device of that user, whose first one is his default; name may be NULL. *out is "" if he has

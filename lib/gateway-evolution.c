@@ -13,6 +13,7 @@
 
 #include "lib/utf8.h"
 
+#define QR_MS 45000          /* Evolution renews its QR so often (qrTimeout) */
 #define GONE_MS 10000        /* a deletion was seen to take 1 s */
 #define LOOK_FIRST_MS 100    /* between two looks after a command, doubling... */
 #define LOOK_LONGEST_MS 1000 /* ...up to this */
@@ -441,6 +442,8 @@ evolution_ping(struct http *h, const struct server *s, struct gateway_status *ou
 
 const struct gateway gateway_evolution = {
 	.kind = "evolution",
+	.qr_first_ms = QR_MS,
+	.qr_next_ms = QR_MS,
 	.start_once = true,
 	.create = evolution_create,
 	.start = evolution_start,

@@ -373,6 +373,8 @@ waha_ping(struct http *h, const struct server *s, struct gateway_status *out,
 
 const struct gateway gateway_waha = {
 	.kind = "waha",
+	.qr_first_ms = 60000, /* as its engines have them: 60 s, then five of 20 s */
+	.qr_next_ms = 20000,
 	.create = waha_create,
 	.start = waha_start,
 	.restart = waha_restart,

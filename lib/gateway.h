@@ -142,6 +142,8 @@ struct gateway {
 	 * gave is good for that many milliseconds: whoever shows it keeps it (lib/qr-run).
 	 */
 	int qr_run_ms;
+	/* Otherwise: how long the first QR of a session lives, and each of those after it (lib/qr-life). */
+	int qr_first_ms, qr_next_ms;
 	/* Makes the session, stopped, with our webhooks. ERR_CONFLICT: the
 	 * name is taken. */
 	bool (*create)(struct http *, const struct server *,

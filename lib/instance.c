@@ -8,9 +8,6 @@
 #include "lib/utf8.h"
 #include "lib/uuid.h"
 
-#define TIME(column)                                                                   \
-	"to_char(" column " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
-
 /* A session that the gateway did not list at the last look has no status, and no phone is
  * connected by it: as GET /health/instances counts (instance_kind of change `metrics`). */
 #define STATUS                                                                         \
@@ -18,16 +15,14 @@
 	" THEN 'MISSING' ELSE i.status END"
 
 /* In the order of read_row. */
-/* clang-format off */
 #define COLUMNS                                                                        \
-	"i.id, i.name, i.server_id, s.nome, s.kind, i.origin, i.lifecycle, "           \
-	TIME("i.lifecycle_at") ", " STATUS ", " TIME("i.status_seen_at") ", i.health," \
-	" i.health_reason, " TIME("i.health_at") ", i.assigned_to_user_id, u.email,"   \
-	" i.device_id, i.phone_number, i.profile_name, " TIME("i.assigned_at") ", "    \
-	TIME("i.paired_at") ", " TIME("i.last_connected_at") ", "                      \
-	TIME("i.created_at") ", i.last_error, i.epoch, i.generation,"                  \
+	"i.id, i.name, i.server_id, s.nome, s.kind, i.origin, i.lifecycle,"            \
+	" rfc3339(i.lifecycle_at), " STATUS ", rfc3339(i.status_seen_at), i.health,"   \
+	" i.health_reason, rfc3339(i.health_at), i.assigned_to_user_id, u.email,"      \
+	" i.device_id, i.phone_number, i.profile_name, rfc3339(i.assigned_at),"        \
+	" rfc3339(i.paired_at), rfc3339(i.last_connected_at), rfc3339(i.created_at),"  \
+	" rfc3339(s.checked_at), i.last_error, i.epoch, i.generation,"                 \
 	" i.paired_at IS NOT NULL"
-/* clang-format on */
 
 #define FROM                                                                           \
 	" FROM instances i JOIN waha_servers s ON s.id = i.server_id"                  \
@@ -52,8 +47,8 @@ static const struct db_stmt stmt_list = {"instance_list",
 	" AND ($3::text IS NULL OR i.server_id::text = lower($3) OR s.nome = $3)"
 	" AND ($4::text IS NULL OR " STATUS " = $4"
 	" OR $4 = 'connected' AND " STATUS " = 'WORKING' AND i.lifecycle = 'assigned'"
-	" OR $4 = 'disconnected' AND (" STATUS " <> 'WORKING' OR i.lifecycle <> "
-	"'assigned'))"
+	" OR $4 = 'disconnected'"
+	" AND (" STATUS " <> 'WORKING' OR i.lifecycle <> 'assigned'))"
 	" AND ($5::text IS NULL OR i.origin = $5)"
 	" AND ($6::text IS NULL OR strpos(lower(i.name), lower($6)) > 0)"
 	" AND (i.name, i.id) > ($7::varchar, $8::uuid)"
@@ -62,9 +57,8 @@ static const struct db_stmt stmt_list = {"instance_list",
 
 /* In the order of read_event. */
 #define EVENT                                                                          \
-	"id, " TIME("at") ", kind, from_state, to_state, reason, actor,"               \
-			  " coalesce(duration_ms, -1), user_id, epoch FROM "           \
-			  "instance_events"
+	"id, rfc3339(at), kind, from_state, to_state, reason, actor,"                  \
+	" coalesce(duration_ms, -1), user_id, epoch FROM instance_events"
 
 static const struct db_stmt stmt_trail = {"instance_trail",
 	"SELECT * FROM (SELECT " EVENT
@@ -119,6 +113,7 @@ read_row(const PGresult *r, int row, struct instance *out)
 		{out->paired_at, sizeof(out->paired_at)},
 		{out->connected_at, sizeof(out->connected_at)},
 		{out->created_at, sizeof(out->created_at)},
+		{out->looked_at, sizeof(out->looked_at)},
 		{out->last_error, sizeof(out->last_error)},
 	};
 	const int n = sizeof(texts) / sizeof(texts[0]);

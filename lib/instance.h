@@ -44,6 +44,8 @@ struct instance {
 	char paired_at[INSTANCE_TIME_SIZE];
 	char connected_at[INSTANCE_TIME_SIZE]; /* the last time it was known to be */
 	char created_at[INSTANCE_TIME_SIZE];
+	char looked_at
+		[INSTANCE_TIME_SIZE]; /* the last look at its server that succeeded */
 	char last_error[256];
 	int64_t epoch, generation;
 	bool paired;

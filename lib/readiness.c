@@ -14,8 +14,8 @@ static const struct db_stmt stmt_missing = {"readiness_missing",
 	"SELECT string_agg(change, ' ' ORDER BY i)"
 	" FROM unnest(string_to_array('" WAPOOL_CHANGES "', ' '))"
 	" WITH ORDINALITY AS plan (change, i)"
-	" WHERE change NOT IN (SELECT change FROM sqitch.changes WHERE project = "
-	"'wapool')",
+	" WHERE change NOT IN (SELECT change FROM sqitch.changes"
+	" WHERE project = 'wapool')",
 	0};
 
 static const struct db_stmt stmt_stocked = {"readiness_stocked",

@@ -8,58 +8,14 @@
 
 /* Of waha_servers AS s, in the order of enum registry_column. */
 #define REGISTRY_COLUMNS                                                               \
-	"s.id, s.user_id, s.nome, s.api_url, s.descricao, s.ativo, s.webhook_url, "    \
-	"s.timeout, s.retry_attempts, s.rate_limit, s.prioridade, s.max_sessions, "    \
-	"s.kind, s.sessions_ativas, s.health, s.health_reason, "                       \
-	"s.version, " REGISTRY_TIME("s.checked_at") ", " REGISTRY_TIME(                \
-		"s.created_at::timestamptz") ", " REGISTRY_TIME("s.updated_at::"       \
-								"timestamptz") ", "    \
-									       "s."    \
-									       "drain" \
-									       "ing_"  \
-									       "at "   \
-									       "IS "   \
-									       "NOT "  \
-									       "NULL," \
-									       " s."   \
-									       "remov" \
-									       "ing_"  \
-									       "at "   \
-									       "IS "   \
-									       "NOT "  \
-									       "NULL," \
-									       " s."   \
-									       "api_"  \
-									       "key, " \
-									       "s."    \
-									       "api_"  \
-									       "key_"  \
-									       "seale" \
-									       "d, "   \
-									       "coale" \
-									       "sce("  \
-									       "nulli" \
-									       "f(s."  \
-									       "webho" \
-									       "ok_"   \
-									       "secre" \
-									       "t, "   \
-									       "''), " \
-									       "s."    \
-									       "webho" \
-									       "ok_"   \
-									       "secre" \
-									       "t_"    \
-									       "seale" \
-									       "d) "   \
-									       "IS "   \
-									       "NOT "  \
-									       "NULL," \
-									       " s."   \
-									       "revis" \
-									       "ion"
-#define REGISTRY_TIME(column)                                                          \
-	"to_char(" column " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
+	"s.id, s.user_id, s.nome, s.api_url, s.descricao, s.ativo, s.webhook_url,"     \
+	" s.timeout, s.retry_attempts, s.rate_limit, s.prioridade, s.max_sessions,"    \
+	" s.kind, s.sessions_ativas, s.health, s.health_reason, s.version,"            \
+	" rfc3339(s.checked_at), rfc3339(s.created_at::timestamptz),"                  \
+	" rfc3339(s.updated_at::timestamptz), s.draining_at IS NOT NULL,"              \
+	" s.removing_at IS NOT NULL, s.api_key, s.api_key_sealed,"                     \
+	" coalesce(nullif(s.webhook_secret, ''), s.webhook_secret_sealed)"             \
+	" IS NOT NULL, s.revision"
 
 enum registry_column {
 	COL_ID,

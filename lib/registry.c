@@ -24,16 +24,15 @@ static const struct db_stmt stmt_list = {"registry_list",
 	" AND ($4::text IS NULL OR s.kind = $4)"
 	" AND ($5::text IS NULL OR s.health = $5)"
 	" AND ($6::text IS NULL OR coalesce(s.user_id::text, 'platform') = lower($6))"
-	" AND ($7::text IS NULL OR strpos(lower(s.nome || ' ' || s.api_url), "
-	"lower($7)) > 0)"
-	" AND ($8::int IS NULL OR (-s.prioridade, s.nome, s.id) > (-$8::int, $9, "
-	"$10::uuid))"
+	" AND ($7::text IS NULL"
+	" OR strpos(lower(s.nome || ' ' || s.api_url), lower($7)) > 0)"
+	" AND ($8::int IS NULL"
+	" OR (-s.prioridade, s.nome, s.id) > (-$8::int, $9, $10::uuid))"
 	" ORDER BY -s.prioridade, s.nome, s.id LIMIT $11::int",
 	11};
 
 static const struct db_stmt stmt_owner = {"registry_owner",
-	"SELECT ensure_user($1::uuid, $2), server_room($1::uuid, $3::int)",
-	3};
+	"SELECT ensure_user($1::uuid, $2), server_room($1::uuid, $3::int)", 3};
 
 static const struct db_stmt stmt_add = {"registry_add",
 	"INSERT INTO waha_servers AS s (nome, api_url, descricao, ativo, webhook_url,"

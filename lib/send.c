@@ -6,6 +6,7 @@
 #include "lib/db.h"
 #include "lib/log.h"
 #include "lib/server.h"
+#include "lib/uuid.h"
 
 /* longer than the longest send: only a dead sender's message expires */
 #define LEASE "180 seconds"
@@ -16,14 +17,20 @@
 static const struct db_stmt stmt_begin = {"message_begin",
 	"SELECT outcome, message_id, name, server_id, device_id, state, reason,"
 	" ceil(extract(epoch FROM retry_at - clock_timestamp())),"
-	" hour_limit, hour_used, ceil(extract(epoch FROM hour_end - "
-	"clock_timestamp())),"
+	" hour_limit, hour_used,"
+	" ceil(extract(epoch FROM hour_end - clock_timestamp())),"
 	" day_limit, day_used, ceil(extract(epoch FROM day_end - clock_timestamp()))"
 	" FROM message_begin($1, $2, $3::boolean, $4, $5, $6, $7, '" LEASE "')",
 	7};
 
 static const struct db_stmt stmt_end = {
 	"message_end", "SELECT message_end($1, $2, $3, $4)", 4};
+
+static const struct db_stmt stmt_get = {"message_get",
+	"SELECT id, device_id, instance, state, gateway_id,"
+	" rfc3339(created_at), rfc3339(updated_at)"
+	" FROM messages WHERE id = $1 AND (user_id = $2 OR $3::boolean)",
+	3};
 
 enum {
 	OUTCOME,
@@ -195,4 +202,35 @@ send_text(struct app *app, const struct user *u, const struct send_wish *wish,
 		LOG_STR("kind", err_name(e->code)), LOG_STR("error", e->text));
 	err_clear(e);
 	return true;
+}
+
+static json_t *
+json_of_row(const PGresult *r)
+{
+	return json_pack("{s:b, s:s, s:s?, s:s, s:s, s:s?, s:s, s:s}", "success", 1,
+		"messageId", db_text(r, 0, 0), "deviceId", db_text(r, 0, 1),
+		"instanceName", db_text(r, 0, 2), "status", db_text(r, 0, 3),
+		"gatewayId", db_text(r, 0, 4), "createdAt", db_text(r, 0, 5),
+		"updatedAt", db_text(r, 0, 6));
+}
+
+json_t *
+message_get(struct app *app, const struct user *u, const char *id, deadline_t d,
+	struct err *e)
+{
+	PGresult *r = NULL;
+	json_t *o = NULL;
+
+	if (uuid_valid(id))
+		r = db_query(app->db, d, &stmt_get,
+			(const char *[]){id, u->id, u->admin ? "true" : "false"}, e);
+	if (!uuid_valid(id) || (r != NULL && PQntuples(r) == 0)) {
+		err_set(e, ERR_NOT_FOUND, "no such message");
+	} else if (r != NULL) {
+		o = json_of_row(r);
+		if (o == NULL)
+			err_set(e, ERR_NOMEM, "out of memory");
+	}
+	PQclear(r);
+	return o;
 }

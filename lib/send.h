@@ -11,6 +11,7 @@
 #ifndef WAPOOL_SEND_H
 #define WAPOOL_SEND_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -59,5 +60,10 @@ struct send_refusal {
  * and *e what happened (for the log; it may be unset). */
 bool send_text(struct app *app, const struct user *u, const struct send_wish *wish,
 	deadline_t d, struct send_result *out, struct send_refusal *why, struct err *e);
+
+/* What became of a message, as GET /api/messages/{id} shows it to who sent it and to administrators: a
+ * new reference. NULL with *e: ERR_NOT_FOUND, ERR_NOMEM or an error of db. */
+json_t *message_get(struct app *app, const struct user *u, const char *id, deadline_t d,
+	struct err *e) __attribute__((warn_unused_result));
 
 #endif

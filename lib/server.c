@@ -39,8 +39,8 @@ static const struct db_stmt stmt_platform = {"server_platform",
 	3};
 
 static const struct db_stmt stmt_ensure = {"server_ensure",
-	"INSERT INTO waha_servers AS s (user_id, nome, api_url, prioridade, "
-	"max_sessions, rate_limit, kind)"
+	"INSERT INTO waha_servers AS s"
+	" (user_id, nome, api_url, prioridade, max_sessions, rate_limit, kind)"
 	" VALUES (NULL, $4, $1, 5, $2, 0, $3)"
 	" ON CONFLICT ON CONSTRAINT waha_servers_user_id_api_url_key DO UPDATE"
 	" SET max_sessions = excluded.max_sessions, kind = excluded.kind"
@@ -49,15 +49,15 @@ static const struct db_stmt stmt_ensure = {"server_ensure",
 
 static const struct db_stmt stmt_unsealed = {"server_unsealed",
 	"SELECT " COLUMNS " FROM waha_servers s"
-	" WHERE nullif(s.api_key, '') IS NOT NULL OR nullif(s.webhook_secret, '') IS "
-	"NOT NULL"
+	" WHERE nullif(s.api_key, '') IS NOT NULL"
+	" OR nullif(s.webhook_secret, '') IS NOT NULL"
 	" OR s.webhook_secret_sealed IS NULL LIMIT 100",
 	0};
 
 /* Only if the row still says what was sealed: a hand may have written it again. */
 static const struct db_stmt stmt_seal_key = {"server_seal_key",
-	"UPDATE waha_servers SET api_key_sealed = $2, api_key = NULL, updated_at = "
-	"now()"
+	"UPDATE waha_servers SET api_key_sealed = $2, api_key = NULL,"
+	" updated_at = now()"
 	" WHERE id = $1 AND api_key IS NOT DISTINCT FROM $3",
 	3};
 

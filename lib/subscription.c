@@ -10,60 +10,26 @@
 #include "lib/seal.h"
 #include "lib/uuid.h"
 
-#define RFC3339 "'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'"
-#define TIME(column) "to_char(" column " AT TIME ZONE 'UTC', " RFC3339 ")"
-
 static const struct db_stmt stmt_find = {"subscription_find",
 	"SELECT o.user_id, o.device_id, s.id, s.url, s.secret_sealed,"
 	" CASE WHEN s.former_until > now() THEN s.former_sealed END,"
 	" s.disabled_at IS NOT NULL,"
-	" json_strip_nulls(json_build_object('deviceId', s.device_id, 'url', "
-	"s.url,"
+	" json_strip_nulls(json_build_object('deviceId', s.device_id, 'url', s.url,"
 	" 'events', s.events, 'active', s.disabled_at IS NULL,"
-	" 'disabledAt', " TIME(
-		"s.disabled_at") ", 'disabledReason', s.disabled_reason,"
-				 " 'failingSince', " TIME(
-					 "s.failing_since") ", 'lastError', "
-							    "s.last_error,"
-							    " 'deliveredAt',"
-							    " " TIME(
-								    "s."
-								    "delivered_"
-								    "at") ","
-									  " '"
-									  "form"
-									  "erSe"
-									  "cret"
-									  "Unti"
-									  "l', "
-									  "CASE"
-									  " WHE"
-									  "N "
-									  "s."
-									  "form"
-									  "er_"
-									  "unti"
-									  "l > "
-									  "now("
-									  ") "
-									  "THEN"
-									  " " TIME(
-										  "s."
-										  "form"
-										  "er_"
-										  "unti"
-										  "l") " END,"
-										       " 'pending', (SELECT count(*) FROM deliveries d WHERE d.subscription_id = s.id"
-										       " AND d.state = 'pending'),"
-										       " 'parked', (SELECT count(*) FROM deliveries d WHERE d.subscription_id = s.id"
-										       " AND d.state = 'parked'),"
-										       " 'createdAt', " TIME(
-											       "s.created_at") "))"
-													       " FROM (SELECT user_id, id AS device_id FROM devices"
-													       " WHERE id = $2 AND (user_id = $1 OR $3::boolean)"
-													       " UNION ALL SELECT $1::uuid, NULL WHERE $2::uuid IS NULL) o"
-													       " LEFT JOIN event_subscriptions s ON s.user_id = o.user_id"
-													       " AND s.device_id IS NOT DISTINCT FROM o.device_id",
+	" 'disabledAt', rfc3339(s.disabled_at), 'disabledReason', s.disabled_reason,"
+	" 'failingSince', rfc3339(s.failing_since), 'lastError', s.last_error,"
+	" 'deliveredAt', rfc3339(s.delivered_at), 'formerSecretUntil',"
+	" CASE WHEN s.former_until > now() THEN rfc3339(s.former_until) END,"
+	" 'pending', (SELECT count(*) FROM deliveries d"
+	" WHERE d.subscription_id = s.id AND d.state = 'pending'),"
+	" 'parked', (SELECT count(*) FROM deliveries d"
+	" WHERE d.subscription_id = s.id AND d.state = 'parked'),"
+	" 'createdAt', rfc3339(s.created_at)))"
+	" FROM (SELECT user_id, id AS device_id FROM devices"
+	" WHERE id = $2 AND (user_id = $1 OR $3::boolean)"
+	" UNION ALL SELECT $1::uuid, NULL WHERE $2::uuid IS NULL) o"
+	" LEFT JOIN event_subscriptions s ON s.user_id = o.user_id"
+	" AND s.device_id IS NOT DISTINCT FROM o.device_id",
 	3};
 
 static const struct db_stmt stmt_user = {
@@ -78,27 +44,20 @@ static const struct db_stmt stmt_delete = {
 	"subscription_delete", "DELETE FROM event_subscriptions WHERE id = $1", 1};
 
 static const struct db_stmt stmt_rotate = {"subscription_rotate",
-	"SELECT " TIME(
-		"subscription_rotate($1, $2, '" SUBSCRIPTION_OVERLAP_H " hours')"),
+	"SELECT rfc3339(subscription_rotate($1, $2, '" SUBSCRIPTION_OVERLAP_H
+	" hours'))",
 	2};
 
 static const struct db_stmt stmt_list = {"subscription_deliveries",
-	"SELECT o.seq, json_strip_nulls(json_build_object('id', 'evt_' || "
-	"replace(o.id::text, '-', ''),"
+	"SELECT o.seq, json_strip_nulls(json_build_object("
+	"'id', 'evt_' || replace(o.id::text, '-', ''),"
 	" 'type', o.type, 'deviceId', o.device_id, 'state', d.state,"
-	" 'attempts', d.attempts, 'createdAt', " TIME(
-		"o.created_at") ","
-				" 'triedAt', " TIME(
-					"d.tried_at") ", 'error', d.last_error))"
-						      " FROM deliveries d JOIN outbox "
-						      "o USING (seq)"
-						      " WHERE d.subscription_id = $1 "
-						      "AND ($2::text IS NULL OR "
-						      "d.state = $2)"
-						      " AND ($3::bigint IS NULL OR "
-						      "d.seq < $3::bigint)"
-						      " ORDER BY d.seq DESC LIMIT "
-						      "$4::int",
+	" 'attempts', d.attempts, 'createdAt', rfc3339(o.created_at),"
+	" 'triedAt', rfc3339(d.tried_at), 'error', d.last_error))"
+	" FROM deliveries d JOIN outbox o USING (seq)"
+	" WHERE d.subscription_id = $1 AND ($2::text IS NULL OR d.state = $2)"
+	" AND ($3::bigint IS NULL OR d.seq < $3::bigint)"
+	" ORDER BY d.seq DESC LIMIT $4::int",
 	4};
 
 static const struct db_stmt stmt_replay = {

@@ -8,30 +8,20 @@
 
 #define POLL_MS 100
 
-#define TIME(value)                                                                    \
-	"to_char(" value " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
-
 /* A server that was never looked at makes the oldest look "never". */
 static const struct db_stmt stmt_summary = {"sweep_summary",
 	"SELECT coalesce(sum(n) FILTER (WHERE label LIKE '%,online'), 0),"
 	" coalesce(sum(n) FILTER (WHERE label NOT LIKE 'retired,%'), 0),"
-	" (SELECT CASE WHEN count(*) = count(checked_at) THEN " TIME(
-		"min(checked_at)") " END"
-				   " FROM waha_servers WHERE ativo AND sessions_ativas "
-				   "> 0)"
-				   " FROM counters WHERE family = 'instances'",
-	0};
-
-static const struct db_stmt stmt_checked = {"sweep_checked",
-	"SELECT id, " TIME("checked_at") " FROM waha_servers WHERE checked_at IS NOT "
-					 "NULL",
+	" (SELECT CASE WHEN count(*) = count(checked_at) THEN rfc3339(min(checked_at)) END"
+	" FROM waha_servers WHERE ativo AND sessions_ativas > 0)"
+	" FROM counters WHERE family = 'instances'",
 	0};
 
 static const struct db_stmt stmt_now = {"sweep_now", "SELECT looks_now()", 0};
 
 static const struct db_stmt stmt_pending = {"sweep_pending",
-	"SELECT EXISTS (SELECT FROM waha_servers WHERE ativo AND check_next_at <= "
-	"$1::timestamptz)",
+	"SELECT EXISTS (SELECT FROM waha_servers"
+	" WHERE ativo AND check_next_at <= $1::timestamptz)",
 	1};
 
 bool
@@ -71,16 +61,6 @@ sweep_refresh(struct app *app, deadline_t d, bool *done, struct err *e)
 	return true;
 }
 
-/* When that server was last looked at, "" for never; checked is a result of stmt_checked. */
-static const char *
-checked_at(const PGresult *checked, const char *server_id)
-{
-	for (int i = 0; i < PQntuples(checked); i++)
-		if (strcmp(db_text(checked, i, 0), server_id) == 0)
-			return db_text(checked, i, 1);
-	return "";
-}
-
 static const char *
 or_null(const char *text)
 {
@@ -88,13 +68,12 @@ or_null(const char *text)
 }
 
 static json_t *
-row_of(const struct instance *i, const PGresult *checked)
+row_of(const struct instance *i)
 {
 	return json_pack("{s:s, s:s, s:b, s:s, s:s?, s:s?, s:s?}", "nome", i->name,
 		"status", instance_status(i), "online", instance_is_online(i), "health",
 		i->health, "reason", or_null(i->health_reason), "since",
-		or_null(i->health_at), "checkedAt",
-		or_null(checked_at(checked, i->server_id)));
+		or_null(i->health_at), "checkedAt", or_null(i->looked_at));
 }
 
 json_t *
@@ -103,14 +82,13 @@ sweep_list(struct app *app, const char *cursor, int limit, deadline_t d,
 {
 	const struct instance_filter filter = {.cursor = cursor, .limit = limit};
 	struct instance_page page = {0};
-	PGresult *checked = db_query(app->db, d, &stmt_checked, NULL, e);
 	json_t *list = NULL;
 
-	if (checked == NULL || !instance_list(app, &filter, d, &page, e))
+	if (!instance_list(app, &filter, d, &page, e))
 		goto out;
 	list = json_array();
 	for (size_t i = 0; i < page.n; i++)
-		json_array_append_new(list, row_of(&page.rows[i], checked));
+		json_array_append_new(list, row_of(&page.rows[i]));
 	memcpy(next, page.next, INSTANCE_CURSOR_SIZE);
 	if (json_array_size(list) != page.n) {
 		err_set(e, ERR_NOMEM, "out of memory");
@@ -119,6 +97,5 @@ sweep_list(struct app *app, const char *cursor, int limit, deadline_t d,
 	}
 out:
 	instance_page_free(&page);
-	PQclear(checked);
 	return list;
 }

@@ -18,8 +18,8 @@ static const struct db_stmt stmt_prune = {"upkeep_prune",
 	3};
 
 static const struct db_stmt stmt_prune_events = {"upkeep_prune_events",
-	"SELECT events_prune($1::int * interval '1 hour', $2::int * interval '1 "
-	"day', " BATCH ")",
+	"SELECT events_prune($1::int * interval '1 hour',"
+	" $2::int * interval '1 day', " BATCH ")",
 	2};
 
 static const struct db_stmt stmt_prune_messages = {"upkeep_prune_messages",
@@ -34,8 +34,9 @@ static const struct db_stmt stmt_streams = {
 	"upkeep_streams", "SELECT streams_over()", 0};
 
 static const struct db_stmt stmt_due = {"upkeep_due",
-	"SELECT work_due($1::int, $3::boolean) + (SELECT count(*) FROM (SELECT FROM"
-	" mend_due WHERE is_of(server_user_id, $3::boolean) LIMIT $1::int) m)"
+	"SELECT work_due($1::int, $3::boolean)"
+	" + (SELECT count(*) FROM (SELECT FROM mend_due"
+	" WHERE is_of(server_user_id, $3::boolean) LIMIT $1::int) m)"
 	" + (SELECT count(*) FROM pairing_due($2::text[], $3::boolean))",
 	3};
 

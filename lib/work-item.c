@@ -32,8 +32,8 @@ static const struct db_stmt stmt_observe = {"work_observe",
 	6};
 
 static const struct db_stmt stmt_alarms = {"work_alarms",
-	"SELECT a.raised, a.kind, coalesce(s.nome, ''), a.reason FROM alarms_judge($1) "
-	"a"
+	"SELECT a.raised, a.kind, coalesce(s.nome, ''), a.reason"
+	" FROM alarms_judge($1) a"
 	" LEFT JOIN waha_servers s ON s.id = a.server_id",
 	1};
 

@@ -12,9 +12,9 @@
 #define QR_MAX 2000
 
 static const struct db_stmt stmt_facts = {"look_facts",
-	"SELECT id, name, generation, epoch, assigned, paired, state_ms, bad_samples, "
-	"health, reason, status FROM health_facts($1, $2::bigint * interval '1 "
-	"millisecond')",
+	"SELECT id, name, generation, epoch, assigned, paired, state_ms, bad_samples,"
+	" health, reason, status"
+	" FROM health_facts($1, $2::bigint * interval '1 millisecond')",
 	2};
 
 static const struct db_stmt stmt_judged = {

@@ -9,14 +9,14 @@
 #define SETTLE_LOOK_MS 500
 
 static const struct db_stmt stmt_claim = {"mend_claim",
-	"SELECT id, name, server_id, lifecycle, work_token, mend_attempts, generation, "
-	"epoch, next_name, false, mend_rung"
+	"SELECT id, name, server_id, lifecycle, work_token, mend_attempts, generation,"
+	" epoch, next_name, false, mend_rung"
 	" FROM mend_claim('" WORK_LEASE "', $1::boolean)",
 	1};
 
 static const struct db_stmt stmt_step = {"mend_step",
-	"SELECT mend_step($1, $2, $3, $4, $5::bigint, $6::bigint * interval '1 "
-	"millisecond', $7::boolean, $8::int)",
+	"SELECT mend_step($1, $2, $3, $4, $5::bigint,"
+	" $6::bigint * interval '1 millisecond', $7::boolean, $8::int)",
 	8};
 
 static const struct db_stmt stmt_logout = {"mend_logout",

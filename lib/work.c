@@ -18,8 +18,8 @@ static const struct db_stmt stmt_claim = {"work_claim",
 static const struct db_stmt stmt_done = {"work_done", "SELECT work_done($1, $2)", 2};
 
 static const struct db_stmt stmt_failed = {"work_failed",
-	"SELECT work_failed($1, $2, $3, $4::bigint * interval '1 millisecond', "
-	"$5::boolean)",
+	"SELECT work_failed($1, $2, $3, $4::bigint * interval '1 millisecond',"
+	" $5::boolean)",
 	5};
 
 static const struct db_stmt stmt_lost = {"lost_claim",

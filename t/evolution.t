@@ -78,6 +78,7 @@ sub connection {
 	is $answer->{status}, 200, 'connect' or diag $answer->{body};
 	my $name = $answer->{json}{instanceName};
 	is qr_of_data_uri($answer->{json}{qrCode}), sim_session($s, $name)->{qr}, 'shows the QR of this moment';
+	ok $answer->{json}{expiresIn} > 0 && $answer->{json}{expiresIn} <= 45, 'expiresIn' or diag $answer->{body};
 	is mine($user)->{connected}, JSON::PP::false(), 'not connected yet';
 	scan($s, $name, '5511930000000');
 	eventually_ok('connected', sub { mine($user)->{connected} });

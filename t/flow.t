@@ -195,10 +195,11 @@ sub first_connection {
 	my $answer = connect_as($user);
 	my $body = $answer->{json};
 	is $answer->{status}, 200, 'the click' or diag $answer->{body};
-	is_deeply [sort keys %$body], [qw(deviceId instanceName message method qrCode success)], 'what is answered';
+	is_deeply [sort keys %$body], [qw(deviceId expiresIn instanceName message method qrCode success)], 'what is answered';
 	is $body->{success}, JSON::PP::true, 'success';
 	is $body->{method}, 'qr', 'method';
 	is $body->{message}, 'Escaneie o QR Code com seu WhatsApp', 'message';
+	ok $body->{expiresIn} > 20 && $body->{expiresIn} <= 60, 'expiresIn: that of a first QR' or diag $body->{expiresIn};
 	like $body->{instanceName}, qr/\Apool-[0-9]{10}-[0-9]+\z/, 'instanceName';
 	like $body->{deviceId}, qr/\A[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\z/, 'deviceId';
 	is $answer->{headers}{'cache-control'}, 'no-store', 'not to be stored on the way';
@@ -238,6 +239,18 @@ sub current_qr {
 		like join(", ", map { ref ? @$_ : $_ } $answer->{headers}{vary}), qr{\bAccept(,|\z)}, 'differs by Accept';
 	}
 	is $s->http(GET => QR, token => $s->token($user))->{headers}{'content-type'}, 'image/png', 'PNG for who says nothing';
+
+	# a minute and five seconds after the session began to show some, and five after it told of the second, that has fifteen left
+	$s->psql("UPDATE instances SET status_since = clock_timestamp() - interval '65 seconds',
+		status_at = clock_timestamp() - interval '5 seconds' WHERE name = '$name'");
+	my $answer;
+	my ($read, $shown) = read_and_shown($name, sub {
+		$answer = $s->http(GET => QR, token => $s->token($user), headers => { Accept => 'application/json' });
+		return qr_of_data_uri($answer->{json}{qrCode});
+	});
+	is_deeply [sort keys %{ $answer->{json} }], [qw(deviceId expiresIn instanceName qrCode success)], 'JSON by Accept';
+	is $read, $shown, 'a phone reads what the gateway shows';
+	ok $answer->{json}{expiresIn} > 0 && $answer->{json}{expiresIn} <= 15, 'expiresIn' or diag $answer->{json}{expiresIn};
 	is $s->http(GET => QR, token => $s->token($user), headers => { Accept => 'image/png;q=0.5, image/*' })
 		->{headers}{'content-type'}, 'image/svg+xml', 'q-values count';
 	return;

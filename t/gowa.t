@@ -94,6 +94,7 @@ sub connection {
 	my $name = $answer->{json}{instanceName};
 	my $raw = sim_session($s, $name)->{qr};
 	is qr_of_data_uri($answer->{json}{qrCode}), $raw, 'shows the QR the gateway drew, drawn by us';
+	ok $answer->{json}{expiresIn} > 0 && $answer->{json}{expiresIn} <= 45, 'expiresIn: as long as it is kept' or diag $answer->{body};
 	is mine($user)->{connected}, JSON::PP::false(), 'not connected yet';
 	is mine($user)->{status}, 'SCAN_QR_CODE', 'in our words';
 	my $phone = new_phone();

@@ -63,6 +63,17 @@ await test('the QR renews by itself, and the new one can be scanned', async () =
 	await marked(page);
 });
 
+await test('the countdown begins where the service says', async () => {
+	const { page } = await person({ ignoreHTTPSErrors: true });    // route.fetch() is node's own
+	await page.route('**/api/whatsapp/connect', async (route) => {
+		const response = await route.fetch();
+		await route.fulfill({ response, json: { ...await response.json(), expiresIn: 999 } });
+	});
+	await logIn(page, await newUser());
+	await button(page, 'Conectar WhatsApp').click();
+	await page.getByText(/Novo código em 9\d\d s/).waitFor();
+});
+
 await test('who loads the page again while the QR is there sees it again', async () => {
 	const { page, user } = await atQr();
 	await page.reload();

@@ -383,16 +383,6 @@ export function phoneNumber(typed) {
 	return /^55\d{10,11}$/.test(national) ? national : '';
 }
 
-function dataUrl(blob) {
-	return new Promise((resolve, reject) => {
-		const reader = new FileReader();
-
-		reader.addEventListener('load', () => resolve(reader.result));
-		reader.addEventListener('error', () => reject(reader.error));
-		reader.readAsDataURL(blob);
-	});
-}
-
 function randomKey() {
 	return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
@@ -415,11 +405,11 @@ class Failure extends Error {
 /* Waits for an answer longer than nginx does (130 s), and not for ever. */
 const PATIENCE = 135000;
 
-async function ask(method, url, { token, language, body, key, accept, signal }) {
+async function ask(method, url, { token, language, body, key, signal }) {
 	const controller = new AbortController();
 	const stop = () => controller.abort();
 	const timer = setTimeout(stop, PATIENCE);
-	const headers = { Accept: accept ?? 'application/json', 'Accept-Language': language, Authorization: `Bearer ${token}` };
+	const headers = { Accept: 'application/json', 'Accept-Language': language, Authorization: `Bearer ${token}` };
 
 	if (body)
 		headers['Content-Type'] = 'application/json';
@@ -432,8 +422,7 @@ async function ask(method, url, { token, language, body, key, accept, signal }) 
 
 		if (!answer.ok)
 			throw await failureOf(answer);
-		return (answer.headers.get('Content-Type') ?? '').startsWith('image/')
-			? await dataUrl(await answer.blob()) : await answer.json();
+		return await answer.json();
 	} catch (error) {
 		throw error instanceof Failure ? error : new Failure(signal?.aborted ? 'aborted' : 'offline');
 	} finally {
@@ -453,9 +442,7 @@ async function failureOf(answer) {
 
 /* --- The element --- */
 
-const FIRST_LIFE = 60;  /* seconds of a pairing run's first code, and of those after it (docs/api.md, connect) */
-const NEXT_LIFE = 20;
-const RUN = 160000;     /* ms that a pairing run lasts */
+const LIFE = 20;        /* seconds of a code of which the answer does not tell */
 const RUNS = 3;         /* pairing runs without a scan until we ask whether somebody is there */
 const GRACE = 5000;     /* ms that a page may take to give a token */
 const TRIES = 12;       /* of a connect that fails for a while */
@@ -480,9 +467,8 @@ export class WapoolConnect extends HTMLElement {
 	#looking = false;
 	#lookAgain = false;
 	#epoch = 0;            /* grows with each click: answers to questions of before are dropped */
-	#qr = { picture: '', until: 0, life: NEXT_LIFE, fetching: false };
+	#qr = { picture: '', until: 0, life: LIFE, fetching: false, again: false, after: 0 };
 	#runs = 0;
-	#runEnds = 0;          /* of the pairing run that is under way, as far as we know */
 	#trouble = '';         /* 'offline' or 'unreachable': the notice above the view */
 	#parts = {};
 	#root = this.attachShadow({ mode: 'open' });
@@ -902,13 +888,9 @@ export class WapoolConnect extends HTMLElement {
 		});
 	}
 
-	/* old: the answer may be one that was lost before, and its code no longer the first. */
+	/* old: the answer may be one that was lost before, and its code a later one now. */
 	#answered(answer, old) {
-		const fresh = !old && performance.now() > this.#runEnds;
-
 		this.#job = null;
-		if (fresh)
-			this.#runEnds = performance.now() + RUN;
 		this.#setTrouble('');
 		this.#device = answer.deviceId ?? this.#device;
 		if (answer.connected) {
@@ -917,7 +899,7 @@ export class WapoolConnect extends HTMLElement {
 			this.#enter('code', { code: answer.pairingCode }, true);
 		} else {
 			this.#runs++;
-			this.#hold(answer.qrCode, fresh ? FIRST_LIFE : NEXT_LIFE);
+			this.#hold(old ? { ...answer, expiresIn: Math.min(answer.expiresIn ?? LIFE, LIFE) } : answer);
 			this.#enter('qr', {}, true);
 		}
 		this.#plan();
@@ -927,12 +909,12 @@ export class WapoolConnect extends HTMLElement {
 		const epoch = this.#epoch;
 
 		try {
-			const picture = await this.#call('GET', `api/whatsapp/qr${this.#query()}`, { accept: 'image/png' });
+			const answer = await this.#call('GET', `api/whatsapp/qr${this.#query()}`);
 
 			if (epoch !== this.#epoch || !this.isConnected)
 				return;
 			this.#runs = 1;
-			this.#hold(picture, NEXT_LIFE);
+			this.#hold(answer);
 			this.#enter('qr');
 			this.#plan();
 		} catch (error) {
@@ -941,8 +923,8 @@ export class WapoolConnect extends HTMLElement {
 		}
 	}
 
-	#hold(picture, life) {
-		this.#qr = { picture, life, until: performance.now() + life * 1000, fetching: false };
+	#hold({ qrCode, expiresIn: life = LIFE }) {
+		this.#qr = { picture: qrCode, life, until: performance.now() + life * 1000, fetching: false, again: false, after: 0 };
 	}
 
 	/* Once a second: the countdown, and a new code at its end. */
@@ -959,48 +941,49 @@ export class WapoolConnect extends HTMLElement {
 		this.#patch('renews', (line) => {
 			line.textContent = left ? this.#say('renews', { n: left }) : this.#say('renewing');
 		});
-		if (!left && !document.hidden)
+		if (!left && !document.hidden && performance.now() >= this.#qr.after)
 			this.#fetchQr();
 		this.#timers.beat = setTimeout(() => this.#beat(), 1000);
 	}
 
+	/* One question at a time; a gateway that is late with its next code is asked again after a while, or when it tells. */
 	async #fetchQr() {
-		if (this.#qr.fetching)
-			return;
-
 		const shown = this.#qr;
 		const epoch = this.#epoch;
 
+		if (shown.fetching) {
+			shown.again = true;
+			return;
+		}
 		shown.fetching = true;
+		shown.again = false;
 		try {
-			const picture = await this.#call('GET', `api/whatsapp/qr${this.#query()}`, { accept: 'image/png' });
+			const answer = await this.#call('GET', `api/whatsapp/qr${this.#query()}`);
 
 			if (epoch !== this.#epoch || this.#view !== 'qr')
 				return;
-			if (picture === shown.picture) {
-				setTimeout(() => {
-					shown.fetching = false;
-				}, 2500);
-				return;
+			shown.fetching = false;
+			if (answer.qrCode !== shown.picture) {
+				this.#hold(answer);
+				this.#patch('qr', (image) => {
+					image.src = answer.qrCode;
+				});
+				this.#beat();
+			} else if (shown.again) {
+				this.#fetchQr();
+			} else {
+				shown.after = performance.now() + 2500;
 			}
-			this.#hold(picture, NEXT_LIFE);
-			this.#patch('qr', (image) => {
-				image.src = picture;
-			});
-			this.#beat();
-		} catch (error) {
-			if (epoch !== this.#epoch)
-				return;
-			setTimeout(() => {
-				shown.fetching = false;
-			}, 3000);
-			this.#look();
+		} catch {
+			shown.fetching = false;
+			shown.after = performance.now() + 3000;
+			if (epoch === this.#epoch)
+				this.#look();
 		}
 	}
 
 	/* Nobody scanned in time: once more, while somebody looks at it. */
 	#ranOut() {
-		this.#runEnds = 0;
 		if (this.#view !== 'code' && this.#runs < RUNS && !document.hidden)
 			this.#run({ method: 'qr' });
 		else
@@ -1085,8 +1068,6 @@ export class WapoolConnect extends HTMLElement {
 		this.#facts = facts;
 		if (changed)
 			this.#began = performance.now();
-		if (view === 'idle' || view === 'connected')
-			this.#runEnds = 0;
 		this.#draw(moved || this.#root.activeElement !== null);
 		this.#setTrouble(this.#trouble);
 		if (changed) {
