@@ -138,7 +138,7 @@ commit(struct app *app, const struct connect_result *r, const struct idempotency
 	if (c == NULL)
 		return false;
 	if (db_begin(c, d, e) && connect_finish(c, r, d, current, e) &&
-		(!*current || idempotency_store(c, id, rs, d, e)))
+		(!*current || idempotency_store(app, c, id, rs, d, e)))
 		ok = db_commit(c, d, e);
 	if (!ok)
 		db_rollback(c, d);

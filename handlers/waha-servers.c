@@ -158,7 +158,7 @@ commit(struct app *app, const struct request *rq, const struct writing *w,
 		return false;
 	if (db_begin(c, rq->deadline, e) && write_row(app, c, rq, w, &v, e)) {
 		show_written(rs, w, &v);
-		ok = idempotency_store(c, id, rs, rq->deadline, e) &&
+		ok = idempotency_store(app, c, id, rs, rq->deadline, e) &&
 			db_commit(c, rq->deadline, e);
 	}
 	if (!ok)
