@@ -269,7 +269,7 @@ static const struct problem_info problems[] = {
 		{"Idempotency-Key já utilizada", "Idempotency-Key already used"},
 		{"Esta Idempotency-Key já foi utilizada em outra requisição.",
 			"This Idempotency-Key was already used for another request."}},
-	[PROBLEM_POOL_EMPTY] = {503, 5, "pool-empty",
+	[PROBLEM_POOL_EMPTY] = {503, 2, "pool-empty",
 		{"Não há instâncias disponíveis no momento",
 			"No connections are available right now"},
 		{"Tente novamente em alguns segundos. Estamos criando mais instâncias.",

@@ -185,6 +185,7 @@ BEGIN
 			RETURN claim_of('claimed', v_row, p_low);
 		END IF;
 	END LOOP;
+	PERFORM pool_want(v_device);
 	RETURN ROW('empty', NULL, NULL, NULL, v_device, NULL, NULL, NULL, NULL, false, true)::claim;
 END $$;
 
@@ -323,17 +324,21 @@ BEGIN
 	END IF;
 	PERFORM drain_sweep();
 	PERFORM pool_reorder();
-	-- By indexes and the servers' own counts, so that it costs the same with ten instances and a million.
-	SELECT count(*) INTO v_free
-	FROM waha_servers s CROSS JOIN LATERAL (
-		SELECT FROM instances i
-		WHERE i.server_id = s.id AND i.lifecycle = 'standby' AND i.origin = 'pool'
-		LIMIT p_target + p_low) AS free
-	WHERE s.ativo AND s.draining_at IS NULL AND s.user_id IS NULL AND s.health <> 'down';
-	SELECT count(*) INTO v_coming
-	FROM instances i JOIN waha_servers s ON s.id = i.server_id
-	WHERE i.lifecycle = 'provisioning' AND i.origin = 'pool' AND s.ativo AND s.draining_at IS NULL
-		AND s.user_id IS NULL;
+	-- By indexes and the servers' own counts, so that it costs the same with ten instances and a million;
+	-- in one statement, so that what moves meanwhile is counted once.
+	SELECT free.n - w.n, coming.n INTO v_free, v_coming -- those who want one come again, and take theirs
+	FROM (SELECT pool_wanted() AS n) AS w CROSS JOIN LATERAL (
+		SELECT count(*) AS n
+		FROM waha_servers s CROSS JOIN LATERAL (
+			SELECT FROM instances i
+			WHERE i.server_id = s.id AND i.lifecycle = 'standby' AND i.origin = 'pool'
+			LIMIT p_target + p_low + w.n) AS i
+		WHERE s.ativo AND s.draining_at IS NULL AND s.user_id IS NULL AND s.health <> 'down') AS free
+	CROSS JOIN (
+		SELECT count(*) AS n
+		FROM instances i JOIN waha_servers s ON s.id = i.server_id
+		WHERE i.lifecycle = 'provisioning' AND i.origin = 'pool' AND s.ativo AND s.draining_at IS NULL
+			AND s.user_id IS NULL) AS coming;
 
 	IF v_free + v_coming < p_low THEN
 		v_want := greatest(p_step, p_target - v_free - v_coming);

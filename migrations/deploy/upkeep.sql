@@ -183,6 +183,12 @@ BEGIN
 	DELETE FROM idempotency_keys k USING old
 	WHERE (k.user_id, k.route, k.key) = (old.user_id, old.route, old.key);
 	GET DIAGNOSTICS v_n = ROW_COUNT;
+	v_all := v_all + v_n;
+
+	WITH old AS (SELECT device_id FROM pool_wants
+		WHERE asked_at < v_now - interval '1 minute' LIMIT p_batch FOR UPDATE SKIP LOCKED)
+	DELETE FROM pool_wants w USING old WHERE w.device_id = old.device_id;
+	GET DIAGNOSTICS v_n = ROW_COUNT;
 	RETURN v_all + v_n;
 END $$;
 

@@ -45,6 +45,28 @@ UPDATE instances SET lifecycle = 'recycling' WHERE lifecycle = 'assigned';
 SELECT is(pool_refill(30, 5, 10, 1000, false), 30, 'a step that does not reach the target is made larger');
 UPDATE instances SET lifecycle = 'retired' WHERE lifecycle IN ('provisioning', 'recycling');
 
+-- those who found nothing -----------------------------------------------------------------------------------
+
+SELECT is((SELECT array_agg(DISTINCT (claims('late-' || g)).outcome)::text FROM generate_series(1, 25) g), '{empty}',
+	'25 click on an empty pool');
+SELECT is((claims('late-1')).outcome, 'empty', 'one of them twice');
+SELECT is(pool_refill(10, 5, 10, 1000, false), 35, 'as many are ordered as they want, and the target');
+SELECT is(pool_refill(10, 5, 10, 1000, false), 0, 'once');
+SELECT pg_temp.all_ready();
+SELECT is(pool_refill(10, 5, 10, 1000, true), 0, 'nor when they stand by, and he has not come yet');
+SELECT is((SELECT count(*) FROM generate_series(1, 25) g WHERE (claims('late-' || g)).outcome = 'claimed'), 25::bigint,
+	'they come again, and each has one');
+SELECT is(pool_refill(10, 5, 10, 1000, true), 0, 'who has one wants no more: the pool is at its target');
+UPDATE instances SET lifecycle = 'retired' WHERE lifecycle = 'standby';
+SELECT is((claims('gone')).outcome, 'empty', 'one more clicks');
+UPDATE pool_wants SET asked_at = clock_timestamp() - interval '21 seconds';
+SELECT is(pool_refill(10, 5, 10, 1000, true), 10, 'who does not come again is not waited for');
+UPDATE pool_wants SET asked_at = clock_timestamp() - interval '61 seconds';
+SELECT cmp_ok(prune('1 day', '1 day', '1 day', 1000), '>', 0, 'and is forgotten');
+SELECT is((SELECT count(*) FROM pool_wants), 0::bigint, 'by then all are');
+UPDATE instances SET lifecycle = 'recycling' WHERE lifecycle = 'assigned';
+UPDATE instances SET lifecycle = 'retired' WHERE lifecycle IN ('provisioning', 'recycling');
+
 -- limits ----------------------------------------------------------------------------------------------------
 
 SELECT is(pool_refill(10, 5, 10, 7, false), 7, 'POOL_MAX is never exceeded');
@@ -80,8 +102,9 @@ SELECT pg_temp.all_ready();
 UPDATE waha_servers SET ativo = false;
 INSERT INTO waha_servers (nome, api_url, max_sessions, health) VALUES ('new', 'http://new', 50, 'up');
 SELECT is((claims('late')).outcome, 'empty', 'when a server is switched off its instances are not handed out');
-SELECT is(pool_refill(10, 5, 10, 1000, false), 10, 'and the pool is refilled elsewhere');
+SELECT is(pool_refill(10, 5, 10, 1000, false), 11, 'and the pool is refilled elsewhere, for him too');
 SELECT is(pool_refill(10, 5, 10, 1000, true), 0, 'once');
+DELETE FROM pool_wants;
 
 -- a server that goes down ---------------------------------------------------------------------------------------
 

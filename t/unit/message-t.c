@@ -120,7 +120,7 @@ START_TEST(statuses_are_those_of_the_contract)
 		{PROBLEM_IDEMPOTENCY_KEY, 400, 0, "idempotency-key"},
 		{PROBLEM_IDEMPOTENCY_BUSY, 409, 2, "idempotency-busy"},
 		{PROBLEM_IDEMPOTENCY_REUSE, 422, 0, "idempotency-reuse"},
-		{PROBLEM_POOL_EMPTY, 503, 5, "pool-empty"},
+		{PROBLEM_POOL_EMPTY, 503, 2, "pool-empty"},
 		{PROBLEM_GATEWAY, 502, 0, "gateway-failed"},
 		{PROBLEM_GATEWAY_SLOW, 504, 5, "gateway-slow"},
 		{PROBLEM_UNAVAILABLE, 503, 2, "unavailable"},

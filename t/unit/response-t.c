@@ -168,7 +168,7 @@ START_TEST(a_problem_has_all_members_in_order)
 	response_problem(&rs, &rq, PROBLEM_POOL_EMPTY, NULL);
 	ck_assert_int_eq(rs.status, 503);
 	ck_assert_str_eq(rs.content_type, "application/problem+json");
-	ck_assert_str_eq(header(&rs, "Retry-After", value), "5");
+	ck_assert_str_eq(header(&rs, "Retry-After", value), "2");
 	ck_assert_str_eq(header(&rs, "Cache-Control", value), "no-store");
 	ck_assert_str_eq(buf_str(&rs.body),
 		"{\"type\":\"urn:wapool:problem:pool-empty\","
