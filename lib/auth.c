@@ -143,7 +143,6 @@ auth_token(struct app *app, const struct request *rq, struct user *out,
 	}
 	if (!share_take(app->share, rq->turn, claims.sub)) {
 		response_problem(rs, rq, PROBLEM_TOO_MANY, NULL);
-		response_header(rs, "Retry-After", "2");
 		return false;
 	}
 	snprintf(out->id, sizeof(out->id), "%s", claims.sub);

@@ -352,12 +352,17 @@ static const struct problem_info problems[] = {
 		 "ou espere até que as mais antigas expirem.",
 			"This account has as many stored answers as it may. Use fewer "
 			"keys, or wait until the oldest expire."}},
-	[PROBLEM_TOO_MANY] = {429, 0, "too-many-requests",
+	[PROBLEM_TOO_MANY] = {429, 2, "too-many-requests",
 		{"Muitas requisições", "Too many requests"},
 		{"Você fez requisições demais. Aguarde alguns segundos e tente "
 		 "novamente.",
 			"You made too many requests. Wait a few seconds and try "
 			"again."}},
+	[PROBLEM_WEBHOOKS_FULL] = {429, 0, "webhooks-full",
+		{"Muitos webhooks", "Too many webhooks"},
+		{"Os servidores desta conta já enviaram tudo o que podem em um dia.",
+			"The servers of this account have sent as much as they may "
+			"in a day."}},
 };
 
 const char *

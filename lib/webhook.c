@@ -155,7 +155,7 @@ has_room(struct app *app, const struct request *rq, const struct server *s,
 	seconds = db_text(r, 0, 0);
 	ok = seconds == NULL;
 	if (!ok) {
-		response_problem(rs, rq, PROBLEM_TOO_MANY, NULL);
+		response_problem(rs, rq, PROBLEM_WEBHOOKS_FULL, NULL);
 		response_header(rs, "Retry-After", seconds);
 	}
 	PQclear(r);

@@ -180,7 +180,7 @@ sub full_disk {
 	};
 	is_deeply [map { $told->($_)->{status} } 1 .. 3], [200, 200, 200], 'a megabyte is stored';
 	my $answer = $told->(4);
-	problem_ok($answer, 429, 'too-many-requests', 'more is not');
+	problem_ok($answer, 429, 'webhooks-full', 'more is not');
 	cmp_ok $answer->{headers}{'retry-after'}, '>', 3600, 'for hours';
 	is $s->psql_value("SELECT count(*) FROM webhook_events WHERE server_id = '$id'"), 3, 'what was refused is nowhere';
 	my $platform = $s->psql_value('SELECT id FROM waha_servers WHERE user_id IS NULL');
