@@ -62,6 +62,7 @@ struct config {
 	int device_limit;
 	int server_limit;
 	int own_webhooks_mb;
+	int claim_limit;
 	char *live_publish;
 	char *tz; /* the hosting's, for the hours and days of quotas */
 	char *log_level;

@@ -465,6 +465,8 @@ connect_run(struct app *app, const struct user *u, const struct connect_wish *wi
 			*problem = PROBLEM_POOL_EMPTY;
 		else if (out->claim.outcome == CLAIM_MAINTENANCE)
 			*problem = PROBLEM_MAINTENANCE;
+		else if (out->claim.outcome == CLAIM_OFTEN)
+			*problem = PROBLEM_CLAIMS_USED;
 		else if (first == CLAIM_NO_DEVICE)
 			*problem = PROBLEM_DEVICE_NOT_FOUND;
 		/* else its owner has disconnected meanwhile */

@@ -358,6 +358,12 @@ static const struct problem_info problems[] = {
 		 "novamente.",
 			"You made too many requests. Wait a few seconds and try "
 			"again."}},
+	[PROBLEM_CLAIMS_USED] = {429, 60, "claims-used",
+		{"Muitas conexões seguidas", "Connected too often"},
+		{"Você conectou e desconectou vezes demais. Aguarde alguns minutos e "
+		 "tente novamente.",
+			"You connected and disconnected too many times. Wait a few "
+			"minutes and try again."}},
 	[PROBLEM_WEBHOOKS_FULL] = {429, 0, "webhooks-full",
 		{"Muitos webhooks", "Too many webhooks"},
 		{"Os servidores desta conta já enviaram tudo o que podem em um dia.",

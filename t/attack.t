@@ -15,7 +15,7 @@ use Wapool::Test qw(stack burst sign webhook sim problem_ok sim_session scan fau
 use constant { CONNECT => '/api/whatsapp/connect', DISCONNECT => '/api/whatsapp/disconnect', MINE => '/api/whatsapp/my-connection' };
 
 my $s = stack(env => { POOL_TARGET => 3, POOL_LOW => 1, POOL_STEP => 3, HEALTH_INTERVAL => 1, GATEWAY_START_GRACE => 0,
-	GATEWAY_TIMEOUT_MS => 1000, CONNECT_DEADLINE_MS => 6000, THREADS => 4, OWN_WEBHOOKS_MB => 1 });
+	GATEWAY_TIMEOUT_MS => 1000, CONNECT_DEADLINE_MS => 6000, THREADS => 4, OWN_WEBHOOKS_MB => 1, CLAIM_LIMIT => 6 });
 eventually_ok('the pool is filled', sub { free_instances($s) >= 3 });
 
 subtest "a command that comes late reaches nobody's phone"       => \&late_command;
@@ -27,6 +27,7 @@ subtest 'sessions of another wapool are left alone'              => \&strangers;
 subtest 'nobody registers servers without end'                   => \&many_servers;
 subtest 'two at once do not both have the last place'            => \&last_server;
 subtest 'many tokens of one user do not take every thread'       => \&many_tokens;
+subtest 'nobody empties the pool by coming and going'            => \&come_and_go;
 subtest "nobody fills the disk by webhooks of his own server"    => \&full_disk;
 done_testing;
 
@@ -186,5 +187,27 @@ sub full_disk {
 	my $platform = $s->psql_value('SELECT id FROM waha_servers WHERE user_id IS NULL');
 	is((burst($s, webhook($s, { event => 'message', id => 'p1', session => 'nobody', payload => { body => 'x' x 1_500_000 } },
 		path => "/webhook/$platform")))[0]{status}, 200, "the platform's servers go on");
+	return;
+}
+
+# Each instance that comes back has to be emptied at its gateway, and made anew.
+sub come_and_go {
+	eventually_ok('some stand by', sub { free_instances($s) >= 3 });
+	my $user = $s->unique_user;
+	my ($token, $other, $last, %seen) = ($s->token($user), $s->token($s->unique_user));
+	for (1 .. 7) {
+		eventually(sub { ($last = $s->http(POST => CONNECT, token => $token, json => {}))->{status} =~ /\A(?:200|429)\z/ });
+		$seen{ $last->{status} }++;
+		last if $last->{status} != 200 || $_ == 7;
+		$s->http(POST => DISCONNECT, token => $token, json => {});
+	}
+	is $seen{200}, 6, 'six within the hour';
+	problem_ok($last, 429, 'claims-used', 'not a seventh');
+	ok !$s->psql_value("SELECT count(*) FROM instances WHERE assigned_to_user_id = '$user'"), 'he has none';
+	eventually_ok('others are served', sub { $s->http(POST => CONNECT, token => $other, json => {})->{status} == 200 });
+	$s->psql("UPDATE claim_turns SET full_at = full_at - interval '10 minutes' WHERE user_id = '$user'");
+	eventually_ok('ten minutes later he gets one', sub { $s->http(POST => CONNECT, token => $token, json => {})->{status} == 200 });
+	is $s->http(POST => CONNECT, token => $token, json => {})->{status}, 200, 'and keeps it however often he clicks';
+	$s->http(POST => DISCONNECT, token => $_, json => {}) for $token, $other;
 	return;
 }

@@ -56,4 +56,26 @@ BEGIN
 	RETURN ceil(extract(epoch FROM v_at + v_cost - v_now - interval '1 day'))::integer;
 END $$;
 
+-- Instances of the platform's that one user was given: full_at is when an hour's worth would be free again.
+CREATE TABLE claim_turns (
+	user_id uuid PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
+	full_at timestamptz NOT NULL
+) WITH (fillfactor = 50);
+
+-- True if he has had as many as he may have in an hour, of which what is not used is kept, up to an hour's worth.
+-- Each that comes back has to be emptied at its gateway: who comes and goes all the time would empty the pool.
+CREATE FUNCTION claims_used(p_user uuid, p_hour integer) RETURNS boolean
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+	RETURN EXISTS (SELECT FROM claim_turns WHERE user_id = p_user
+		AND full_at > clock_timestamp() + interval '1 hour' - interval '1 hour' / p_hour);
+END $$;
+
+-- He was given one.
+CREATE FUNCTION claim_counted(p_user uuid, p_hour integer) RETURNS void
+LANGUAGE sql AS $$
+	INSERT INTO claim_turns AS c (user_id, full_at) VALUES (p_user, clock_timestamp() + interval '1 hour' / p_hour)
+	ON CONFLICT (user_id) DO UPDATE SET full_at = greatest(c.full_at, clock_timestamp()) + interval '1 hour' / p_hour
+$$;
+
 COMMIT;

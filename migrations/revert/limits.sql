@@ -1,5 +1,8 @@
 -- Revert wapool:limits from pg
 BEGIN;
+DROP FUNCTION claim_counted(uuid, integer);
+DROP FUNCTION claims_used(uuid, integer);
+DROP TABLE claim_turns;
 DROP FUNCTION webhook_admit(uuid, integer, bigint);
 DROP TABLE webhook_intake;
 DROP FUNCTION server_room(uuid, integer);

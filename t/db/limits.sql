@@ -26,5 +26,26 @@ SELECT cmp_ok(webhook_admit(:'hers', 100, 1000), '>', 0, 'and no more');
 UPDATE webhook_intake SET full_at = '2001-01-01' WHERE user_id = somebody('ana');
 SELECT is(webhook_admit(:'hers', 1000, 1000), NULL, 'years later a day''s worth');
 SELECT cmp_ok(webhook_admit(:'hers', 100, 1000), '>', 0, 'and no more');
+
+-- Three instances an hour.
+SELECT make_many('p', 8, 'standby');
+CREATE FUNCTION pg_temp.comes(p_who text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	v_claim claim := pool_claim(somebody(p_who), NULL, NULL, 0, '{}', 3);
+BEGIN
+	PERFORM pool_release(somebody(p_who), NULL, 'goes');
+	RETURN v_claim.outcome;
+END $$;
+SELECT is((SELECT string_agg(pg_temp.comes('eva'), ' ') FROM generate_series(1, 5)), 'claimed claimed claimed often often', 'no fourth');
+SELECT is((SELECT count(*) FROM pool_wants), 0::bigint, 'and none is made for him');
+SELECT is(pg_temp.comes('davi'), 'claimed', 'others have theirs');
+UPDATE claim_turns SET full_at = full_at - interval '20 minutes' WHERE user_id = somebody('eva');
+SELECT is((pool_claim(somebody('eva'), NULL, NULL, 0, '{}', 3)).outcome, 'claimed', 'twenty minutes later one');
+SELECT is((pool_claim(somebody('eva'), NULL, NULL, 0, '{}', 3)).outcome, 'own', 'who keeps it needs no other');
+SELECT is(pg_temp.comes('eva'), 'own', 'and may give it back');
+UPDATE waha_servers SET user_id = somebody('eva'), max_sessions = 5 WHERE id = :'another';
+SELECT is(pg_temp.comes('eva'), 'claimed', 'his own servers are his own');
+SELECT is(pg_temp.comes('eva'), 'claimed', 'and count for nothing');
+SELECT is((pool_claim(somebody('eva'), NULL, NULL, 0)).outcome, 'claimed', 'without a limit there is none');
 SELECT * FROM finish();
 ROLLBACK;
