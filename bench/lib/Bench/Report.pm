@@ -52,7 +52,7 @@ sub at_least {
 
 sub at_most {
 	my ($m, $most, $unit) = @_;
-	return (sprintf('%.3g %s', $m->{median}, $unit), $m->{median} <= $most);
+	return (sprintf($m->{median} >= 100 ? '%.0f %s' : '%.3g %s', $m->{median}, $unit), $m->{median} <= $most);
 }
 
 # Question => what it wrote down, of those that were asked.
