@@ -27,7 +27,7 @@ main(int argc, char **argv)
 {
 	static const struct responder self = {.name = "webhook",
 		.threads = 8,
-		.needs = APP_DB | APP_SEAL,
+		.needs = APP_DB | APP_SEAL | APP_SERVERS,
 		.routes = routes};
 
 	return responder_main(&self, argc, argv);

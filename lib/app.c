@@ -13,6 +13,7 @@
 #include "lib/log.h"
 #include "lib/metrics.h"
 #include "lib/seal.h"
+#include "lib/server-cache.h"
 
 /* What the libraries want done once, before threads. */
 static bool
@@ -83,6 +84,10 @@ app_open(struct app *app, const char *program, unsigned needs, struct err *e)
 		goto out;
 	if ((needs & APP_SEAL) && !open_seal(app, e))
 		goto out;
+	if ((needs & APP_SERVERS) && (app->servers = server_cache_new()) == NULL) {
+		err_set(e, ERR_NOMEM, "out of memory");
+		goto out;
+	}
 	/* a JWK set may have to be fetched */
 	if ((needs & (APP_HTTP | APP_AUTH)) && !open_http(app, e))
 		goto out;
@@ -98,6 +103,7 @@ void
 app_close(struct app *app)
 {
 	live_free(app->live);
+	server_cache_free(app->servers);
 	metrics_flush(app);
 	jwt_keys_free(app->jwt);
 	http_free(app->http);

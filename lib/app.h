@@ -20,13 +20,15 @@ struct http;
 struct jwt_keys;
 struct live;
 struct seal_key;
+struct server_cache;
 
 /* What a program needs besides configuration and log. */
 enum {
-	APP_DB = 1,   /* DATABASE_URL must be set; connections open at first use */
-	APP_AUTH = 2, /* JWT_SECRET or JWKS_* must be set */
-	APP_SEAL = 4, /* SECRET_KEY_FILE must be readable */
-	APP_HTTP = 8  /* calls gateways */
+	APP_DB = 1,      /* DATABASE_URL must be set; connections open at first use */
+	APP_AUTH = 2,    /* JWT_SECRET or JWKS_* must be set */
+	APP_SEAL = 4,    /* SECRET_KEY_FILE must be readable */
+	APP_HTTP = 8,    /* calls gateways */
+	APP_SERVERS = 16 /* remembers servers (lib/server-cache) */
 };
 
 struct app {
@@ -36,6 +38,7 @@ struct app {
 	struct jwt_keys *jwt;
 	struct seal_key *seal;
 	struct http *http;
+	struct server_cache *servers;
 	struct live *live;                /* NULL without LIVE_PUBLISH */
 	atomic_int_least64_t jwks_tried;  /* clock_ms() of the last fetch of JWKS_URL */
 	atomic_int_least64_t jwks_due;    /* and of the next one */

@@ -530,5 +530,5 @@ db_param_int(char room[DB_PARAM_SIZE], int64_t n)
 const char *
 db_param_text(const char *s)
 {
-	return *s != '\0' ? s : NULL;
+	return s != NULL && *s != '\0' ? s : NULL;
 }

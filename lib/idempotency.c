@@ -6,6 +6,9 @@
 #include "lib/hmac.h"
 #include "lib/log.h"
 
+/* The first request of a key has it for as long as any request may take, and this. */
+#define LOCK_SPARE_MS 1000
+
 static const struct db_stmt stmt_begin = {"idempotency_begin",
 	"SELECT outcome, token, status, body, retry_s"
 	" FROM idempotency_begin($1, $2, $3, $4, $5,"
@@ -73,7 +76,7 @@ answer_known(const struct request *rq, const PGresult *r, struct response *rs)
 
 bool
 idempotency_begin(struct app *app, const struct request *rq, const struct user *u,
-	const char *route, int lock_ms, struct idempotency *id, struct response *rs)
+	const char *route, struct idempotency *id, struct response *rs)
 {
 	const char *header = request_header(rq, "Idempotency-Key");
 	char fingerprint[SHA256_HEX_SIZE], lock[DB_PARAM_SIZE], most[DB_PARAM_SIZE],
@@ -96,7 +99,8 @@ idempotency_begin(struct app *app, const struct request *rq, const struct user *
 	}
 	r = db_query(app->db, rq->deadline, &stmt_begin,
 		(const char *[]){u->id, u->email, route, id->key, fingerprint,
-			db_param_int(lock, lock_ms),
+			db_param_int(
+				lock, config_longest_ms(&app->config) + LOCK_SPARE_MS),
 			db_param_int(most, app->config.idempotency_keys),
 			db_param_int(ttl, app->config.idempotency_ttl_h)},
 		&e);

@@ -68,6 +68,18 @@ bool request_query_has(const struct request *rq, const char *name);
  * longer than out. */
 bool request_query(const struct request *rq, const char *name, char *out, size_t size);
 
+/* A query parameter into out (size bytes), which keeps its value where it is absent. words: what it
+ * may be, NULL at their end; or NULL: anything. False, and out undefined: it is there and is none of
+ * these, or request_query refuses it. */
+bool request_query_word(const struct request *rq, const char *name,
+	const char *const *words, char *out, size_t size);
+
+/* The same for digits only, one at least: cursors that are numbers. REQUEST_DIGITS_SIZE holds what
+ * PostgreSQL's bigint does. */
+#define REQUEST_DIGITS_SIZE 19
+bool request_query_digits(
+	const struct request *rq, const char *name, char *out, size_t size);
+
 /* A query parameter that is a number from least (not negative) to most, in digits only. *out
  * keeps its value where it is absent. False: it is there and is none; *out is then undefined. */
 bool request_query_int(

@@ -12,15 +12,17 @@
 
 #define SECRET_MAX 4096
 
+#define FORMER                                                                         \
+	"CASE WHEN s.webhook_secret <> '' THEN s.webhook_secret_sealed"                \
+	" WHEN s.webhook_secret_former_until > statement_timestamp()"                  \
+	" THEN s.webhook_secret_former END"
 #define COLUMNS                                                                        \
 	"s.id, s.kind, s.api_url, s.api_key, s.api_key_sealed, s.webhook_secret, "     \
 	"s.webhook_secret_sealed, s.timeout, (SELECT id FROM installation), "          \
-	"s.version, s.retry_attempts, s.user_id IS NOT NULL, s.rate_limit, "           \
-	"CASE WHEN s.webhook_secret <> '' THEN s.webhook_secret_sealed"                \
-	" WHEN s.webhook_secret_former_until > statement_timestamp()"                  \
-	" THEN s.webhook_secret_former END,"                                           \
-	" CASE WHEN coalesce(s.webhook_secret, '') = '' THEN "                         \
-	"md5(s.webhook_secret_sealed) END"
+	"s.version, s.retry_attempts, s.user_id IS NOT NULL, s.rate_limit, " FORMER    \
+	", "                                                                           \
+	"CASE WHEN coalesce(s.webhook_secret, '') = '' THEN "                          \
+	"md5(s.webhook_secret_sealed) END, md5(" FORMER ")"
 
 static const struct db_stmt stmt_load = {
 	"server_load", "SELECT " COLUMNS " FROM waha_servers s WHERE s.id = $1", 1};
@@ -83,7 +85,8 @@ enum {
 	GUARDED,
 	RATE_LIMIT,
 	FORMER_SEALED,
-	SECRET_MARK
+	SECRET_MARK,
+	FORMER_MARK
 };
 
 static void
@@ -192,6 +195,7 @@ server_of_row(struct app *app, const PGresult *r, int row, struct err *e)
 	db_copy(r, row, KIND, s->kind, sizeof(s->kind));
 	db_copy(r, row, POOL_ID, s->pool_id, sizeof(s->pool_id));
 	db_copy(r, row, SECRET_MARK, s->secret_mark, sizeof(s->secret_mark));
+	db_copy(r, row, FORMER_MARK, s->former_mark, sizeof(s->former_mark));
 	utf8_copy(s->version, sizeof(s->version), db_text(r, row, VERSION));
 	s->retries = (int)db_int(r, row, RETRIES);
 	s->timeout_ms = (int)db_int(r, row, TIMEOUT) * 1000;

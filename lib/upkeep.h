@@ -12,8 +12,8 @@
 #include "lib/clock.h"
 #include "lib/work.h"
 
-#define UPKEEP_REFILL_MAX                                                              \
-	1000 /* ordered by one call; there may be more to order then */
+/* ordered by one call; there may be more to order then */
+#define UPKEEP_REFILL_MAX 1000
 
 /* Orders more instances when fewer than POOL_LOW are free; with top_up also
  * up to POOL_TARGET. */

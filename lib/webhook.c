@@ -10,6 +10,7 @@
 #include "lib/log.h"
 #include "lib/metrics.h"
 #include "lib/pool.h"
+#include "lib/server-cache.h"
 #include "lib/server.h"
 #include "lib/utf8.h"
 #include "lib/uuid.h"
@@ -19,12 +20,17 @@
 #define AHEAD_MS 300000 /* that a gateway's clock may be ahead of ours */
 
 static const struct db_stmt stmt_store = {"webhook_store",
-	"SELECT w, count_up('webhooks', w), event_written()"
-	" FROM webhook_store($1, $2, $3, $4, $5, $6,"
+	"SELECT webhook_store($1, $2, $3, $4, $5, $6,"
 	" to_timestamp($7::bigint / 1000.0), $8::bigint, $9, to_timestamp($10::bigint "
 	"/ 1000.0),"
-	" $11, $12, $13::boolean, $14::json, $15::jsonb) AS w",
-	15};
+	" $11, $12, $13::boolean, $14::json, $15::jsonb, $16), event_written()",
+	16};
+
+/* A server, and with which of its secrets a request was signed. */
+struct sender {
+	const struct server *server;
+	const char *mark; /* of that secret; "" if it stands in clear */
+};
 
 /* A time a gateway may mean, as a parameter: after 2001 and not more than some minutes
  * ahead of us. Anything else is taken for "it does not tell" (NULL), so that a lying
@@ -80,9 +86,10 @@ redact(const struct gateway *gw, const json_t *body, char **text)
 }
 
 static PGresult *
-store(struct app *app, const struct request *rq, const struct server *s,
+store(struct app *app, const struct request *rq, const struct sender *from,
 	const json_t *body, const struct gateway_event *ev, struct err *e)
 {
+	const struct server *s = from->server;
 	char at[DB_PARAM_SIZE], generation[DB_PARAM_SIZE], status_at[DB_PARAM_SIZE];
 	json_t *tell = event_of_gateway(ev);
 	char *told = tell != NULL ? json_dumps(tell, JSON_COMPACT) : NULL;
@@ -106,7 +113,8 @@ store(struct app *app, const struct request *rq, const struct server *s,
 		ev->generation >= 0 ? db_param_int(generation, ev->generation) : NULL,
 		ev->status, time_or_null(status_at, ev->status_at_ms), ev->phone,
 		ev->profile, ev->released ? "true" : "false",
-		kept != NULL ? kept : buf_str(&rq->body), told};
+		kept != NULL ? kept : buf_str(&rq->body), told,
+		db_param_text(from->mark)};
 	r = db_query(app->db, rq->deadline, &stmt_store, params, e);
 out:
 	buf_free(&key);
@@ -124,30 +132,35 @@ wants_helper(const struct gateway_event *ev)
 		(ev->status != NULL && strcmp(ev->status, "FAILED") == 0);
 }
 
-static void
-accept_event(struct app *app, const struct request *rq, const struct server *s,
+/* False, with nothing answered: the secret that signed it is the server's no more. */
+static bool
+accept_event(struct app *app, const struct request *rq, const struct sender *from,
 	const json_t *body, const struct gateway_event *ev, struct response *rs)
 {
 	struct err e = ERR_INIT;
-	PGresult *r = store(app, rq, s, body, ev, &e);
+	PGresult *r = store(app, rq, from, body, ev, &e);
 	const char *outcome;
+	bool verified;
 
 	if (r == NULL) {
 		/* a conflict inside the database is no fault of the gateway: it tries again */
 		if (e.code == ERR_CONFLICT)
 			e.code = ERR_UNAVAILABLE;
 		response_error(rs, rq, &e);
-		return;
+		return true;
 	}
 	outcome = db_text(r, 0, 0);
+	verified = strcmp(outcome, "unverified") != 0;
 	log_write(LOG_DEBUG, "webhook", LOG_STR("gatewayEvent", ev->event),
-		LOG_STR("outcome", outcome), LOG_STR("server", s->id));
-	if (db_bool(r, 0, 2) || (strcmp(outcome, "applied") == 0 && wants_helper(ev)))
+		LOG_STR("outcome", outcome), LOG_STR("server", from->server->id));
+	if (db_bool(r, 0, 1) || (strcmp(outcome, "applied") == 0 && wants_helper(ev)))
 		pool_wake(app, rq->deadline);
-	response_json(rs, 200,
-		json_pack("{s:b, s:b}", "success", 1, "duplicate",
-			strcmp(outcome, "duplicate") == 0));
+	if (verified)
+		response_json(rs, 200,
+			json_pack("{s:b, s:b}", "success", 1, "duplicate",
+				strcmp(outcome, "duplicate") == 0));
 	PQclear(r);
+	return verified;
 }
 
 static void
@@ -160,32 +173,44 @@ refuse(struct app *app, const struct request *rq, struct response *rs)
 /* Signed with the server's secret, or with the one before, which a session has until it is
  * told of the change. */
 static bool
-is_signed(const struct server *s, const struct request *rq)
+is_signed(const struct server *s, const struct request *rq, struct sender *by)
 {
 	const struct gateway *gw = server_gateway(s);
 	struct server before = *s;
 
+	*by = (struct sender){s, s->secret_mark};
 	if (gw->signature_ok(s, rq))
 		return true;
+	by->mark = s->former_mark;
 	before.webhook_secret = s->former_secret;
 	return s->former_secret != NULL && *s->former_secret != '\0' &&
 		gw->signature_ok(&before, rq);
 }
 
-/* Parses what is known to come from that server, and stores it. */
-static void
-receive_from(struct app *app, const struct request *rq, const struct server *s,
+/* Parses what is known to come from there, and stores it. False as accept_event. */
+static bool
+receive_from(struct app *app, const struct request *rq, const struct sender *from,
 	struct response *rs)
 {
+	const struct gateway *gw = server_gateway(from->server);
 	struct err e = ERR_INIT;
 	struct gateway_event ev;
 	json_t *body = request_json(rq, false, &e);
+	bool verified = true;
 
-	if (body == NULL || !server_gateway(s)->parse_webhook(body, &ev, &e))
+	if (body == NULL || !gw->parse_webhook(body, &ev, &e))
 		response_error(rs, rq, &e);
 	else
-		accept_event(app, rq, s, body, &ev, rs);
+		verified = accept_event(app, rq, from, body, &ev, rs);
 	json_decref(body);
+	return verified;
+}
+
+/* A secret that changed between two looks at it: the gateway tries again. */
+static void
+refuse_for_now(const struct request *rq, struct response *rs)
+{
+	response_problem(rs, rq, PROBLEM_UNAVAILABLE, NULL);
 }
 
 static bool
@@ -205,27 +230,52 @@ anybody_claims(const struct request *rq)
 	return false;
 }
 
+/* There is no such server, or its row could not be read. An unknown server and a bad
+ * signature look alike: ids are not for guessing. */
+static void
+fail_at(struct app *app, const struct request *rq, struct err *e, struct response *rs)
+{
+	if (e->code == ERR_UNAUTHORIZED)
+		e->code = ERR_CONFIG; /* a secret of ours that cannot be opened */
+	if (e->code == ERR_NOT_FOUND)
+		refuse(app, rq, rs);
+	else
+		response_error(rs, rq, e);
+}
+
+/* With the server's row as it is remembered, if that verifies it, else as it is now. True
+ * once the request is answered. */
+static bool
+receive_at_once(struct app *app, const struct request *rq, const char *server_id,
+	bool anew, struct response *rs)
+{
+	struct err e = ERR_INIT;
+	struct server_entry *entry =
+		server_cache_get(app, server_id, anew, rq->deadline, &e);
+	struct sender from;
+	bool answered = true;
+
+	if (entry == NULL)
+		fail_at(app, rq, &e, rs);
+	else if (is_signed(server_of_entry(entry), rq, &from))
+		answered = receive_from(app, rq, &from, rs);
+	else if (anew)
+		refuse(app, rq, rs);
+	else
+		answered = false;
+	server_cache_put(app->servers, entry);
+	return answered;
+}
+
 static void
 receive_at(struct app *app, const struct request *rq, const char *server_id,
 	struct response *rs)
 {
-	struct err e = ERR_INIT;
-	struct server *s = NULL;
-
 	if (!uuid_valid(server_id))
-		err_set(&e, ERR_NOT_FOUND, "not a server id");
-	else
-		s = server_load(app, server_id, rq->deadline, &e);
-	/* an unknown server and a bad signature look alike: ids are not for guessing */
-	if (s == NULL && e.code == ERR_UNAUTHORIZED)
-		e.code = ERR_CONFIG; /* a secret of ours that cannot be opened */
-	if (s == NULL && e.code != ERR_NOT_FOUND)
-		response_error(rs, rq, &e);
-	else if (s == NULL || !is_signed(s, rq))
 		refuse(app, rq, rs);
-	else
-		receive_from(app, rq, s, rs);
-	server_free(s);
+	else if (!receive_at_once(app, rq, server_id, false, rs) &&
+		!receive_at_once(app, rq, server_id, true, rs))
+		refuse_for_now(rq, rs);
 }
 
 /* The session a body names, copied; "" if it names none. What is read here is not
@@ -250,7 +300,9 @@ static bool
 receive_from_any(struct app *app, const struct request *rq, const char *session,
 	struct response *rs)
 {
-	struct server *servers[SERVERS_MAX], *signer = NULL;
+	struct server *servers[SERVERS_MAX];
+	struct sender from;
+	bool found = false;
 	struct err e = ERR_INIT;
 	size_t n;
 
@@ -258,14 +310,13 @@ receive_from_any(struct app *app, const struct request *rq, const char *session,
 		response_error(rs, rq, &e);
 		return true;
 	}
-	for (size_t i = 0; i < n && signer == NULL; i++)
-		if (is_signed(servers[i], rq))
-			signer = servers[i];
-	if (signer != NULL)
-		receive_from(app, rq, signer, rs);
+	for (size_t i = 0; i < n && !found; i++)
+		found = is_signed(servers[i], rq, &from);
+	if (found && !receive_from(app, rq, &from, rs))
+		refuse_for_now(rq, rs);
 	for (size_t i = 0; i < n; i++)
 		server_free(servers[i]);
-	return signer != NULL;
+	return found;
 }
 
 /* The platform's keys first, on the raw bytes; only if none fits is the body parsed, for the

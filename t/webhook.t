@@ -47,6 +47,7 @@ subtest 'tripled, all at once'                  => sub { srand 9; replay(1000, s
 subtest 'my-connection tells what they told'    => \&my_connection;
 subtest 'signatures'                            => \&signatures;
 subtest 'the server is found by session and signature' => \&which_server;
+subtest 'a secret ends when its row says so' => \&remembered;
 subtest 'what makes an event the same'          => \&same_or_not;
 subtest 'nothing that is signed is lost'        => \&kept;
 subtest 'the order of the gateway\'s clock'     => \&clocks;
@@ -200,6 +201,41 @@ sub signatures {
 	delete $plain->{headers}{'X-Webhook-Hmac-Algorithm'};
 	is $s->http(POST => $plain->{path}, body => $plain->{body}, headers => $plain->{headers})->{status}, 200, 'so is no algorithm';
 	is count(), 2, 'both are stored';
+	return;
+}
+
+# Responders remember servers for some seconds. Whatever they remember, what counts is the row.
+sub remembered {
+	begin('loja-1');
+	my @secret = map { "the secret number $_ of this server" } 1 .. 3;
+	my $server = $s->psql_value("INSERT INTO waha_servers (nome, api_url, webhook_secret)
+		VALUES ('Another WAHA', 'http://127.0.0.1:3', '$secret[0]') RETURNING id");
+	$s->maintain('seal');
+	my $statuses = sub { # of four at once, so that every responder has a say
+		my ($key) = @_;
+		my %seen = map { $_->{status} => 1 } burst($s, map {
+			my $body = JSON::PP->new->utf8->canonical->encode(status_event('loja-1', 'SCAN_QR_CODE', 0));
+			webhook($s, $body, path => "/webhook/$server", signature => sign($body, $key)) } 1 .. 4);
+		return join ' ', sort keys %seen;
+	};
+	is $statuses->($secret[0]), '200', 'its secret';
+	is $statuses->($secret[1]), '401', 'one that it has not yet';
+	$s->psql("UPDATE waha_servers SET webhook_secret = '$secret[1]' WHERE id = '$server'");
+	is $statuses->($secret[1]), '200', 'a new one counts at once';
+	is $statuses->($secret[0]), '200', 'beside the former one';
+	$s->maintain('seal');
+	is $statuses->($_), '200', 'both also when it is sealed' for @secret[0, 1];
+	$s->psql("UPDATE waha_servers SET webhook_secret_former_until = now() WHERE id = '$server'");
+	is $statuses->($secret[0]), '401', 'until the time of the former one is over';
+	$s->psql("UPDATE waha_servers SET webhook_secret = '$secret[2]' WHERE id = '$server'");
+	$s->maintain('seal');
+	is $statuses->($secret[2]), '200', 'the third';
+	is $statuses->($secret[0]), '401', 'brings the first one back to nobody';
+	my $stored = count("server_id = '$server'");
+	$s->psql("DELETE FROM waha_servers WHERE id = '$server'");
+	is $statuses->($secret[2]), '401', 'a server that is gone has none';
+	ok $stored > 0, 'it had told something';
+	is count("server_id = '$server'"), 0, 'which is gone with it';
 	return;
 }
 

@@ -84,33 +84,21 @@ CREATE TABLE event_lanes (
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 100);
 CREATE INDEX event_lanes_due ON event_lanes (due_at) WHERE due_at IS NOT NULL;
 
--- The subscription that a device's events of that type go to: its own, else its user's default; NULL if
--- nobody wants it. The row is kept from being deleted until the transaction ends.
-CREATE FUNCTION event_subscriber(p_user uuid, p_device uuid, p_type text) RETURNS event_subscriptions
-LANGUAGE plpgsql AS $$
-DECLARE
-	v_row event_subscriptions;
-BEGIN
-	SELECT * INTO v_row FROM event_subscriptions
-	WHERE user_id = p_user AND (device_id = p_device OR device_id IS NULL)
-	ORDER BY device_id NULLS LAST LIMIT 1
-	FOR KEY SHARE;
-	IF v_row.events IS NULL OR p_type = ANY (v_row.events) THEN
-		RETURN v_row;
-	END IF;
-	RETURN NULL;
-END $$;
-
--- Writes an event down for whoever subscribed to it; nothing at all if nobody did. True if something was
--- written; event_written() then says so until the transaction ends.
+-- Writes an event down for whoever subscribed to it: the device's own subscription, else its user's default;
+-- nothing at all if nobody did or wants that type. The subscription is kept from being deleted until the
+-- transaction ends. True if something was written; event_written() then says so as long.
 CREATE FUNCTION event_emit(p_user uuid, p_device uuid, p_type text, p_data jsonb,
 	p_at timestamptz DEFAULT NULL, p_once text DEFAULT NULL) RETURNS boolean
 LANGUAGE plpgsql AS $$
 DECLARE
-	v_to  event_subscriptions := event_subscriber(p_user, p_device, p_type);
+	v_to  record;
 	v_seq bigint;
 BEGIN
-	IF v_to.id IS NULL THEN
+	SELECT id, events, disabled_at INTO v_to FROM event_subscriptions
+	WHERE user_id = p_user AND (device_id = p_device OR device_id IS NULL)
+	ORDER BY device_id NULLS LAST LIMIT 1
+	FOR KEY SHARE;
+	IF NOT FOUND OR p_type <> ALL (v_to.events) THEN
 		RETURN false;
 	END IF;
 	INSERT INTO event_lanes (subscription_id, device_id) VALUES (v_to.id, p_device)
@@ -139,55 +127,47 @@ LANGUAGE sql AS $$ SELECT coalesce(current_setting('wapool.event_written', true)
 -- What happens to a device, told from what happens to its instance: whoever wrote it, webhook, look at
 -- the gateway, helper or hand. Told twice: to the webhook of its owner, and to the pages he has open
 -- (live_tell), which hear of a QR that nobody scanned too.
-CREATE FUNCTION instances_tell() RETURNS trigger
+CREATE FUNCTION instance_tell(was instances, i instances) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
-	v_final boolean := NEW.lifecycle <> 'assigned';
-	v_at    timestamptz := CASE WHEN NEW.status_at IS DISTINCT FROM OLD.status_at THEN NEW.status_at END;
+	v_final boolean := i.lifecycle <> 'assigned';
+	v_at    timestamptz := CASE WHEN i.status_at IS DISTINCT FROM was.status_at THEN i.status_at END;
 	v_type  text;
 	v_data  jsonb;
 	v_live  text := CASE WHEN v_final THEN 'device.disconnected'
-		WHEN (OLD.status, OLD.phone_number, OLD.profile_name)
-			IS DISTINCT FROM (NEW.status, NEW.phone_number, NEW.profile_name) THEN 'device.updated' END;
+		WHEN (was.status, was.phone_number, was.profile_name)
+			IS DISTINCT FROM (i.status, i.phone_number, i.profile_name) THEN 'device.updated' END;
 BEGIN
-	IF NOT v_final AND NEW.health <> OLD.health THEN
-		PERFORM event_emit(OLD.assigned_to_user_id, OLD.device_id, 'instance.health',
-			jsonb_strip_nulls(jsonb_build_object('instance', NEW.name, 'health', NEW.health,
-				'was', OLD.health, 'reason', NEW.health_reason)));
-		PERFORM live_tell(OLD.assigned_to_user_id, OLD.device_id, 'instance.health', NEW.status, NULL,
-			json_build_object('health', NEW.health));
+	IF NOT v_final AND i.health <> was.health THEN
+		PERFORM event_emit(was.assigned_to_user_id, was.device_id, 'instance.health',
+			jsonb_strip_nulls(jsonb_build_object('instance', i.name, 'health', i.health,
+				'was', was.health, 'reason', i.health_reason)));
+		PERFORM live_tell(was.assigned_to_user_id, was.device_id, 'instance.health', i.status, NULL,
+			json_build_object('health', i.health));
 	END IF;
-	IF v_final AND (OLD.status = 'WORKING' OR OLD.paired_at IS NOT NULL)
-		OR NOT v_final AND OLD.status = 'WORKING' AND NEW.status <> 'WORKING' THEN
+	IF v_final AND (was.status = 'WORKING' OR was.paired_at IS NOT NULL)
+		OR NOT v_final AND was.status = 'WORKING' AND i.status <> 'WORKING' THEN
 		v_type := 'device.disconnected';
-		v_data := jsonb_build_object('instance', OLD.name, 'final', v_final,
-			'status', CASE WHEN NOT v_final THEN NEW.status END,
+		v_data := jsonb_build_object('instance', was.name, 'final', v_final,
+			'status', CASE WHEN NOT v_final THEN i.status END,
 			'reason', CASE WHEN v_final THEN nullif(current_setting('wapool.reason', true), '') END);
-	ELSIF NOT v_final AND NEW.status = 'WORKING' AND OLD.status <> 'WORKING' THEN
+	ELSIF NOT v_final AND i.status = 'WORKING' AND was.status <> 'WORKING' THEN
 		v_type := 'device.connected';
-		v_data := jsonb_build_object('instance', NEW.name, 'phone', NEW.phone_number, 'profile', NEW.profile_name);
-	ELSIF NOT v_final AND NEW.status = 'SCAN_QR_CODE'
-		AND (OLD.status, OLD.status_at) IS DISTINCT FROM (NEW.status, NEW.status_at) THEN
+		v_data := jsonb_build_object('instance', i.name, 'phone', i.phone_number, 'profile', i.profile_name);
+	ELSIF NOT v_final AND i.status = 'SCAN_QR_CODE'
+		AND (was.status, was.status_at) IS DISTINCT FROM (i.status, i.status_at) THEN
 		v_type := 'qr.updated';
-		v_data := jsonb_build_object('instance', NEW.name);
+		v_data := jsonb_build_object('instance', i.name);
 	END IF;
 	IF v_type IS NOT NULL THEN
-		PERFORM event_emit(OLD.assigned_to_user_id, OLD.device_id, v_type, jsonb_strip_nulls(v_data), v_at);
+		PERFORM event_emit(was.assigned_to_user_id, was.device_id, v_type, jsonb_strip_nulls(v_data), v_at);
 	END IF;
 	IF coalesce(v_type, v_live) IS NOT NULL THEN
-		PERFORM live_tell(OLD.assigned_to_user_id, OLD.device_id, coalesce(v_type, v_live),
-			CASE WHEN NOT v_final THEN NEW.status END, v_at,
+		PERFORM live_tell(was.assigned_to_user_id, was.device_id, coalesce(v_type, v_live),
+			CASE WHEN NOT v_final THEN i.status END, v_at,
 			CASE WHEN coalesce(v_type, v_live) = 'device.disconnected' THEN json_build_object('final', v_final) END);
 	END IF;
-	RETURN NULL;
 END $$;
--- Instances are assigned STOPPED, so a claim tells nothing and does not pay.
-CREATE TRIGGER tell AFTER UPDATE ON instances
-FOR EACH ROW WHEN (OLD.lifecycle = 'assigned' AND (OLD.status <> NEW.status OR OLD.lifecycle <> NEW.lifecycle
-	OR OLD.health <> NEW.health
-	OR OLD.phone_number IS DISTINCT FROM NEW.phone_number OR OLD.profile_name IS DISTINCT FROM NEW.profile_name
-	OR NEW.status = 'SCAN_QR_CODE' AND OLD.status_at IS DISTINCT FROM NEW.status_at))
-EXECUTE FUNCTION instances_tell();
 
 -- What a helper needs of a lane in its hands.
 CREATE TYPE event_lane AS (

@@ -121,7 +121,7 @@ CREATE FUNCTION get_available_waha_server(user_uuid uuid) RETURNS TABLE (id uuid
 LANGUAGE sql VOLATILE AS $$
 	SELECT s.id, s.user_id, s.nome, s.api_url, s.kind, s.ativo, s.health, s.webhook_url, s.timeout,
 		s.retry_attempts, s.rate_limit, s.prioridade, s.max_sessions, s.sessions_ativas
-	FROM servers_for(user_uuid) WITH ORDINALITY AS f (server_id, room, own, place)
+	FROM servers_for(user_uuid) WITH ORDINALITY AS f (server_id, room, own, idle, place)
 	JOIN waha_servers s ON s.id = f.server_id
 	WHERE f.room > 0
 	ORDER BY f.place LIMIT 1

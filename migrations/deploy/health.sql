@@ -2,17 +2,19 @@
 BEGIN;
 
 -- The judgement on an instance, as the last look left it (lib/health.c decides, docs/health.md has
--- the table), and the repair that is under way.
+-- the table), and the repair that is under way. Both begin anew with each transition (change `instances`).
+CREATE DOMAIN instance_health AS text
+	CHECK (VALUE IN ('healthy', 'disconnected', 'degraded', 'stuck', 'corrupted', 'not_found'));
+CREATE DOMAIN mend_rung AS text CHECK (VALUE IN ('restart', 'logout', 'release'));
 ALTER TABLE instances
-	ADD COLUMN health        text NOT NULL DEFAULT 'healthy' CHECK (health IN
-	                         ('healthy', 'disconnected', 'degraded', 'stuck', 'corrupted', 'not_found')),
+	ADD COLUMN health        instance_health NOT NULL DEFAULT 'healthy',
 	ADD COLUMN health_reason text,
 	ADD COLUMN health_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
 	ADD COLUMN bad_samples   integer NOT NULL DEFAULT 0,
 	ADD COLUMN status_since  timestamptz NOT NULL DEFAULT clock_timestamp(),
 	ADD COLUMN mending       boolean NOT NULL DEFAULT false,
 	ADD COLUMN mend_attempts integer NOT NULL DEFAULT 0,
-	ADD COLUMN mend_rung     text NOT NULL DEFAULT 'restart' CHECK (mend_rung IN ('restart', 'logout', 'release'));
+	ADD COLUMN mend_rung     mend_rung NOT NULL DEFAULT 'restart';
 COMMENT ON COLUMN instances.health_at IS 'since when it is in that health';
 COMMENT ON COLUMN instances.bad_samples IS 'looks in a row that found trouble';
 COMMENT ON COLUMN instances.status_since IS 'our time since which the gateway has said that status';
@@ -20,40 +22,6 @@ COMMENT ON COLUMN instances.mending IS 'a helper is to climb the ladder with it'
 COMMENT ON COLUMN instances.mend_rung IS
 	'where on the ladder: restart, logout (and restart), release (which deletes the session and makes it anew)';
 CREATE INDEX instances_mending ON instances (work_next_at) WHERE mending;
-
--- Looks that found trouble count only in a row that found the same: another status, or absence, begins
--- its own count, so that no single look at it decides anything.
-CREATE FUNCTION instances_status_since() RETURNS trigger
-LANGUAGE plpgsql AS $$
-BEGIN
-	IF NEW.status <> OLD.status THEN
-		NEW.status_since := clock_timestamp();
-	END IF;
-	NEW.bad_samples := 0;
-	RETURN NEW;
-END $$;
-CREATE TRIGGER status_since BEFORE UPDATE OF status, missing_since ON instances
-FOR EACH ROW WHEN (OLD.status <> NEW.status OR (OLD.missing_since IS NULL) <> (NEW.missing_since IS NULL))
-EXECUTE FUNCTION instances_status_since();
-
--- Whoever gets it next begins in good health. Named so that it runs after `transition`.
-CREATE FUNCTION instances_fresh_health() RETURNS trigger
-LANGUAGE plpgsql AS $$
-BEGIN
-	IF NEW.lifecycle <> OLD.lifecycle THEN
-		NEW.health := CASE NEW.lifecycle WHEN 'assigned' THEN 'disconnected' ELSE 'healthy' END;
-		NEW.health_reason := NULL;
-		NEW.health_at := clock_timestamp();
-		NEW.bad_samples := 0;
-		NEW.mending := false;
-		NEW.mend_attempts := 0;
-		NEW.mend_rung := 'restart';
-		NEW.status_since := clock_timestamp();
-	END IF;
-	RETURN NEW;
-END $$;
-CREATE TRIGGER transition_health BEFORE UPDATE ON instances
-FOR EACH ROW EXECUTE FUNCTION instances_fresh_health();
 
 -- What the database knows about a server's instances, for the judgement. What changed hands since
 -- p_age ago, or is being mended at this moment, is left to the next look. What only waits to be mended is

@@ -29,6 +29,16 @@ CREATE TRIGGER keep_former BEFORE UPDATE OF webhook_secret_sealed ON waha_server
 FOR EACH ROW WHEN (OLD.webhook_secret_sealed <> NEW.webhook_secret_sealed)
 EXECUTE FUNCTION waha_servers_keep_former();
 
+-- True if a webhook that was verified with that secret is to be taken now. A mark is the hash of a sealed secret,
+-- the present one's or the former one's; NULL: it was verified a moment ago with one that stands in clear, and the
+-- sealed one is the former one until that is sealed.
+CREATE FUNCTION webhook_takes(s waha_servers, p_mark text) RETURNS boolean
+LANGUAGE sql STABLE AS $$
+	SELECT p_mark IS NULL OR p_mark = md5(s.webhook_secret_sealed)
+		OR coalesce(s.webhook_secret, '') = '' AND s.webhook_secret_former_until > statement_timestamp()
+			AND p_mark = md5(s.webhook_secret_former)
+$$;
+
 -- Sessions of a server whose webhooks are to be looked at, the longest unseen first. p_hook says what they
 -- should be; they are looked at after each making, each change of it, each start of the gateway, and
 -- once an hour; after a failure again in five minutes. Setting one restarts a session of WAHA: not while

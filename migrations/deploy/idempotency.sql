@@ -29,7 +29,7 @@ DECLARE
 	v_row  idempotency_keys;
 	v_full boolean;
 BEGIN
-	PERFORM ensure_user(active_user(p_user), p_email);
+	PERFORM user_of(p_user, p_email);
 	-- two at once may exceed it by one
 	v_full := EXISTS (SELECT FROM idempotency_keys k WHERE k.user_id = p_user OFFSET p_most - 1);
 	IF v_full AND NOT EXISTS (SELECT FROM idempotency_keys k

@@ -1,15 +1,21 @@
 -- Deploy wapool:instances to pg
 BEGIN;
 
+-- Words are domains here and not checks of the table: PostgreSQL reads a table's checks, generated columns and
+-- triggers' conditions anew for every statement that writes a row, whatever it writes. A domain is checked where
+-- its word is written.
+CREATE DOMAIN instance_lifecycle AS text
+	CHECK (VALUE IN ('provisioning', 'standby', 'assigned', 'recycling', 'retired'));
+CREATE DOMAIN instance_origin AS text CHECK (VALUE IN ('pool', 'admin', 'user'));
+
 -- One WhatsApp session on one gateway server. The canonical table; seeds 001's and
 -- 003's tables are faces of it.
 CREATE TABLE instances (
 	id                  uuid PRIMARY KEY DEFAULT gen_random_uuid(),
-	name                varchar(255) NOT NULL CHECK (name <> '' AND octet_length(name) <= 255),
+	name                varchar(255) NOT NULL CHECK (octet_length(name) BETWEEN 1 AND 255),
 	server_id           uuid NOT NULL REFERENCES waha_servers (id),
-	origin              text NOT NULL DEFAULT 'pool' CHECK (origin IN ('pool', 'admin', 'user')),
-	lifecycle           text NOT NULL DEFAULT 'provisioning' CHECK (lifecycle IN
-	                    ('provisioning', 'standby', 'assigned', 'recycling', 'retired')),
+	origin              instance_origin NOT NULL DEFAULT 'pool',
+	lifecycle           instance_lifecycle NOT NULL DEFAULT 'provisioning',
 	lifecycle_at        timestamptz NOT NULL DEFAULT clock_timestamp(),
 	is_pooled           boolean NOT NULL DEFAULT false,
 	assigned_to_user_id uuid REFERENCES users (id) ON DELETE SET NULL,
@@ -34,12 +40,10 @@ CREATE TABLE instances (
 	last_error          text,
 	created_at          timestamptz NOT NULL DEFAULT now(),
 	updated_at          timestamptz NOT NULL DEFAULT now(),
-	lost                boolean NOT NULL GENERATED ALWAYS AS (lifecycle = 'assigned'
-	                    AND paired_at IS NOT NULL AND status IN ('FAILED', 'SCAN_QR_CODE')) STORED,
+	lost                boolean NOT NULL DEFAULT false,
 	CONSTRAINT instances_server_id_name_key UNIQUE (server_id, name),
 	CONSTRAINT instances_owned_iff_assigned CHECK
-		((lifecycle = 'assigned') = (assigned_to_user_id IS NOT NULL AND device_id IS NOT NULL)
-		AND (assigned_to_user_id IS NULL) = (device_id IS NULL))
+		(num_nonnulls(assigned_to_user_id, device_id) = CASE lifecycle WHEN 'assigned' THEN 2 ELSE 0 END)
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 100);
 
 COMMENT ON COLUMN instances.is_pooled IS
@@ -53,7 +57,7 @@ COMMENT ON COLUMN instances.status_seen_at IS 'our time of learning it';
 COMMENT ON COLUMN instances.pairing_asked_at IS 'the last time its owner asked for a QR or a code';
 COMMENT ON COLUMN instances.paired_at IS 'a phone was connected in this assignment, and nobody has asked for a new QR since';
 COMMENT ON COLUMN instances.lost IS
-	'a phone was connected, and the gateway no longer has it; a column of its own so that other changes of status stay HOT';
+	'a phone was connected, and the gateway no longer has it; kept by the trigger, so that other changes of status stay HOT';
 COMMENT ON COLUMN instances.next_name IS
 	'the session that is being made; it becomes the name when it is ready. A session''s name is never used again: a command that was under way to a former one for long finds nobody';
 COMMENT ON COLUMN instances.work_token IS 'the helper''s claim on a row that is being made or emptied';
@@ -95,9 +99,10 @@ CREATE INDEX instance_events_at_idx ON instance_events (at);
 -- The reason that the trail shows for this transaction's next transitions: a sentence, that may quote a
 -- gateway, and what kind of reason that is, in one word, for who counts (change `metrics`).
 CREATE FUNCTION because(p_reason text, p_class text DEFAULT 'other') RETURNS void
-LANGUAGE sql AS $$
-	SELECT set_config('wapool.reason', p_reason, true), set_config('wapool.reason_class', p_class, true)
-$$;
+LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM set_config('wapool.reason', p_reason, true), set_config('wapool.reason_class', p_class, true);
+END $$;
 
 -- Who the trail shows for the rest of this transaction: a person who acts through a program. NULL: the
 -- program itself.
@@ -119,10 +124,20 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 $$;
 
 -- The one function that owns every transition: it reads the wish out of the row, leaves the
--- old state, enters the new one and refuses what is impossible.
+-- old state, enters the new one and refuses what is impossible. (Health is of change `health`.)
 CREATE FUNCTION instances_transition() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
+	NEW.updated_at := now();
+	-- Looks that found trouble count only in a row that found the same: another status, or absence, begins
+	-- its own count, so that no single look at it decides anything.
+	IF NEW.status <> OLD.status THEN
+		NEW.status_since := clock_timestamp();
+		NEW.bad_samples := 0;
+	ELSIF (NEW.missing_since IS NULL) <> (OLD.missing_since IS NULL) THEN
+		NEW.bad_samples := 0;
+	END IF;
+
 	-- Written by hand (seed 000): an owner taken away is a release, one given is a claim.
 	IF OLD.lifecycle = 'assigned' AND NEW.lifecycle = 'assigned'
 		AND (NEW.assigned_to_user_id IS NULL OR NEW.device_id IS NULL) THEN
@@ -134,13 +149,14 @@ BEGIN
 	END IF;
 
 	IF NEW.lifecycle = OLD.lifecycle THEN
-		IF (NEW.assigned_to_user_id, NEW.device_id)
-			IS DISTINCT FROM (OLD.assigned_to_user_id, OLD.device_id) THEN
+		IF NEW.assigned_to_user_id IS DISTINCT FROM OLD.assigned_to_user_id
+			OR NEW.device_id IS DISTINCT FROM OLD.device_id THEN
 			RAISE EXCEPTION 'instance % is %: its owner cannot change in place', OLD.name, OLD.lifecycle
 				USING ERRCODE = 'check_violation';
 		END IF;
 		NEW.is_pooled := NEW.origin = 'pool' AND NEW.lifecycle IN ('standby', 'assigned');
-		NEW.updated_at := now();
+		NEW.lost := NEW.lifecycle = 'assigned' AND NEW.paired_at IS NOT NULL
+			AND NEW.status IN ('FAILED', 'SCAN_QR_CODE');
 		RETURN NEW;
 	END IF;
 	IF NOT instance_may_move(OLD.lifecycle, NEW.lifecycle) THEN
@@ -177,13 +193,23 @@ BEGIN
 	ELSE
 		NULL;
 	END CASE;
+	-- Whoever gets it next begins in good health.
+	NEW.health := CASE NEW.lifecycle WHEN 'assigned' THEN 'disconnected' ELSE 'healthy' END;
+	NEW.health_reason := NULL;
+	NEW.health_at := clock_timestamp();
+	NEW.bad_samples := 0;
+	NEW.mending := false;
+	NEW.mend_attempts := 0;
+	NEW.mend_rung := 'restart';
+	NEW.status_since := clock_timestamp();
 	NEW.work_token := NULL;
 	NEW.work_lease_until := NULL;
 	NEW.work_attempts := 0;
 	NEW.work_next_at := clock_timestamp();
 	NEW.lifecycle_at := clock_timestamp();
 	NEW.is_pooled := NEW.origin = 'pool' AND NEW.lifecycle IN ('standby', 'assigned');
-	NEW.updated_at := now();
+	NEW.lost := NEW.lifecycle = 'assigned' AND NEW.paired_at IS NOT NULL
+		AND NEW.status IN ('FAILED', 'SCAN_QR_CODE');
 	RETURN NEW;
 END $$;
 CREATE TRIGGER transition BEFORE UPDATE ON instances
@@ -199,19 +225,71 @@ BEGIN
 		NEW.epoch := greatest(NEW.epoch, 1);
 	END IF;
 	NEW.is_pooled := NEW.origin = 'pool' AND NEW.lifecycle IN ('standby', 'assigned');
+	NEW.lost := NEW.lifecycle = 'assigned' AND NEW.paired_at IS NOT NULL
+		AND NEW.status IN ('FAILED', 'SCAN_QR_CODE');
 	RETURN NEW;
 END $$;
 CREATE TRIGGER begin_life BEFORE INSERT ON instances
 FOR EACH ROW EXECUTE FUNCTION instances_begin();
 
-CREATE FUNCTION instances_audit() RETURNS trigger
+-- sessions_ativas = the server's instances that are not retired; never above max_sessions. Counts them up or
+-- down by so many; rows of several servers are locked in the order of their ids, or two such changes in opposite
+-- directions deadlock.
+CREATE FUNCTION servers_count(p_servers uuid[], p_by bigint[]) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+	v_full uuid;
+BEGIN
+	IF cardinality(p_servers) > 1 THEN
+		PERFORM FROM waha_servers WHERE id = ANY (p_servers) ORDER BY id FOR NO KEY UPDATE;
+	END IF;
+	WITH counted AS (
+		UPDATE waha_servers s SET sessions_ativas = s.sessions_ativas + c.n,
+			used_at = CASE WHEN c.n > 0 THEN clock_timestamp() ELSE s.used_at END
+		FROM unnest(p_servers, p_by) AS c (id, n)
+		WHERE s.id = c.id AND (c.n < 0 OR s.sessions_ativas + c.n <= s.max_sessions)
+		RETURNING s.id)
+	SELECT id INTO v_full FROM unnest(p_servers) AS id WHERE id NOT IN (SELECT id FROM counted) LIMIT 1;
+	IF FOUND THEN
+		RAISE EXCEPTION 'server % is full', v_full
+			USING ERRCODE = 'check_violation', CONSTRAINT = 'waha_servers_max_sessions';
+	END IF;
+END $$;
+
+-- What follows from rows that came or went, whatever their number: the trail and the servers' counts.
+CREATE FUNCTION instances_came() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
-	IF TG_OP = 'INSERT' THEN
-		INSERT INTO instance_events (instance_id, kind, to_state, reason, actor, epoch, user_id)
-		VALUES (NEW.id, 'transition', NEW.lifecycle, nullif(current_setting('wapool.reason', true), ''),
-			actor(), NEW.epoch, NEW.assigned_to_user_id);
-	ELSIF NEW.lifecycle <> OLD.lifecycle THEN
+	INSERT INTO instance_events (instance_id, kind, to_state, reason, actor, epoch, user_id)
+	SELECT id, 'transition', lifecycle, nullif(current_setting('wapool.reason', true), ''), actor(), epoch,
+		assigned_to_user_id
+	FROM came;
+	PERFORM servers_count(array_agg(c.server_id), array_agg(c.n)) FROM (
+		SELECT server_id, count(*) AS n FROM came WHERE lifecycle <> 'retired' GROUP BY server_id) AS c
+	HAVING count(*) > 0;
+	RETURN NULL;
+END $$;
+CREATE TRIGGER came AFTER INSERT ON instances REFERENCING NEW TABLE AS came
+FOR EACH STATEMENT EXECUTE FUNCTION instances_came();
+
+CREATE FUNCTION instances_went() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM servers_count(array_agg(c.server_id), array_agg(-c.n)) FROM (
+		SELECT server_id, count(*) AS n FROM went WHERE lifecycle <> 'retired' GROUP BY server_id) AS c
+	HAVING count(*) > 0;
+	RETURN NULL;
+END $$;
+CREATE TRIGGER went AFTER DELETE ON instances REFERENCING OLD TABLE AS went
+FOR EACH STATEMENT EXECUTE FUNCTION instances_went();
+
+-- What follows from a change of one: the trail, its server's count, what is counted for GET /metrics (change
+-- `metrics`), and what its owner is told (change `events`). One trigger without a condition, for four with
+-- theirs would cost each update more than it does itself.
+CREATE FUNCTION instances_changed() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+	IF NEW.lifecycle <> OLD.lifecycle THEN
 		INSERT INTO instance_events (instance_id, kind, from_state, to_state, reason, actor, epoch,
 			user_id, duration_ms)
 		VALUES (NEW.id, 'transition', OLD.lifecycle, NEW.lifecycle,
@@ -220,49 +298,26 @@ BEGIN
 			coalesce(NEW.assigned_to_user_id, OLD.assigned_to_user_id),
 			(extract(epoch FROM NEW.lifecycle_at - OLD.lifecycle_at) * 1000)::bigint);
 	END IF;
-	RETURN NULL;
-END $$;
-CREATE TRIGGER audit_insert AFTER INSERT ON instances
-FOR EACH ROW EXECUTE FUNCTION instances_audit();
-CREATE TRIGGER audit_update AFTER UPDATE ON instances
-FOR EACH ROW WHEN (OLD.lifecycle IS DISTINCT FROM NEW.lifecycle) EXECUTE FUNCTION instances_audit();
-
--- sessions_ativas = the server's instances that are not retired; never above max_sessions.
-CREATE FUNCTION server_count(p_server uuid, p_by integer) RETURNS void
-LANGUAGE plpgsql AS $$
-BEGIN
-	UPDATE waha_servers SET sessions_ativas = sessions_ativas + p_by,
-		used_at = CASE WHEN p_by > 0 THEN clock_timestamp() ELSE used_at END
-	WHERE id = p_server AND (p_by < 0 OR sessions_ativas + p_by <= max_sessions);
-	IF NOT FOUND THEN
-		RAISE EXCEPTION 'server % is full', p_server
-			USING ERRCODE = 'check_violation', CONSTRAINT = 'waha_servers_max_sessions';
+	IF OLD.lifecycle <> 'retired' AND NEW.lifecycle = 'retired' THEN
+		PERFORM servers_count(ARRAY[OLD.server_id], ARRAY[-1]);
+	ELSIF OLD.server_id <> NEW.server_id AND NEW.lifecycle <> 'retired' THEN
+		PERFORM servers_count(ARRAY[OLD.server_id, NEW.server_id], ARRAY[-1, 1]);
 	END IF;
-END $$;
-
-CREATE FUNCTION instances_count() RETURNS trigger
-LANGUAGE plpgsql AS $$
-DECLARE
-	v_was uuid := CASE WHEN TG_OP <> 'INSERT' AND OLD.lifecycle <> 'retired' THEN OLD.server_id END;
-	v_is  uuid := CASE WHEN TG_OP <> 'DELETE' AND NEW.lifecycle <> 'retired' THEN NEW.server_id END;
-BEGIN
-	IF v_was IS DISTINCT FROM v_is THEN
-		-- A move locks both rows in the order of their ids, or two in opposite directions deadlock.
-		PERFORM FROM waha_servers WHERE id IN (v_was, v_is) ORDER BY id FOR NO KEY UPDATE;
-		IF v_was IS NOT NULL THEN
-			PERFORM server_count(v_was, -1);
-		END IF;
-		IF v_is IS NOT NULL THEN
-			PERFORM server_count(v_is, 1);
-		END IF;
+	IF NEW.lifecycle <> OLD.lifecycle OR NEW.health <> OLD.health OR NEW.origin <> OLD.origin
+		OR NEW.server_id <> OLD.server_id OR (NEW.status = 'WORKING') <> (OLD.status = 'WORKING')
+		OR (NEW.missing_since IS NULL) <> (OLD.missing_since IS NULL) THEN
+		PERFORM instance_recount(OLD, NEW);
+	END IF;
+	-- Instances are assigned STOPPED: a claim tells nothing.
+	IF OLD.lifecycle = 'assigned' AND (NEW.status <> OLD.status OR NEW.lifecycle <> OLD.lifecycle
+		OR NEW.health <> OLD.health OR NEW.phone_number IS DISTINCT FROM OLD.phone_number
+		OR NEW.profile_name IS DISTINCT FROM OLD.profile_name
+		OR NEW.status = 'SCAN_QR_CODE' AND NEW.status_at IS DISTINCT FROM OLD.status_at) THEN
+		PERFORM instance_tell(OLD, NEW);
 	END IF;
 	RETURN NULL;
 END $$;
-CREATE TRIGGER count_insert AFTER INSERT OR DELETE ON instances
-FOR EACH ROW EXECUTE FUNCTION instances_count();
-CREATE TRIGGER count_update AFTER UPDATE ON instances
-FOR EACH ROW WHEN (OLD.server_id IS DISTINCT FROM NEW.server_id
-	OR (OLD.lifecycle = 'retired') IS DISTINCT FROM (NEW.lifecycle = 'retired'))
-EXECUTE FUNCTION instances_count();
+CREATE TRIGGER changed AFTER UPDATE ON instances
+FOR EACH ROW EXECUTE FUNCTION instances_changed();
 
 COMMIT;

@@ -183,7 +183,7 @@ DECLARE
 	v_old    messages;
 	v_out    message_start;
 BEGIN
-	PERFORM ensure_user(active_user(p_user), p_email);
+	PERFORM user_of(p_user, p_email);
 	IF p_key IS NOT NULL THEN
 		-- Two of one key: the second waits here for the first's row, or finds it.
 		PERFORM pg_advisory_xact_lock(hashtextextended(p_user || ' ' || p_key, 0));

@@ -64,38 +64,35 @@ $$;
 
 CREATE FUNCTION instances_counted() RETURNS trigger
 LANGUAGE plpgsql AS $$
-DECLARE
-	v_was text;
-	v_is  text;
 BEGIN
-	IF TG_OP = 'INSERT' THEN
-		PERFORM count_up('instances', instance_kind(NEW));
-		RETURN NULL;
-	ELSIF TG_OP = 'DELETE' THEN
-		PERFORM count_up('instances', instance_kind(OLD), -1);
-		RETURN NULL;
-	END IF;
-	v_was := instance_kind(OLD);
-	v_is := instance_kind(NEW);
+	INSERT INTO counters AS c (family, label, shard, n)
+	SELECT 'instances', instance_kind(i), pg_backend_pid(), CASE TG_OP WHEN 'INSERT' THEN count(*) ELSE -count(*) END
+	FROM rows i GROUP BY instance_kind(i)
+	ON CONFLICT (family, label, shard) DO UPDATE SET n = c.n + EXCLUDED.n;
+	RETURN NULL;
+END $$;
+CREATE TRIGGER counted_came AFTER INSERT ON instances REFERENCING NEW TABLE AS rows
+FOR EACH STATEMENT EXECUTE FUNCTION instances_counted();
+CREATE TRIGGER counted_went AFTER DELETE ON instances REFERENCING OLD TABLE AS rows
+FOR EACH STATEMENT EXECUTE FUNCTION instances_counted();
+
+-- One that may be of another kind now.
+CREATE FUNCTION instance_recount(was instances, i instances) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+	v_was text := instance_kind(was);
+	v_is  text := instance_kind(i);
+BEGIN
 	-- one statement for all, since every claim pays for it
-	IF OLD.lifecycle <> NEW.lifecycle THEN
+	IF was.lifecycle <> i.lifecycle THEN
 		INSERT INTO counters AS c (family, label, shard, n)
 		VALUES ('instances', v_was, pg_backend_pid(), -1), ('instances', v_is, pg_backend_pid(), 1),
-			('transitions', OLD.lifecycle || ',' || NEW.lifecycle, pg_backend_pid(), 1)
+			('transitions', was.lifecycle || ',' || i.lifecycle, pg_backend_pid(), 1)
 		ON CONFLICT (family, label, shard) DO UPDATE SET n = c.n + EXCLUDED.n;
 	ELSIF v_was <> v_is THEN
 		PERFORM count_up('instances', v_was, -1), count_up('instances', v_is);
 	END IF;
-	RETURN NULL;
 END $$;
-CREATE TRIGGER counted_birth AFTER INSERT OR DELETE ON instances
-FOR EACH ROW EXECUTE FUNCTION instances_counted();
-CREATE TRIGGER counted AFTER UPDATE ON instances
-FOR EACH ROW WHEN (OLD.lifecycle <> NEW.lifecycle OR OLD.health <> NEW.health OR OLD.origin <> NEW.origin
-	OR OLD.server_id <> NEW.server_id
-	OR (OLD.status = 'WORKING') <> (NEW.status = 'WORKING')
-	OR (OLD.missing_since IS NULL) <> (NEW.missing_since IS NULL))
-EXECUTE FUNCTION instances_counted();
 
 -- Why assignments end, as one of a few words (because's p_class). Without a reason: by a person with psql.
 CREATE FUNCTION release_classes() RETURNS text[]

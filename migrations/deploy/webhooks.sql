@@ -3,9 +3,11 @@ BEGIN;
 
 -- Every event that a gateway sent and that was answered 2xx, once. dedupe is the gateway's
 -- (event, id), else its request id, else the body's hash.
+-- server_id has no foreign key: its check would lock the server's row for each event, and thousands a
+-- second share that one row. webhook_store looks at it, and whoever deletes a server deletes its events.
 CREATE TABLE webhook_events (
 	id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-	server_id   uuid NOT NULL REFERENCES waha_servers (id) ON DELETE CASCADE,
+	server_id   uuid NOT NULL,
 	dedupe      text NOT NULL,
 	event       text NOT NULL,
 	event_id    text,
@@ -28,9 +30,18 @@ COMMENT ON COLUMN webhook_events.outcome IS
 	'what it did: applied, stale (an older status than the known one), former (an earlier session of that name), unassigned, unknown-session, kept (nothing to apply)';
 COMMENT ON COLUMN webhook_events.payload IS 'the body as it came, without keys and QRs; emptied after MESSAGE_RETENTION';
 
+CREATE FUNCTION waha_servers_gone() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+	DELETE FROM webhook_events WHERE server_id = OLD.id;
+	RETURN NULL;
+END $$;
+CREATE TRIGGER gone AFTER DELETE ON waha_servers
+FOR EACH ROW EXECUTE FUNCTION waha_servers_gone();
+
 -- A status that an event brought, onto the instance. Order is the gateway's clock, not arrival:
--- an older event changes nothing. p_release: the event says the owner is gone for good.
-CREATE FUNCTION instance_apply(i instances, p_generation bigint, p_status text, p_at timestamptz,
+-- an older event changes nothing. i: what webhook_store reads of the instance; p_release: the event says the owner is gone for good.
+CREATE FUNCTION instance_apply(i record, p_generation bigint, p_status text, p_at timestamptz,
 	p_phone text, p_profile text, p_release boolean) RETURNS text
 LANGUAGE plpgsql AS $$
 BEGIN
@@ -70,59 +81,72 @@ BEGIN
 	RETURN 'applied';
 END $$;
 
--- Stores an event and applies it, in one statement. 'duplicate' if it was stored before, else
--- the outcome (see the column). p_tell: what the owner's webhook is to hear of it beyond the status,
--- {"type", "data", "once"} (event_emit in change `events`).
+-- Stores an event, applies it and counts it, in one statement. 'duplicate' if it was stored before, else the
+-- outcome (see the column). p_tell: what the owner's webhook is to hear of it beyond the status,
+-- {"type", "data", "once"} (event_emit in change `events`). p_mark: the secret that it was verified with;
+-- 'unverified', and nothing happens, if that is not the server's any more (webhook_takes in change `hooks`) or
+-- the server is gone. So whoever verifies may remember secrets.
 CREATE FUNCTION webhook_store(p_server uuid, p_dedupe text, p_event text, p_event_id text,
 	p_request_id text, p_session text, p_at timestamptz, p_generation bigint, p_status text,
 	p_status_at timestamptz, p_phone text, p_profile text, p_release boolean, p_payload json,
-	p_tell jsonb DEFAULT NULL)
+	p_tell jsonb DEFAULT NULL, p_mark text DEFAULT NULL)
 RETURNS text
 LANGUAGE plpgsql AS $$
 DECLARE
-	v_row      instances;
+	v_row      record; -- not all of it: each column read costs, and there are sixty
 	v_id       bigint;
-	v_expected text;
 	v_outcome  text;
+	v_applied  text;
+	v_told     boolean;
 BEGIN
 	-- The instance first: then the event's row is written once, with what is to be expected of it.
 	IF p_status IS NULL THEN
-		SELECT * INTO v_row FROM instances WHERE server_id = p_server AND name = p_session;
+		SELECT id, name, origin, lifecycle, generation, epoch, assigned_at, assigned_to_user_id, device_id, status_at
+		INTO v_row FROM instances WHERE server_id = p_server AND name = p_session;
 	ELSE
-		SELECT * INTO v_row FROM instances WHERE server_id = p_server AND name = p_session
+		SELECT id, name, origin, lifecycle, generation, epoch, assigned_at, assigned_to_user_id, device_id, status_at
+		INTO v_row FROM instances WHERE server_id = p_server AND name = p_session
 		FOR NO KEY UPDATE;
 	END IF;
-	v_expected := CASE WHEN v_row.id IS NULL THEN 'unknown-session'
+	v_outcome := CASE WHEN v_row.id IS NULL THEN 'unknown-session'
 		WHEN p_generation <> v_row.generation THEN 'former'
 		-- a message without a generation: one from before this assignment is a former owner's
 		WHEN p_status IS NULL AND p_generation IS NULL AND p_at < v_row.assigned_at - interval '1 minute' THEN 'former'
 		WHEN p_status IS NULL THEN 'kept' ELSE 'applied' END;
 	INSERT INTO webhook_events (server_id, dedupe, event, event_id, request_id, session, instance_id, epoch,
 		gateway_at, outcome, payload)
-	VALUES (p_server, p_dedupe, p_event, p_event_id, p_request_id, p_session, v_row.id,
-		CASE WHEN v_expected <> 'former' THEN v_row.epoch END, p_at, v_expected, p_payload)
+	SELECT p_server, p_dedupe, p_event, p_event_id, p_request_id, p_session, v_row.id,
+		CASE WHEN v_outcome <> 'former' THEN v_row.epoch END, p_at, v_outcome, p_payload
+	FROM waha_servers s WHERE s.id = p_server AND webhook_takes(s, p_mark)
 	ON CONFLICT ON CONSTRAINT webhook_events_once DO NOTHING
 	RETURNING id INTO v_id;
 	IF v_id IS NULL THEN
+		IF NOT EXISTS (SELECT FROM waha_servers s JOIN webhook_events e ON e.server_id = s.id
+			WHERE s.id = p_server AND e.dedupe = p_dedupe AND webhook_takes(s, p_mark)) THEN
+			RETURN 'unverified';
+		END IF;
+		PERFORM count_up('webhooks', 'duplicate');
 		RETURN 'duplicate';
 	END IF;
 	IF p_tell->>'type' = 'message.ack' THEN
 		PERFORM message_ack(v_row.id, p_tell->'data'->>'messageId', p_tell->'data'->>'ack');
 	END IF;
-	IF p_tell IS NOT NULL AND v_expected IN ('kept', 'applied') AND v_row.lifecycle = 'assigned' THEN
-		PERFORM event_emit(v_row.assigned_to_user_id, v_row.device_id, p_tell->>'type',
+	IF p_tell IS NOT NULL AND v_outcome IN ('kept', 'applied') AND v_row.lifecycle = 'assigned' THEN
+		v_told := event_emit(v_row.assigned_to_user_id, v_row.device_id, p_tell->>'type',
 			jsonb_build_object('instance', v_row.name) || (p_tell->'data'), p_at, p_tell->>'once');
 	END IF;
-	IF v_expected <> 'applied' THEN
-		RETURN v_expected;
+	IF v_outcome = 'applied' THEN
+		v_applied := instance_apply(v_row, p_generation, p_status,
+			coalesce(p_status_at, p_at, clock_timestamp()), p_phone, p_profile, p_release);
+		IF v_applied <> v_outcome THEN
+			v_outcome := v_applied;
+			UPDATE webhook_events SET outcome = v_outcome,
+				epoch = CASE WHEN v_outcome <> 'former' THEN epoch END WHERE id = v_id;
+		END IF;
 	END IF;
-
-	v_outcome := instance_apply(v_row, p_generation, p_status,
-		coalesce(p_status_at, p_at, clock_timestamp()), p_phone, p_profile, p_release);
-	IF v_outcome <> v_expected THEN
-		UPDATE webhook_events SET outcome = v_outcome,
-			epoch = CASE WHEN v_outcome <> 'former' THEN epoch END WHERE id = v_id;
-	END IF;
+	-- what count_up would do, without a statement to call it
+	INSERT INTO counters AS c (family, label, shard, n) VALUES ('webhooks', v_outcome, pg_backend_pid(), 1)
+	ON CONFLICT (family, label, shard) DO UPDATE SET n = c.n + 1;
 	RETURN v_outcome;
 END $$;
 

@@ -20,11 +20,9 @@ DROP FUNCTION network_trouble();
 DROP TABLE alarms;
 DROP FUNCTION owned_are_missing(uuid);
 DROP FUNCTION health_facts(uuid, interval);
-DROP TRIGGER transition_health ON instances;
-DROP FUNCTION instances_fresh_health();
-DROP TRIGGER status_since ON instances;
-DROP FUNCTION instances_status_since();
 ALTER TABLE instances DROP COLUMN health, DROP COLUMN health_reason, DROP COLUMN health_at,
 	DROP COLUMN bad_samples, DROP COLUMN status_since, DROP COLUMN mending, DROP COLUMN mend_attempts,
 	DROP COLUMN mend_rung;
+DROP DOMAIN mend_rung;
+DROP DOMAIN instance_health;
 COMMIT;

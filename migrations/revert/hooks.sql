@@ -1,5 +1,6 @@
 -- Revert wapool:hooks from pg
 BEGIN;
+DROP FUNCTION webhook_takes(waha_servers, text);
 DROP FUNCTION hook_seen(uuid, bigint, text);
 DROP FUNCTION hooks_due(uuid, text, integer);
 DROP TRIGGER keep_former ON waha_servers;

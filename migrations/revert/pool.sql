@@ -22,7 +22,7 @@ DROP FUNCTION pool_release_epoch(uuid, bigint, text, text);
 DROP FUNCTION pool_release(uuid, uuid, text);
 DROP FUNCTION pool_swap(uuid, bigint, text, integer, uuid[]);
 DROP FUNCTION pool_claim(uuid, text, uuid, integer, uuid[]);
-DROP FUNCTION claim_for(uuid, text, uuid, integer, uuid[]);
+DROP FUNCTION claim_for(uuid, uuid, integer, uuid[]);
 DROP FUNCTION pool_has_other(uuid, uuid[]);
 DROP FUNCTION pool_make(uuid, uuid, uuid);
 DROP FUNCTION claim_of(text, instances, integer);

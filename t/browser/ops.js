@@ -166,12 +166,26 @@ await test('instances: page by page, and filtered by text, server and state', as
 	await eventually('of the other server', async () => await rows.count() === 50);
 });
 
+await test('the list follows by itself, and who stands in it is not disturbed', async () => {
+	const { page } = await operator('#instances?q=nova-');
+	await page.getByText('Nenhuma instância encontrada').waitFor();
+	await stack.psql("INSERT INTO instances (name, server_id, lifecycle) SELECT 'nova-1', id, 'standby' FROM waha_servers WHERE nome = 'Outro'");
+	const link = page.getByRole('link', { name: 'nova-1' });
+	await link.focus();
+	await stack.psql("INSERT INTO instances (name, server_id, lifecycle) SELECT 'nova-0', id, 'standby' FROM waha_servers WHERE nome = 'Outro'");
+	await page.getByRole('link', { name: 'nova-0' }).waitFor();
+	await stack.psql("DELETE FROM instances WHERE name = 'nova-0'");
+	await page.getByRole('link', { name: 'nova-0' }).waitFor({ state: 'detached' });
+	assert.equal(await link.evaluate((one) => one === document.activeElement), true, 'the focus stays');
+});
+
 await test('one is restarted after a question; its trail tells who did it', async () => {
 	const { id, instance } = await customer();
 	await sim('POST', `sessions/${instance}/scan`, { phone: '5511988880001' });
 	const { page } = await operator(`#instances/${instance}`);
 	await page.getByText('Conectada', { exact: true }).waitFor();
 	await page.getByText('5511988880001', { exact: true }).waitFor();
+	assert.equal(await page.getByText('Desconectada', { exact: true }).count(), 0, 'a judgement of before is not shown');
 	await page.getByRole('button', { name: 'Reiniciar' }).click();
 	await dialog(page).getByText('O telefone continua pareado.').waitFor();
 	await accessible(page, 'the question');

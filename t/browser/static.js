@@ -1,5 +1,6 @@
 // The files of www/ as they lie there: HTML by html-validate, modules by node's parser.
 
+import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -43,6 +44,28 @@ for (const file of files(www, '.html')) {
 		const text = fs.readFileSync(file, 'utf8');
 		const found = text.match(/<script(?![^>]*\ssrc=)[^>]*>|\son[a-z]+=|javascript:|<style|\sstyle=/gi);
 		if (found) throw new Error(`the Content-Security-Policy refuses ${found.join(', ')}`);
+	});
+}
+
+// The modules that a module imports, and those that they do, by their paths.
+function imported(file, found = new Set()) {
+	const text = fs.readFileSync(file, 'utf8');
+	for (const [, name] of text.matchAll(/^import (?:[^;]* from )?'(\.\/[^']+)';/gm)) {
+		const one = path.join(path.dirname(file), name);
+		if (!found.has(one)) imported(one, found.add(one));
+	}
+	return found;
+}
+
+// Else a browser learns of each module only from the one that imports it: a journey to the server for each step.
+for (const file of files(www, '.html')) {
+	await test(`${path.relative(www, file)} names all modules that it will need`, async () => {
+		const text = fs.readFileSync(file, 'utf8');
+		// links of a page for wrong turns are absolute
+		const local = (href) => (href.startsWith('/') ? path.join(www, href) : path.join(path.dirname(file), href));
+		const [, start] = /<script type="module" src="([^"]+)">/.exec(text);
+		const named = [...text.matchAll(/<link rel="modulepreload" href="([^"]+)">/g)].map(([, href]) => local(href));
+		assert.deepEqual(named.sort(), [...imported(local(start))].sort());
 	});
 }
 

@@ -47,12 +47,11 @@ CREATE FUNCTION pg_temp.trail(p_name text) RETURNS text[] LANGUAGE sql AS $$
 -- columns ------------------------------------------------------------------------------------------------------
 
 SELECT col_type_is('instances', c, t, format('instances.%s is %s', c, t))
-FROM (VALUES ('health', 'text'), ('health_reason', 'text'), ('health_at', 'timestamp with time zone'),
+FROM (VALUES ('health', 'instance_health'), ('health_reason', 'text'), ('health_at', 'timestamp with time zone'),
 	('bad_samples', 'integer'), ('status_since', 'timestamp with time zone'), ('mending', 'boolean'),
 	('mend_attempts', 'integer')) AS wanted (c, t);
 SELECT col_not_null('instances', c, format('instances.%s is never NULL', c))
 FROM unnest(ARRAY['health', 'health_at', 'bad_samples', 'status_since', 'mending', 'mend_attempts']) c;
-SELECT has_trigger('instances', t, format('trigger %s', t)) FROM unnest(ARRAY['status_since', 'transition_health']) t;
 SELECT has_index('instances', 'instances_mending', 'work_next_at', 'what is to be mended is indexed');
 SELECT make('new', 'provisioning');
 SELECT is((SELECT (health, health_reason, bad_samples, mending, mend_attempts)::text FROM instance('new')),

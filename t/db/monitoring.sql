@@ -89,7 +89,7 @@ SELECT make('livre-5', 'standby');
 SELECT claims('eva');
 SELECT somebody('eva') AS eva \gset
 DELETE FROM users WHERE id = :'eva';
-SELECT results_eq($$SELECT lifecycle, count(*) FROM instances WHERE name IN ('livre-4', 'livre-5') GROUP BY 1$$,
+SELECT results_eq($$SELECT lifecycle::text, count(*) FROM instances WHERE name IN ('livre-4', 'livre-5') GROUP BY 1$$,
 	$$VALUES ('recycling', 2::bigint)$$, 'deleting a user releases what all his devices had');
 SELECT is((SELECT count(*) FROM devices WHERE user_id = :'eva'), 0::bigint, 'his devices are gone');
 SELECT is((SELECT count(*) FROM instance_events WHERE user_id = :'eva' AND to_state = 'recycling'), 2::bigint,

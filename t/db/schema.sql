@@ -124,7 +124,7 @@ SELECT has_index('instances', 'instances_standby', ARRAY['server_id', 'lifecycle
 SELECT has_index('instances', 'instances_work', ARRAY['server_id', 'work_next_at'], 'work is indexed');
 SELECT has_index('instances', 'instances_name_idx', ARRAY['name', 'id'], 'webhooks find a session by its name');
 SELECT has_trigger('instances', t, format('trigger %s', t))
-FROM unnest(ARRAY['transition', 'begin_life', 'audit_insert', 'audit_update', 'count_insert', 'count_update']) t;
+FROM unnest(ARRAY['transition', 'begin_life', 'came', 'went', 'changed']) t;
 SELECT make('one', 'provisioning');
 SELECT throws_ok($$INSERT INTO instances (name, server_id) VALUES ('one', server('s'))$$, '23505', NULL,
 	'a server has a session''s name once');

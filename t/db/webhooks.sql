@@ -104,5 +104,33 @@ SELECT is(webhook_store(server('s'), 't1', 'session.status', NULL, NULL, 'two', 
 	'applied', 'an event without a time is as of now');
 SELECT ok((SELECT status_at <= clock_timestamp() AND status_at > clock_timestamp() - interval '1 minute' FROM instance('two')), 'so it is');
 
+-- the secret that it was verified with ---------------------------------------------------------------------------
+
+CREATE FUNCTION pg_temp.verified(p_key text, p_secret text) RETURNS text LANGUAGE sql AS $$
+	SELECT webhook_store(server('s'), p_key, 'message', p_key, NULL, 'two', NULL, NULL, NULL, NULL, NULL, NULL, false, '{}', NULL,
+		md5(p_secret)) $$;
+UPDATE waha_servers SET webhook_secret_sealed = 'sealed 1' WHERE id = server('s');
+SELECT is(pg_temp.verified('v1', 'sealed 1'), 'kept', 'the server''s secret');
+SELECT is(pg_temp.verified('v2', 'sealed 2'), 'unverified', 'one that it does not have');
+UPDATE waha_servers SET webhook_secret_sealed = 'sealed 2' WHERE id = server('s');
+SELECT is(pg_temp.verified('v2', 'sealed 2'), 'kept', 'now it has');
+SELECT is(pg_temp.verified('v3', 'sealed 1'), 'kept', 'the former one counts for a while');
+SELECT is(pg_temp.verified('v3', 'sealed 2'), 'duplicate', 'whichever signed it: it is the same event');
+UPDATE waha_servers SET webhook_secret_former_until = now() WHERE id = server('s');
+SELECT is(pg_temp.verified('v4', 'sealed 1'), 'unverified', 'and no longer');
+SELECT is(pg_temp.verified('v3', 'sealed 1'), 'unverified', 'not even for what was told before');
+UPDATE waha_servers SET webhook_secret_former_until = now() + interval '1 hour', webhook_secret = 'in clear' WHERE id = server('s');
+SELECT is(pg_temp.verified('v4', 'sealed 1'), 'unverified', 'a third one, in clear: the first is nobody''s');
+SELECT is(pg_temp.verified('v4', 'sealed 2'), 'kept', 'the second is the former one by now');
+SELECT is((SELECT count(*) FROM webhook_events WHERE dedupe LIKE 'v_'), 4::bigint, 'what was not verified is not stored');
+INSERT INTO waha_servers (nome, api_url) VALUES ('gone', 'http://gone');
+SELECT webhook_store(server('gone'), 'g', 'message', 'g', NULL, 'x', NULL, NULL, NULL, NULL, NULL, NULL, false, '{}');
+SELECT is((SELECT count(*) FROM webhook_events WHERE dedupe = 'g'), 1::bigint, 'a server''s events');
+SELECT set_config('test.gone', server('gone')::text, true);
+DELETE FROM waha_servers WHERE id = server('gone');
+SELECT is((SELECT count(*) FROM webhook_events WHERE dedupe = 'g'), 0::bigint, 'go with it');
+SELECT is(webhook_store(current_setting('test.gone')::uuid, 'g', 'message', 'g', NULL, 'x', NULL, NULL, NULL, NULL, NULL, NULL, false, '{}'),
+	'unverified', 'and no more are taken');
+
 SELECT * FROM finish();
 ROLLBACK;

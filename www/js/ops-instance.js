@@ -97,7 +97,7 @@ function facts(one) {
 		['fact.profile', one.profileName ?? NONE],
 		['filter.server', one.server.nome],
 		['fact.lifecycle', h('span', { i18n: `life.${one.lifecycle}` }), ', ', time(one.lifecycleAt)],
-		['fact.health', h('span', { i18n: `health.${one.health}` }), one.healthReason && !['healthy', 'disconnected'].includes(one.health) ? h('span', { class: 'muted small', lang: 'en' }, ` ${one.healthReason}`) : null],
+		['fact.health', h('span', { i18n: `health.${judged(one) ? one.health : 'pending'}` }), one.healthReason && !['healthy', 'disconnected'].includes(one.health) ? h('span', { class: 'muted small', lang: 'en' }, ` ${one.healthReason}`) : null],
 		['fact.gateway', h('span', { class: 'mono' }, one.gatewayStatus), one.statusAt ? [', ', time(one.statusAt)] : null],
 		one.pairedAt ? ['fact.paired', time(one.pairedAt)] : null,
 		one.lastConnectedAt ? ['fact.connected', time(one.lastConnectedAt)] : null,
@@ -105,6 +105,11 @@ function facts(one) {
 		one.lastError ? ['fact.error', h('span', { lang: 'en' }, one.lastError)] : null,
 		['fact.id', h('span', { class: 'mono small' }, one.id)],
 	].filter(Boolean);
+}
+
+/* False if its phone has come or gone since the last look: that judgement is past. */
+function judged({ lifecycle, online, health }) {
+	return lifecycle !== 'assigned' || health !== (online ? 'disconnected' : 'healthy');
 }
 
 /* --- What can be done to it --- */

@@ -1,12 +1,14 @@
-/* Instances: a filter, a table, a page at a time. What is asked for stands in the address, so that Back leads to it. */
+/* Instances: a filter, a table, a page at a time, looked at anew with each look at the pool. What is asked for stands in the
+ * address, so that Back leads to it. */
 
 import { ApiError, call } from './api.js';
 import { fill, h, put } from './dom.js';
 import { ago, date, t } from './i18n.js';
 import { announce } from './layout.js';
-import { NONE, cell, choose, failed, howIs, left, stateOf, table, waiting } from './ops-parts.js';
+import { NONE, cell, choose, failed, howIs, keep, left, stateOf, table, waiting } from './ops-parts.js';
 
 const PAGE = 50;
+const MOST = 200;    // what one question gets
 
 /* What the state filter means to the API. */
 const states = {
@@ -32,7 +34,7 @@ const choices = [
 
 export function showInstances(body, query) {
 	const wish = { state: query.get('state') in states ? query.get('state') : '', server: query.get('server') ?? '', q: query.get('q') ?? '' };
-	const list = { rows: [], next: null, turn: 0, gone: false };
+	const list = { rows: [], next: null, turn: 0, busy: false, gone: false };    // turn: of the last wish; busy: it has no answer yet
 	const state = choose('state', 'filter.state', choices, wish.state);
 	const server = choose('server', 'filter.server', [['', 'filter.all']], wish.server);
 	const text = h('input', { type: 'search', id: 'q', value: wish.q, autocomplete: 'off', maxlength: 80, spellcheck: 'false' });
@@ -56,7 +58,10 @@ export function showInstances(body, query) {
 	left.list = location.hash || '#instances';
 	load();
 	return {
-		update: (o) => servers(server.select, o.servers, wish.server),
+		update(o) {
+			servers(server.select, o.servers, wish.server);
+			follow();
+		},
 		leave() {
 			clearTimeout(pause);
 			list.gone = true;
@@ -73,15 +78,21 @@ export function showInstances(body, query) {
 		load();
 	}
 
+	function ask(more) {
+		return call('GET', 'admin/instances', { query: { ...states[wish.state], server: wish.server, q: wish.q, ...more } });
+	}
+
 	/* The first page, or with `on` the one after what is there. An answer that a later wish has overtaken is dropped. */
 	async function load(on = null) {
 		const turn = ++list.turn;
+
+		list.busy = true;
 
 		if (!on && list.rows.length === 0)
 			fill(place, waiting());
 		place.setAttribute('aria-busy', 'true');
 		try {
-			const page = await call('GET', 'admin/instances', { query: { ...states[wish.state], server: wish.server, q: wish.q, limit: PAGE, cursor: on } });
+			const page = await ask({ limit: PAGE, cursor: on });
 
 			if (turn !== list.turn || list.gone)
 				return;
@@ -95,24 +106,54 @@ export function showInstances(body, query) {
 				list.rows = [];
 				fill(place, failed(error, () => load(on)));
 				fill(foot);
+				delete foot.dataset.shown;
 			}
 		} finally {
+			if (turn === list.turn)
+				list.busy = false;
 			place.removeAttribute('aria-busy');
 		}
 	}
 
-	/* added: how many are new at the end; the first of them gets the focus. */
-	function show(added) {
+	/* What is shown, as it is now, without a word: who reads, or has the focus in it, is not disturbed. */
+	async function follow() {
+		const { turn } = list;
+
+		if (list.busy || list.rows.length > MOST)
+			return;
+		try {
+			const page = await ask({ limit: Math.max(PAGE, list.rows.length) });
+
+			if (turn !== list.turn || list.gone)
+				return;
+			list.rows = page.instances;
+			list.next = page.next;
+			rows();
+		} catch (error) {
+			if (!(error instanceof ApiError))    // the look at the pool tells of an outage
+				throw error;
+		}
+	}
+
+	function rows() {
+		const more = list.next !== null;
+		const shown = `${list.rows.length} ${more}`;
+
 		if (list.rows.length === 0)
 			fill(place, h('div', { class: 'empty' }, h('h3', { i18n: 'instances.none' }), h('p', { i18n: 'instances.none.text' })));
-		else if (!added)
+		else if (!found.node.isConnected)
 			fill(place, found.node);
-		if (added)
-			found.body.append(...list.rows.slice(-added).map(rowOf));
-		else
-			fill(found.body, list.rows.map(rowOf));
+		keep(found.body, list.rows, (one) => one.id, makeRow, renewRow);
+		if (foot.dataset.shown === shown)
+			return;
+		foot.dataset.shown = shown;
 		fill(foot, h('p', { class: 'muted small', i18n: 'instances.shown', i18nParams: { n: list.rows.length } }),
-			list.next ? h('button', { class: 'button', type: 'button', id: 'more', i18n: 'ops.more', on: { click: () => load(list.next) } }) : null);
+			more ? h('button', { class: 'button', type: 'button', id: 'more', i18n: 'ops.more', on: { click: () => load(list.next) } }) : null);
+	}
+
+	/* added: how many are new at the end; the first of them gets the focus. */
+	function show(added) {
+		rows();
 		if (added)
 			found.body.children[list.rows.length - added]?.querySelector('a').focus();
 		else
@@ -129,12 +170,24 @@ function servers(select, all, chosen) {
 	select.value = all.some((one) => one.id === chosen) ? chosen : '';
 }
 
-function rowOf(instance) {
-	const since = instance.lifecycleAt;
+function makeRow(instance) {
+	return h('tr', {}, h('th', { scope: 'row' }, h('a', { href: `#instances/${encodeURIComponent(instance.id)}`, class: 'name' })));
+}
 
-	return h('tr', {},
-		h('th', { scope: 'row' }, h('a', { href: `#instances/${encodeURIComponent(instance.id)}`, class: 'name' }, instance.nome)),
-		cell('filter.state', stateOf(...howIs(instance))),
+/* The cells are made anew if something has changed; the link, and the focus in it, stay. */
+function renewRow(row, instance) {
+	const [look, key] = howIs(instance);
+	const since = instance.lifecycleAt;
+	const seen = [instance.nome, key, instance.email, instance.server.nome, ago(since)].join('\n');
+
+	if (row.dataset.seen === seen)
+		return;
+	row.dataset.seen = seen;
+	put(row.querySelector('.name'), instance.nome);
+	while (row.children.length > 1)
+		row.lastChild.remove();
+	row.append(
+		cell('filter.state', stateOf(look, key)),
 		cell('instances.user', instance.email ?? (instance.origin === 'admin' ? h('span', { class: 'muted', i18n: 'instance.admin' }) : NONE)),
 		cell('filter.server', instance.server.nome),
 		cell('instances.age', put(h('time', { datetime: since, title: date(since) }), ago(since))));

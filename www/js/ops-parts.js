@@ -17,21 +17,17 @@ export const left = { list: '#instances' };
  * make(item) gives a node, renew(node, item) puts into it what changes. */
 export function keep(parent, items, idOf, make, renew) {
 	const before = kept.get(parent) ?? new Map();
-	const now = new Map();
-	let place = 0;
+	const now = new Map(items.map((item) => [idOf(item), before.get(idOf(item)) ?? make(item)]));
+	const nodes = [...now.values()];
+	const stay = new Set(nodes);
 
-	for (const item of items) {
-		const id = idOf(item);
-		const node = before.get(id) ?? make(item);
-
-		now.set(id, node);
-		renew(node, item);
+	/* What goes, goes first: or else what stays would be moved, and lose the focus. */
+	[...parent.children].forEach((node) => stay.has(node) || node.remove());
+	nodes.forEach((node, place) => {
 		if (parent.children[place] !== node)
 			parent.insertBefore(node, parent.children[place] ?? null);
-		place++;
-	}
-	while (parent.children.length > place)
-		parent.lastElementChild.remove();
+	});
+	items.forEach((item) => renew(now.get(idOf(item)), item));
 	kept.set(parent, now);
 }
 

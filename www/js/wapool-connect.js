@@ -258,7 +258,7 @@ label { font-weight: 550; }
 	.pair { grid-template-columns: minmax(0, 1fr) minmax(14em, var(--wapool-qr-size, 17.5em)); align-items: center; }
 	.pair.is-code { grid-template-columns: minmax(0, 1fr) auto; align-items: start; }
 }
-.between { display: flex; flex-wrap: wrap; gap: 1.25em; align-items: center; justify-content: space-between; width: 100%; max-width: 60em; }
+.between { display: flex; flex-wrap: wrap; gap: 1.25em; align-items: center; justify-content: space-between; width: 100%; max-width: 68em; }
 .steps { display: grid; gap: 0.875em; padding: 0; list-style: none; counter-reset: step; max-width: 30em; }
 .steps li { display: grid; grid-template-columns: 1.75em 1fr; gap: 0.75em; counter-increment: step; }
 .steps li::before {

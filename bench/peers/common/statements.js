@@ -13,9 +13,8 @@ module.exports = {
 		' FROM devices d LEFT JOIN instances i ON i.device_id = d.id' +
 		' WHERE d.user_id = $1 AND (d.id = $2::uuid OR $2::uuid IS NULL AND d.is_default)',
 	webhook:
-		"SELECT w AS outcome, count_up('webhooks', w), event_written() AS wake" +
-		' FROM webhook_store($1, $2, $3, $4, $5, $6, to_timestamp($7::bigint / 1000.0), $8::bigint, $9,' +
-		' to_timestamp($10::bigint / 1000.0), $11, $12, $13::boolean, $14::json, $15::jsonb) AS w',
+		'SELECT webhook_store($1, $2, $3, $4, $5, $6, to_timestamp($7::bigint / 1000.0), $8::bigint, $9,' +
+		' to_timestamp($10::bigint / 1000.0), $11, $12, $13::boolean, $14::json, $15::jsonb) AS outcome, event_written() AS wake',
 	platform: 'SELECT id FROM waha_servers WHERE user_id IS NULL ORDER BY created_at LIMIT 1',
 	wake: 'NOTIFY wapool',
 };
