@@ -31,8 +31,8 @@ static const struct db_stmt stmt_list = {"registry_list",
 	" ORDER BY -s.prioridade, s.nome, s.id LIMIT $11::int",
 	11};
 
-static const struct db_stmt stmt_room = {
-	"registry_room", "SELECT registry_room($1, $2, $3::int)", 3};
+static const struct db_stmt stmt_room = {"registry_room",
+	"SELECT ensure_user($1::uuid, $2), server_room($1::uuid, $3::int)", 3};
 
 static const struct db_stmt stmt_add = {"registry_add",
 	"INSERT INTO waha_servers AS s (nome, api_url, descricao, ativo, webhook_url,"
@@ -304,7 +304,7 @@ registry_add(struct app *app, struct db_conn *c, const struct user *u,
 			e);
 		if (room == NULL)
 			goto out;
-		if (!u->admin && !db_bool(room, 0, 0)) {
+		if (!u->admin && !db_bool(room, 0, 1)) {
 			err_set(e, ERR_TOO_LARGE, "as many servers as he may have");
 			goto out;
 		}

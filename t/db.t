@@ -293,7 +293,7 @@ sub one_claims {
 sub limits_hold {
 	my $db = copy();
 	sql($db, q{SELECT somebody('ana'); SELECT somebody('bia')});
-	my $server = q{BEGIN; SELECT registry_room(somebody('ana'), NULL, 3) AS room \gset
+	my $server = q{BEGIN; SELECT server_room(somebody('ana'), 3) AS room \gset
 		\if :room
 		INSERT INTO waha_servers (user_id, nome, api_url) VALUES (somebody('ana'), 's', 'https://' || gen_random_uuid() || '.example');
 		\endif

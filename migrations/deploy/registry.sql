@@ -40,16 +40,6 @@ CREATE TRIGGER revise BEFORE UPDATE OF user_id, nome, api_url, api_key, descrica
 	retry_attempts, rate_limit, prioridade, max_sessions, kind ON waha_servers
 FOR EACH ROW EXECUTE FUNCTION waha_servers_revise();
 
--- Whether a user, made here if he is new, may have one server more than he has: at most p_limit. The lock
--- on his row, held until the caller's transaction ends, makes two requests at once count each other.
-CREATE FUNCTION registry_room(p_user uuid, p_email text, p_limit integer) RETURNS boolean
-LANGUAGE plpgsql AS $$
-BEGIN
-	PERFORM ensure_user(p_user, p_email);
-	PERFORM FROM users WHERE id = p_user FOR NO KEY UPDATE;
-	RETURN (SELECT count(*) < p_limit FROM waha_servers WHERE user_id = p_user);
-END $$;
-
 -- Deletes a server without live sessions, with what is left of former ones. The row's lock is the one
 -- that a new session's count takes, so none can slip in. Says what became of it.
 CREATE FUNCTION registry_remove(p_id uuid, p_user uuid, p_admin boolean, p_revision bigint, p_drain boolean)

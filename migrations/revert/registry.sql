@@ -2,7 +2,6 @@
 BEGIN;
 DROP FUNCTION registry_sweep();
 DROP FUNCTION registry_remove(uuid, uuid, boolean, bigint, boolean);
-DROP FUNCTION registry_room(uuid, text, integer);
 DROP TRIGGER revise ON waha_servers;
 DROP FUNCTION waha_servers_revise();
 ALTER TABLE waha_servers DROP COLUMN removing_at, DROP COLUMN revision;
