@@ -235,6 +235,33 @@ await test('several numbers are cards with names, and a name that is code is tex
 	await fits(page, 'two numbers on a phone');
 });
 
+await test('another number can be given up, and one is taken off the list after a question', async () => {
+	const { page, user } = await atConnected();
+	const devices = () => stack.psql_value(`SELECT count(*) FROM devices d JOIN users u ON u.id = d.user_id WHERE u.email = '${user.email}'`);
+	await button(page, 'Conectar outro número').click();
+	await button(page, 'Cancelar').click();
+	await button(page, 'Conectar outro número').click();
+	await button(page, 'Continuar').click();
+	await qr(page).waitFor();
+	await button(page, 'Cancelar').click();
+	await button(page, 'Conectar outro número').waitFor();
+	await eventually('nothing is left of it', async () => await devices() === '1');
+	await stack.psql(`INSERT INTO devices (user_id, nome) SELECT id, 'Filial ' || n FROM users, generate_series(1, 9) n WHERE email = '${user.email}'`);
+	await page.reload();
+	await page.getByText('Você conectou todos os 10 números que pode ter.').waitFor();
+	assert.equal(await button(page, 'Conectar outro número').count(), 0);
+	await button(page, 'Remover: Filial 3').click();
+	await accessible(page, 'the question');
+	await page.getByRole('dialog').getByRole('button', { name: 'Cancelar' }).click();
+	await page.getByRole('heading', { name: 'Filial 3' }).waitFor();
+	await button(page, 'Remover: Filial 3').click();
+	await page.getByRole('dialog').getByRole('button', { name: 'Remover' }).click();
+	await page.getByRole('heading', { name: 'Filial 3' }).waitFor({ state: 'detached' });
+	await button(page, 'Conectar outro número').waitFor();
+	await eventually('it is gone', async () => await devices() === '9');
+	await sees(page, CONNECTED);
+});
+
 await test('the keyboard alone is enough', async () => {
 	const { page } = await person();
 	const user = await newUser();
