@@ -9,7 +9,8 @@
 
 static volatile sig_atomic_t caught;
 
-static void catch (int sig)
+static void
+on_signal(int sig)
 {
 	caught = sig;
 }
@@ -29,7 +30,7 @@ read_secret(const char *prompt, char *out, size_t size)
 {
 	static const int signals[] = {SIGINT, SIGTERM, SIGQUIT, SIGHUP};
 	struct sigaction before[sizeof(signals) / sizeof(*signals)];
-	const struct sigaction handler = {.sa_handler = catch};
+	const struct sigaction handler = {.sa_handler = on_signal};
 	struct termios shown, hidden;
 	bool ok;
 

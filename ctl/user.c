@@ -93,7 +93,7 @@ users(int argc, char **argv)
 	return status;
 }
 
-/* One line from standard input, without its end. */
+/* The password is a line of standard input, typed or not; --password-stdin only says so. */
 static int
 user_add(int argc, char **argv)
 {

@@ -25,13 +25,6 @@ actor_of(const struct user *u)
 	return *u->email != '\0' ? u->email : u->id;
 }
 
-static void
-refuse(const struct request *rq, const char *pointer, enum message m,
-	struct response *rs)
-{
-	response_invalid(rs, rq, pointer, message_text(m, rq->lang));
-}
-
 /* What an error about one instance is to its caller. */
 static void
 answer_error(const struct request *rq, const struct err *e, struct response *rs)
@@ -82,7 +75,7 @@ list(struct app *app, struct request *rq, struct response *rs)
 		return;
 	if (!instance_list(app, &filter, rq->deadline, &page, &e)) {
 		if (e.code == ERR_INPUT)
-			refuse(rq, "/cursor", MSG_WANT_CURSOR, rs);
+			response_invalid(rs, rq, "/cursor", MSG_WANT_CURSOR);
 		else
 			response_error(rs, rq, &e);
 	} else {
@@ -144,7 +137,7 @@ make(struct app *app, struct request *rq, const struct admin_wish *wish,
 		log_write(LOG_WARN, "admin.failed", LOG_STR("kind", err_name(e.code)),
 			LOG_STR("error", e.text));
 		if (problem == PROBLEM_INVALID)
-			refuse(rq, "/server", MSG_WANT_SERVER, rs);
+			response_invalid(rs, rq, "/server", MSG_WANT_SERVER);
 		else
 			response_problem(rs, rq, problem, NULL);
 		return;
@@ -184,12 +177,12 @@ read_wish(const struct request *rq, const json_t *body, char number[PHONE_SIZE],
 
 	wish->name = json_string_value(json_object_get(body, "nome"));
 	if (!admin_name_valid(wish->name))
-		refuse(rq, "/nome", MSG_WANT_INSTANCE, rs);
+		response_invalid(rs, rq, "/nome", MSG_WANT_INSTANCE);
 	else if (!optional_text(body, "server", &wish->server))
-		refuse(rq, "/server", MSG_WANT_SERVER, rs);
+		response_invalid(rs, rq, "/server", MSG_WANT_SERVER);
 	else if (!optional_text(body, "numero_telefone", &phone) ||
 		(phone != NULL && !phone_digits(phone, number)))
-		refuse(rq, "/numero_telefone", MSG_WANT_NUMBER, rs);
+		response_invalid(rs, rq, "/numero_telefone", MSG_WANT_NUMBER);
 	else {
 		wish->number = phone != NULL ? number : NULL;
 		return true;
@@ -212,8 +205,7 @@ create(struct app *app, struct request *rq, struct response *rs)
 	wish.actor = actor_of(&u);
 	body = response_or_json(rs, rq, false);
 	if (body != NULL && read_wish(rq, body, number, &wish, rs) &&
-		idempotency_begin(app, rq, &u, ALL,
-			config_longest_ms(&app->config) + 1000, &id, rs)) {
+		idempotency_begin(app, rq, &u, ALL, &id, rs)) {
 		make(app, rq, &wish, rs);
 		idempotency_end(app, &id, rs);
 	}
@@ -337,8 +329,7 @@ command(struct app *app, struct request *rq, enum admin_command what, const char
 		return;
 	rq->deadline = deadline_in(app->config.connect_deadline_ms);
 	snprintf(route, sizeof(route), "%s %s", word, i.id);
-	if (!idempotency_begin(app, rq, &u, route,
-		    config_longest_ms(&app->config) + 1000, &id, rs))
+	if (!idempotency_begin(app, rq, &u, route, &id, rs))
 		return;
 	ok = admin_command(app, &i, what, actor_of(&u), rq->deadline, &e);
 	if (!ok)
@@ -362,7 +353,8 @@ logout(struct app *app, struct request *rq, struct response *rs)
 }
 
 /* The helper logs out and deletes at the gateway; until then the name is taken. */
-static void delete (struct app *app, struct request *rq, struct response *rs)
+static void
+remove_one(struct app *app, struct request *rq, struct response *rs)
 {
 	struct err e = ERR_INIT;
 	struct instance i;
@@ -416,8 +408,7 @@ release(struct app *app, struct request *rq, struct response *rs)
 	if (!named(app, rq, &u, &i, rs))
 		return;
 	snprintf(route, sizeof(route), "release %s", i.id);
-	if (!idempotency_begin(app, rq, &u, route,
-		    config_longest_ms(&app->config) + 1000, &id, rs))
+	if (!idempotency_begin(app, rq, &u, route, &id, rs))
 		return;
 	let_go(app, rq, &u, &i, rs);
 	idempotency_end(app, &id, rs);
@@ -427,20 +418,15 @@ release(struct app *app, struct request *rq, struct response *rs)
 
 /* ?limit= and ?cursor=. False: rs holds the 422. */
 static bool
-trail_query(const struct request *rq, char cursor[20], int *limit, struct response *rs)
+trail_query(const struct request *rq, char cursor[REQUEST_DIGITS_SIZE], int *limit,
+	struct response *rs)
 {
 	*cursor = '\0';
 	*limit = TRAIL_PAGE;
-	if (request_query_has(rq, "cursor") &&
-		(!request_query(rq, "cursor", cursor, 19) || *cursor == '\0' ||
-			cursor[strspn(cursor, "0123456789")] != '\0')) {
-		refuse(rq, "/cursor", MSG_WANT_CURSOR, rs);
-		return false;
-	}
-	if (request_query_int(rq, "limit", 1, INSTANCE_PAGE_MAX, limit))
-		return true;
-	refuse(rq, "/limit", MSG_WANT_LIMIT, rs);
-	return false;
+	if (!request_query_digits(rq, "cursor", cursor, REQUEST_DIGITS_SIZE))
+		return response_invalid(rs, rq, "/cursor", MSG_WANT_CURSOR);
+	return request_query_int(rq, "limit", 1, INSTANCE_PAGE_MAX, limit) ||
+		response_invalid(rs, rq, "/limit", MSG_WANT_LIMIT);
 }
 
 static void
@@ -465,7 +451,7 @@ events(struct app *app, struct request *rq, struct response *rs)
 	struct instance_trail t = {0};
 	struct err e = ERR_INIT;
 	struct instance i;
-	char cursor[20];
+	char cursor[REQUEST_DIGITS_SIZE];
 	struct user u;
 	int limit;
 
@@ -483,7 +469,7 @@ static const struct route routes[] = {
 	{"GET", ALL, 0, list},
 	{"POST", ALL, 4096, create},
 	{"GET", "/admin/instances/{nome}", 0, show},
-	{"DELETE", "/admin/instances/{nome}", 0, delete},
+	{"DELETE", "/admin/instances/{nome}", 0, remove_one},
 	{"GET", "/admin/instances/{nome}/qrcode", 0, qrcode},
 	{"POST", "/admin/instances/{nome}/restart", 4096, restart},
 	{"POST", "/admin/instances/{nome}/logout", 4096, logout},

@@ -40,11 +40,9 @@ login(struct app *app, struct request *rq, struct response *rs)
 	else if (body == NULL)
 		response_error(rs, rq, &e);
 	else if (!account_email_valid(email))
-		response_invalid(
-			rs, rq, "/email", message_text(MSG_WANT_EMAIL, rq->lang));
+		response_invalid(rs, rq, "/email", MSG_WANT_EMAIL);
 	else if (password == NULL || *password == '\0')
-		response_invalid(
-			rs, rq, "/password", message_text(MSG_WANT_PASSWORD, rq->lang));
+		response_invalid(rs, rq, "/password", MSG_WANT_PASSWORD);
 	else if (account_login(app, email, password, rq->deadline, &u, &e))
 		answer_token(app, rq, &u, rs);
 	else if (e.code == ERR_UNAUTHORIZED)

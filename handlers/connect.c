@@ -39,16 +39,10 @@ read_method(const struct request *rq, struct input *in, struct response *rs)
 
 	if (word != NULL && strcmp(word, "qr") == 0)
 		return true;
-	if (word == NULL || strcmp(word, "code") != 0) {
-		response_invalid(
-			rs, rq, "/method", message_text(MSG_WANT_METHOD, rq->lang));
-		return false;
-	}
-	if (!phone_digits(number, in->number)) {
-		response_invalid(rs, rq, "/phoneNumber",
-			message_text(MSG_WANT_NUMBER, rq->lang));
-		return false;
-	}
+	if (word == NULL || strcmp(word, "code") != 0)
+		return response_invalid(rs, rq, "/method", MSG_WANT_METHOD);
+	if (!phone_digits(number, in->number))
+		return response_invalid(rs, rq, "/phoneNumber", MSG_WANT_NUMBER);
 	in->wish.number = in->number;
 	return true;
 }
@@ -138,7 +132,7 @@ commit(struct app *app, const struct connect_result *r, const struct idempotency
 	if (c == NULL)
 		return false;
 	if (db_begin(c, d, e) && connect_finish(c, r, d, current, e) &&
-		(!*current || idempotency_store(c, id, rs, d, e)))
+		(!*current || idempotency_store(app, c, id, rs, d, e)))
 		ok = db_commit(c, d, e);
 	if (!ok)
 		db_rollback(c, d);
@@ -184,8 +178,7 @@ read_name(const struct request *rq, struct input *in, struct response *rs)
 	if (in->name != NULL && *in->name != '\0' &&
 		utf8_length(in->name) <= DEVICE_NAME_MAX)
 		return true;
-	response_invalid(rs, rq, "/nome", message_text(MSG_WANT_DEVICE_NAME, rq->lang));
-	return false;
+	return response_invalid(rs, rq, "/nome", MSG_WANT_DEVICE_NAME);
 }
 
 /* Connects a device that is made for it, and taken back if that comes to nothing. */
@@ -222,8 +215,7 @@ serve(struct app *app, struct request *rq, const char *route, struct response *r
 	in.body = response_or_json(rs, rq, true);
 	if (in.body != NULL && device_of_body(rq, in.body, &in.wish.device, rs) &&
 		read_method(rq, &in, rs) && read_name(rq, &in, rs) &&
-		idempotency_begin(app, rq, &u, route,
-			config_longest_ms(&app->config) + 1000, &id, rs)) {
+		idempotency_begin(app, rq, &u, route, &id, rs)) {
 		if (in.may_add && in.wish.device == NULL)
 			run_new(app, rq, &u, &in, &id, rs);
 		else
@@ -265,6 +257,7 @@ main(int argc, char **argv)
 	/* a thread waits for its gateway most of the time */
 	static const struct responder self = {.name = "connect",
 		.threads = 48,
+		.waits = true,
 		.needs = APP_DB | APP_AUTH | APP_SEAL | APP_HTTP,
 		.routes = routes};
 

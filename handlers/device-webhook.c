@@ -12,6 +12,8 @@
 #include "lib/subscription.h"
 #include "lib/uuid.h"
 
+#define PAGE 50 /* rows, unless ?limit= says another number */
+
 /* What a request is about, found before any action. */
 struct ask {
 	struct user user;
@@ -117,11 +119,9 @@ put_body(struct app *app, struct request *rq, struct ask *ask, const json_t *bod
 	struct err e = ERR_INIT;
 
 	if (url == NULL || !guard_url(http_guard(app->http), url, NULL))
-		response_invalid(
-			rs, rq, "/url", message_text(MSG_WANT_WEBHOOK_URL, rq->lang));
+		response_invalid(rs, rq, "/url", MSG_WANT_WEBHOOK_URL);
 	else if (!events_ok(events))
-		response_invalid(
-			rs, rq, "/events", message_text(MSG_WANT_EVENTS, rq->lang));
+		response_invalid(rs, rq, "/events", MSG_WANT_EVENTS);
 	else if (!subscription_put(app, &ask->user, &ask->sub, url,
 			 json_is_array(events) ? events : NULL, rq->deadline, secret,
 			 &e))
@@ -217,61 +217,40 @@ post_rotate(struct app *app, struct request *rq, struct response *rs)
 
 /* --- Deliveries --- */
 
-/* A query parameter that must be a number; -1 if it is none. */
-static int64_t
-number_of(const struct request *rq, const char *name, char room[20])
-{
-	int64_t n = 0;
-
-	if (!request_query(rq, name, room, 19) || *room == '\0')
-		return -1;
-	for (const char *p = room; *p != '\0'; p++) {
-		if (*p < '0' || *p > '9')
-			return -1;
-		n = n * 10 + (*p - '0');
-	}
-	return n;
-}
+/* Room for what a query points into. */
+struct delivery_words {
+	char state[16], cursor[REQUEST_DIGITS_SIZE];
+};
 
 /* The query's state, cursor and limit. False: rs holds the 422. */
 static bool
-read_query(const struct request *rq, char state[16], char cursor[20],
-	struct delivery_query *q, struct response *rs)
+read_query(const struct request *rq, struct delivery_words *w, struct delivery_query *q,
+	struct response *rs)
 {
-	char limit[20];
-	int64_t n = 50;
+	static const char *const states[] = {
+		"pending", "delivered", "parked", "skipped", NULL};
 
+	*w = (struct delivery_words){.state = ""};
 	*q = (struct delivery_query){
-		.state = request_query_has(rq, "state") ? state : NULL,
-		.cursor = request_query_has(rq, "cursor") ? cursor : NULL};
-	if (request_query_has(rq, "limit"))
-		n = number_of(rq, "limit", limit);
-	q->limit = (int)(n <= DELIVERY_PAGE_MAX ? n : 0);
-	if (q->state != NULL &&
-		(!request_query(rq, "state", state, 16) ||
-			!delivery_state_valid(state)))
-		response_invalid(
-			rs, rq, "/state", message_text(MSG_WANT_STATE, rq->lang));
-	else if (q->cursor != NULL && number_of(rq, "cursor", cursor) < 0)
-		response_invalid(
-			rs, rq, "/cursor", message_text(MSG_WANT_CURSOR, rq->lang));
-	else if (q->limit < 1)
-		response_invalid(
-			rs, rq, "/limit", message_text(MSG_WANT_LIMIT, rq->lang));
-	else
-		return true;
-	return false;
+		.state = w->state, .cursor = w->cursor, .limit = PAGE};
+	if (!request_query_word(rq, "state", states, w->state, sizeof(w->state)))
+		return response_invalid(rs, rq, "/state", MSG_WANT_STATE);
+	if (!request_query_digits(rq, "cursor", w->cursor, sizeof(w->cursor)))
+		return response_invalid(rs, rq, "/cursor", MSG_WANT_CURSOR);
+	return request_query_int(rq, "limit", 1, DELIVERY_PAGE_MAX, &q->limit) ||
+		response_invalid(rs, rq, "/limit", MSG_WANT_LIMIT);
 }
 
 static void
 list(struct app *app, struct request *rq, struct ask *ask, struct response *rs)
 {
-	char state[16], cursor[20], next[32];
+	struct delivery_words words;
 	struct err e = ERR_INIT;
 	struct delivery_query q;
 	json_t *rows, *o;
+	char next[32];
 
-	if (!read_query(rq, state, cursor, &q, rs))
+	if (!read_query(rq, &words, &q, rs))
 		return;
 	rows = subscription_deliveries(app, &ask->sub, &q, rq->deadline, next, &e);
 	if (rows == NULL) {
@@ -363,6 +342,7 @@ main(int argc, char **argv)
 	/* a test waits for its subscriber */
 	static const struct responder self = {.name = "device-webhook",
 		.threads = 16,
+		.waits = true,
 		.needs = APP_DB | APP_AUTH | APP_SEAL | APP_HTTP,
 		.routes = routes};
 

@@ -33,8 +33,7 @@ log_out(struct app *app, struct request *rq, const struct user *u, const json_t 
 	if (!device_of_body(rq, body, &device, rs))
 		return;
 	if (device == NULL) {
-		response_invalid(
-			rs, rq, "/device_id", message_text(MSG_WANT_DEVICE, rq->lang));
+		response_invalid(rs, rq, "/device_id", MSG_WANT_DEVICE);
 		return;
 	}
 	ok = forget ? device_remove(app, u, device, rq->deadline, &known, &e)

@@ -1,6 +1,5 @@
 /* GET /health/instances[?refresh=true][&limit=][&cursor=]: how the instances are (seed 003). The summary is
  * for anyone; the list for administrators and for networks that nginx vouches for. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "lib/auth.h"
@@ -17,35 +16,19 @@ struct wish {
 };
 
 static bool
-refuse(const struct request *rq, const char *pointer, enum message m,
-	struct response *rs)
-{
-	response_invalid(rs, rq, pointer, message_text(m, rq->lang));
-	return false;
-}
-
-static bool
 read_wish(const struct request *rq, struct wish *w, struct response *rs)
 {
-	char word[8] = "", limit[8] = "";
+	static const char *const truths[] = {"true", "false", NULL};
+	char word[8] = "";
 
 	*w = (struct wish){.limit = PAGE};
-	request_query(rq, "refresh", word, sizeof(word));
+	if (!request_query_word(rq, "refresh", truths, word, sizeof(word)))
+		return response_invalid(rs, rq, "/refresh", MSG_WANT_FILTER);
 	w->refresh = strcmp(word, "true") == 0;
-	if (request_query_has(rq, "refresh") && !w->refresh &&
-		strcmp(word, "false") != 0)
-		return refuse(rq, "/refresh", MSG_WANT_FILTER, rs);
-	if (request_query_has(rq, "cursor") &&
-		!request_query(rq, "cursor", w->cursor, sizeof(w->cursor)))
-		return refuse(rq, "/cursor", MSG_WANT_CURSOR, rs);
-	if (!request_query_has(rq, "limit"))
-		return true;
-	request_query(rq, "limit", limit, sizeof(limit));
-	w->limit = (int)strtol(limit, NULL, 10);
-	if (limit[strspn(limit, "0123456789")] != '\0' || w->limit < 1 ||
-		w->limit > INSTANCE_PAGE_MAX)
-		return refuse(rq, "/limit", MSG_WANT_LIMIT, rs);
-	return true;
+	if (!request_query_word(rq, "cursor", NULL, w->cursor, sizeof(w->cursor)))
+		return response_invalid(rs, rq, "/cursor", MSG_WANT_CURSOR);
+	return request_query_int(rq, "limit", 1, INSTANCE_PAGE_MAX, &w->limit) ||
+		response_invalid(rs, rq, "/limit", MSG_WANT_LIMIT);
 }
 
 /* nginx sets this parameter from the address; no header of a client's can. */
@@ -79,7 +62,7 @@ add_list(struct app *app, struct request *rq, const struct wish *w, json_t *body
 
 	if (list == NULL) {
 		if (e.code == ERR_INPUT)
-			refuse(rq, "/cursor", MSG_WANT_CURSOR, rs);
+			response_invalid(rs, rq, "/cursor", MSG_WANT_CURSOR);
 		else
 			response_error(rs, rq, &e);
 		return false;

@@ -38,14 +38,6 @@ is_chat_id(const char *s)
 }
 
 static bool
-refuse(const struct request *rq, struct response *rs, const char *pointer,
-	enum message m)
-{
-	response_invalid(rs, rq, pointer, message_text(m, rq->lang));
-	return false;
-}
-
-static bool
 read_to_and_text(const struct request *rq, struct input *in, struct response *rs)
 {
 	const char *to = json_string_value(json_object_get(in->body, "to"));
@@ -56,9 +48,9 @@ read_to_and_text(const struct request *rq, struct input *in, struct response *rs
 	else if (phone_digits(to, in->number))
 		in->wish.chat = in->number;
 	else
-		return refuse(rq, rs, "/to", MSG_WANT_TO);
+		return response_invalid(rs, rq, "/to", MSG_WANT_TO);
 	if (text == NULL || *text == '\0' || utf8_length(text) > SEND_TEXT_MAX)
-		return refuse(rq, rs, "/text", MSG_WANT_MESSAGE);
+		return response_invalid(rs, rq, "/text", MSG_WANT_MESSAGE);
 	in->wish.text = text;
 	return true;
 }
@@ -94,15 +86,15 @@ read_choice(const struct request *rq, struct input *in, struct response *rs)
 		return false;
 	if (!optional_text(in->body, "clienteId", &w->client) ||
 		(w->client != NULL && !is_client(w->client)))
-		return refuse(rq, rs, "/clienteId", MSG_WANT_CLIENT);
+		return response_invalid(rs, rq, "/clienteId", MSG_WANT_CLIENT);
 	if (!optional_text(in->body, "strategy", &w->strategy))
-		return refuse(rq, rs, "/strategy", MSG_WANT_STRATEGY);
+		return response_invalid(rs, rq, "/strategy", MSG_WANT_STRATEGY);
 	for (size_t i = 0; i < sizeof(strategies) / sizeof(strategies[0]); i++)
 		known = known ||
 			(w->strategy != NULL &&
 				strcmp(w->strategy, strategies[i]) == 0);
 	if (w->strategy != NULL && !known)
-		return refuse(rq, rs, "/strategy", MSG_WANT_STRATEGY);
+		return response_invalid(rs, rq, "/strategy", MSG_WANT_STRATEGY);
 	return true;
 }
 
@@ -158,7 +150,7 @@ answer_refusal(
 	char seconds[16];
 
 	if (why->problem == PROBLEM_INVALID)
-		response_invalid(rs, rq, why->pointer, detail);
+		response_invalid(rs, rq, why->pointer, why->detail);
 	else
 		response_problem(rs, rq, why->problem, detail);
 	if (why->retry_after_s > 0) {
@@ -200,8 +192,7 @@ send_message(struct app *app, struct request *rq, struct response *rs)
 	in.body = response_or_json(rs, rq, false);
 	if (in.body != NULL && read_to_and_text(rq, &in, rs) &&
 		read_choice(rq, &in, rs) &&
-		idempotency_begin(app, rq, &u, ROUTE,
-			config_longest_ms(&app->config) + 1000, &id, rs)) {
+		idempotency_begin(app, rq, &u, ROUTE, &id, rs)) {
 		run(app, rq, &u, &in, &id, rs);
 		idempotency_end(app, &id, rs);
 	}
@@ -236,6 +227,7 @@ main(int argc, char **argv)
 	/* a thread waits for its gateway most of the time */
 	static const struct responder self = {.name = "messages",
 		.threads = 32,
+		.waits = true,
 		.needs = APP_DB | APP_AUTH | APP_SEAL | APP_HTTP,
 		.routes = routes};
 

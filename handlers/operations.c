@@ -17,14 +17,6 @@
 #define SVG "image/svg+xml"
 #define SVG_MAX (1u << 20)
 
-static bool
-refuse(const struct request *rq, const char *pointer, enum message m,
-	struct response *rs)
-{
-	response_invalid(rs, rq, pointer, message_text(m, rq->lang));
-	return false;
-}
-
 /* --- The pool --- */
 
 static void
@@ -53,7 +45,7 @@ read_range(const struct request *rq, enum history_range *range, struct response 
 		return true;
 	request_query(rq, "range", word, sizeof(word));
 	return history_range_of(word, range) ||
-		refuse(rq, "/range", MSG_WANT_RANGE, rs);
+		response_invalid(rs, rq, "/range", MSG_WANT_RANGE);
 }
 
 static bool
@@ -70,11 +62,11 @@ read_look(const struct request *rq, struct history_look *look, struct response *
 	while (i < 3 && strcmp(themes[i], word) != 0)
 		i++;
 	if (i == 3)
-		return refuse(rq, "/theme", MSG_WANT_THEME, rs);
+		return response_invalid(rs, rq, "/theme", MSG_WANT_THEME);
 	look->theme = (enum plot_theme)i;
 	return request_query_int(
 		       rq, "width", PLOT_WIDTH_MIN, PLOT_WIDTH_MAX, &look->width) ||
-		refuse(rq, "/width", MSG_WANT_WIDTH, rs);
+		response_invalid(rs, rq, "/width", MSG_WANT_WIDTH);
 }
 
 /* What a request for a history is about: server is NULL for the pool. */
@@ -165,7 +157,8 @@ server_plot(struct app *app, struct request *rq, struct response *rs)
 
 /* Room for what a filter points into. */
 struct parked_query {
-	char state[16], user[37], device[37], webhook[37], type[32], cursor[20];
+	char state[16], user[37], device[37], webhook[37], type[32],
+		cursor[REQUEST_DIGITS_SIZE];
 	int limit;
 	struct parked_filter filter;
 };
@@ -196,7 +189,8 @@ read_filter(const struct request *rq, struct parked_query *q, struct response *r
 			(!request_query(
 				 rq, members[i].name, members[i].to, members[i].size) ||
 				!value_ok(members[i].name, members[i].to)))
-			return refuse(rq, members[i].pointer, MSG_WANT_FILTER, rs);
+			return response_invalid(
+				rs, rq, members[i].pointer, MSG_WANT_FILTER);
 	q->filter = (struct parked_filter){q->user, q->device, q->webhook, q->type};
 	return true;
 }
@@ -204,19 +198,15 @@ read_filter(const struct request *rq, struct parked_query *q, struct response *r
 static bool
 read_query(const struct request *rq, struct parked_query *q, struct response *rs)
 {
+	static const char *const states[] = {"parked", "pending", NULL};
+
 	*q = (struct parked_query){.state = "parked", .limit = PAGE};
-	if (request_query_has(rq, "state") &&
-		(!request_query(rq, "state", q->state, sizeof(q->state)) ||
-			(strcmp(q->state, "parked") != 0 &&
-				strcmp(q->state, "pending") != 0)))
-		return refuse(rq, "/state", MSG_WANT_FILTER, rs);
-	if (request_query_has(rq, "cursor") &&
-		(!request_query(rq, "cursor", q->cursor, sizeof(q->cursor) - 1) ||
-			*q->cursor == '\0' ||
-			q->cursor[strspn(q->cursor, "0123456789")] != '\0'))
-		return refuse(rq, "/cursor", MSG_WANT_CURSOR, rs);
+	if (!request_query_word(rq, "state", states, q->state, sizeof(q->state)))
+		return response_invalid(rs, rq, "/state", MSG_WANT_FILTER);
+	if (!request_query_digits(rq, "cursor", q->cursor, sizeof(q->cursor)))
+		return response_invalid(rs, rq, "/cursor", MSG_WANT_CURSOR);
 	if (!request_query_int(rq, "limit", 1, PARKED_PAGE_MAX, &q->limit))
-		return refuse(rq, "/limit", MSG_WANT_LIMIT, rs);
+		return response_invalid(rs, rq, "/limit", MSG_WANT_LIMIT);
 	return read_filter(rq, q, rs);
 }
 
@@ -290,7 +280,8 @@ body_filter(const struct request *rq, const json_t *body, struct parked_filter *
 		if (v != NULL && !json_is_null(v) &&
 			(*members[i].to == NULL ||
 				!value_ok(members[i].name, *members[i].to)))
-			return refuse(rq, members[i].pointer, MSG_WANT_FILTER, rs);
+			return response_invalid(
+				rs, rq, members[i].pointer, MSG_WANT_FILTER);
 	}
 	return true;
 }
@@ -316,7 +307,6 @@ replay(struct app *app, struct request *rq, const struct parked_filter *f,
 static void
 replay_all(struct app *app, struct request *rq, struct response *rs)
 {
-	struct err e = ERR_INIT;
 	struct parked_filter f;
 	struct idempotency id;
 	struct user u;
@@ -324,12 +314,9 @@ replay_all(struct app *app, struct request *rq, struct response *rs)
 
 	if (!auth_admin(app, rq, &u, rs))
 		return;
-	body = request_json(rq, true, &e);
-	if (body == NULL) {
-		response_error(rs, rq, &e);
-	} else if (body_filter(rq, body, &f, rs) &&
-		idempotency_begin(app, rq, &u, DELIVERIES "/replay",
-			config_longest_ms(&app->config) + 1000, &id, rs)) {
+	body = response_or_json(rs, rq, true);
+	if (body != NULL && body_filter(rq, body, &f, rs) &&
+		idempotency_begin(app, rq, &u, DELIVERIES "/replay", &id, rs)) {
 		replay(app, rq, &f, rs);
 		idempotency_end(app, &id, rs);
 	}

@@ -30,8 +30,7 @@ refuse(const struct request *rq, const struct err *e, struct response *rs)
 	if (strcmp(e->sqlstate, "23505") == 0)
 		response_problem(rs, rq, PROBLEM_SERVER_EXISTS, NULL);
 	else if (strcmp(e->sqlstate, "23503") == 0)
-		response_invalid(
-			rs, rq, "/user_id", message_text(MSG_WANT_OWNER, rq->lang));
+		response_invalid(rs, rq, "/user_id", MSG_WANT_OWNER);
 	else if (strcmp(e->sqlstate, "23001") == 0)
 		response_problem(rs, rq, PROBLEM_SERVER_IN_USE, NULL);
 	else if (e->code == ERR_TOO_LARGE)
@@ -158,7 +157,7 @@ commit(struct app *app, const struct request *rq, const struct writing *w,
 		return false;
 	if (db_begin(c, rq->deadline, e) && write_row(app, c, rq, w, &v, e)) {
 		show_written(rs, w, &v);
-		ok = idempotency_store(c, id, rs, rq->deadline, e) &&
+		ok = idempotency_store(app, c, id, rs, rq->deadline, e) &&
 			db_commit(c, rq->deadline, e);
 	}
 	if (!ok)
@@ -174,8 +173,7 @@ write_once(struct app *app, struct request *rq, const struct writing *w,
 	struct err e = ERR_INIT;
 	struct idempotency id;
 
-	if (!idempotency_begin(app, rq, w->u, rq->path,
-		    config_longest_ms(&app->config) + 1000, &id, rs))
+	if (!idempotency_begin(app, rq, w->u, rq->path, &id, rs))
 		return;
 	if (!commit(app, rq, w, &id, rs, &e)) {
 		refuse(rq, &e, rs);
@@ -337,13 +335,12 @@ remove_one(struct app *app, struct request *rq, struct response *rs)
 	struct registry_view v = {.revision = 0};
 	struct err e = ERR_INIT;
 	struct user u;
-	char force[8];
+	static const char *const forces[] = {"drain", NULL};
+	char force[8] = "";
 
 	if (!auth_user(app, rq, &u, rs))
 		return;
-	if (request_query_has(rq, "force") &&
-		(!request_query(rq, "force", force, sizeof(force)) ||
-			strcmp(force, "drain") != 0)) {
+	if (!request_query_word(rq, "force", forces, force, sizeof(force))) {
 		response_problem(rs, rq, PROBLEM_BAD_REQUEST,
 			message_text(MSG_WANT_FILTER, rq->lang));
 		return;
@@ -357,8 +354,8 @@ remove_one(struct app *app, struct request *rq, struct response *rs)
 	}
 	if (!request_if_match(rq, v.revision))
 		response_problem(rs, rq, PROBLEM_PRECONDITION, NULL);
-	else if (registry_remove(app, &u, rq->args[0], v.revision,
-			 request_query_has(rq, "force"), &how, rq->deadline, &e))
+	else if (registry_remove(app, &u, rq->args[0], v.revision, *force != '\0', &how,
+			 rq->deadline, &e))
 		tell_removal(app, rq, &u, how, rs);
 	else
 		response_error(rs, rq, &e);
@@ -441,6 +438,7 @@ main(int argc, char **argv)
 	/* a test waits for its gateway */
 	static const struct responder self = {.name = "waha-servers",
 		.threads = 16,
+		.waits = true,
 		.needs = APP_DB | APP_AUTH | APP_SEAL | APP_HTTP,
 		.routes = routes};
 

@@ -24,8 +24,8 @@ bool admin_name_valid(const char *name);
 
 struct admin_wish {
 	const char *name; /* valid */
-	const char *
-		server; /* id or name; NULL: the best, or the next if that one refuses */
+	/* id or name; NULL: the best, or the next if that one refuses */
+	const char *server;
 	const char *number; /* digits, or NULL: the phone that is to be connected */
 	const char *actor;
 };

@@ -107,7 +107,7 @@ void db_copy(const PGresult *r, int row, int col, char *to, size_t size);
 #define DB_PARAM_SIZE 24 /* any number as text, with its NUL */
 
 /* Parameters: a number, written into room, which is what comes back; a text of which ""
- * means SQL's NULL. */
+ * and NULL mean SQL's NULL. */
 const char *db_param_int(char room[DB_PARAM_SIZE], int64_t n);
 const char *db_param_text(const char *s);
 

@@ -10,8 +10,8 @@
 #include "lib/seal.h"
 #include "lib/signature.h"
 
-#define LEASE                                                                          \
-	"60 seconds"  /* longer than any attempt: DELIVERY_TIMEOUT_MS is 30 s at most */
+/* longer than any attempt: DELIVERY_TIMEOUT_MS is 30 s at most */
+#define LEASE "60 seconds"
 #define SLICE_MS 5000 /* of one lane, before others get their turn */
 #define ANSWER_MAX 65536
 #define BODY_MAX (4u << 20)

@@ -32,13 +32,6 @@ enum { ID, NOME, DEFAULT, NAME, STATUS, PHONE, PROFILE, LAST_CONNECTED, CREATED 
 #define MEMBER "deviceId"
 #define OTHER_MEMBER "device_id"
 
-static bool
-refuse(const struct request *rq, struct response *rs)
-{
-	response_invalid(rs, rq, "/" MEMBER, message_text(MSG_WANT_DEVICE, rq->lang));
-	return false;
-}
-
 bool
 device_of_query(const struct request *rq, char out[DEVICE_ID_SIZE], struct response *rs)
 {
@@ -50,7 +43,7 @@ device_of_query(const struct request *rq, char out[DEVICE_ID_SIZE], struct respo
 	/* a longer value does not fit, and is none either */
 	if (request_query(rq, name, out, DEVICE_ID_SIZE) && uuid_valid(out))
 		return true;
-	return refuse(rq, rs);
+	return response_invalid(rs, rq, "/" MEMBER, MSG_WANT_DEVICE);
 }
 
 bool
@@ -64,7 +57,7 @@ device_of_body(const struct request *rq, const json_t *body, const char **out,
 	*out = json_string_value(id);
 	if (id == NULL || json_is_null(id) || uuid_valid(*out))
 		return true;
-	return refuse(rq, rs);
+	return response_invalid(rs, rq, "/" MEMBER, MSG_WANT_DEVICE);
 }
 
 static json_t *

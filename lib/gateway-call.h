@@ -57,8 +57,8 @@ bool gateway_bytes(const struct gateway_dialect *dialect, struct http *h,
 /* One session in an answer; false with *e if it is none. */
 typedef bool gateway_read_fn(const json_t *, struct session *, struct err *);
 
-#define GATEWAY_LIST_MAX                                                               \
-	(64u << 20) /* bytes; some hundred for each of many thousand sessions */
+/* bytes; some hundred for each of many thousand sessions */
+#define GATEWAY_LIST_MAX (64u << 20)
 
 /* The session of an answer, which is released here; NULL if the call failed, as *e tells. */
 bool gateway_read_one(

@@ -66,8 +66,8 @@ struct health_verdict {
 
 /* Limits, in milliseconds and looks. */
 #define HEALTH_STUCK_MS 30000 /* seed 002: STARTING for longer is stuck */
-#define HEALTH_RECONNECT_MS                                                            \
-	120000           /* a paired session may take this long: flaps are normal */
+/* a paired session may take this long: flaps are normal */
+#define HEALTH_RECONNECT_MS 120000
 #define HEALTH_SAMPLES 3 /* looks in a row before absence or silence counts */
 
 /* The judgement. */

@@ -4,8 +4,11 @@
  * Keys are per user and route. The same key with the same body gets the stored answer
  * again; with another body 422; while the first still runs 409; a malformed key 400.
  * Answers that may be tried again as they are (5xx, 429) are not stored: the key is free
- * again. Answers are kept for IDEMPOTENCY_TTL hours, IDEMPOTENCY_KEYS of a user's: 429 when he has as many,
- * rather than one forgotten early, whose request could then be done twice. Thread-safety: as db.
+ * again. Answers are kept for IDEMPOTENCY_TTL hours, IDEMPOTENCY_KEYS of a user's: 429 when
+ * he has as many, rather than one forgotten early, whose request could then be done twice.
+ * A program that has the sealing keys seals what it stores: an answer may hold a QR, which
+ * is as good as a key for a minute.
+ * Thread-safety: as db.
  */
 #ifndef WAPOOL_IDEMPOTENCY_H
 #define WAPOOL_IDEMPOTENCY_H
@@ -30,15 +33,15 @@ struct idempotency {
 
 /*
  * True: go on (with or without a key). False: rs is answered already (replay, 400, 409,
- * 422, 429, 401 of a disabled account, or a failure). route is the path that the key belongs to; lock_ms the longest
- * the request may take before somebody else may try it.
+ * 422, 429, 401 of a disabled account, or a failure). route is the path that the key belongs
+ * to. A first request that dies frees its key when no request can be under way any more.
  */
 bool idempotency_begin(struct app *app, const struct request *rq, const struct user *u,
-	const char *route, int lock_ms, struct idempotency *id, struct response *rs);
+	const char *route, struct idempotency *id, struct response *rs);
 
 /* Stores rs's answer with the key, inside the caller's transaction on c. Does nothing
- * without a key. False on an error of db. */
-bool idempotency_store(struct db_conn *c, const struct idempotency *id,
+ * without a key. False on an error of db or seal. */
+bool idempotency_store(struct app *app, struct db_conn *c, const struct idempotency *id,
 	const struct response *rs, deadline_t d, struct err *e);
 
 /* The same outside of a transaction: stores an answer that is final, frees the key of any

@@ -2,25 +2,9 @@
 
 #include <ctype.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define PAGE 50 /* rows, unless ?limit= says another number */
-
-static void
-refuse(const struct request *rq, const char *pointer, enum message m,
-	struct response *rs)
-{
-	response_invalid(rs, rq, pointer, message_text(m, rq->lang));
-}
-
-static bool
-is_one_of(const char *word, const char *const *words)
-{
-	while (*words != NULL && strcmp(word, *words) != 0)
-		words++;
-	return *words != NULL;
-}
 
 bool
 instance_query(const struct request *rq, struct instance_query *q,
@@ -43,23 +27,9 @@ instance_query(const struct request *rq, struct instance_query *q,
 		{"origin", q->origin, sizeof(q->origin), NULL},
 		{"q", q->text, sizeof(q->text), NULL},
 		{"cursor", q->cursor, sizeof(q->cursor), NULL},
-		{"limit", q->limit, sizeof(q->limit), NULL},
 	};
 
 	*q = (struct instance_query){0};
-	for (size_t k = 0; k < sizeof(params) / sizeof(params[0]); k++) {
-		char pointer[16];
-
-		if (!request_query_has(rq, params[k].name))
-			continue;
-		if (request_query(rq, params[k].name, params[k].to, params[k].size) &&
-			(params[k].words == NULL ||
-				is_one_of(params[k].to, params[k].words)))
-			continue;
-		snprintf(pointer, sizeof(pointer), "/%s", params[k].name);
-		refuse(rq, pointer, MSG_WANT_FILTER, rs);
-		return false;
-	}
 	*f = (struct instance_filter){.lifecycle = q->lifecycle,
 		.health = q->health,
 		.server = q->server,
@@ -67,12 +37,18 @@ instance_query(const struct request *rq, struct instance_query *q,
 		.origin = q->origin,
 		.text = q->text,
 		.cursor = q->cursor,
-		.limit = *q->limit != '\0' ? (int)strtol(q->limit, NULL, 10) : PAGE};
-	if (f->limit >= 1 && f->limit <= INSTANCE_PAGE_MAX &&
-		q->limit[strspn(q->limit, "0123456789")] == '\0')
-		return true;
-	refuse(rq, "/limit", MSG_WANT_LIMIT, rs);
-	return false;
+		.limit = PAGE};
+	for (size_t k = 0; k < sizeof(params) / sizeof(params[0]); k++) {
+		char pointer[16];
+
+		if (request_query_word(rq, params[k].name, params[k].words,
+			    params[k].to, params[k].size))
+			continue;
+		snprintf(pointer, sizeof(pointer), "/%s", params[k].name);
+		return response_invalid(rs, rq, pointer, MSG_WANT_FILTER);
+	}
+	return request_query_int(rq, "limit", 1, INSTANCE_PAGE_MAX, &f->limit) ||
+		response_invalid(rs, rq, "/limit", MSG_WANT_LIMIT);
 }
 
 /* Link: the same query with the next cursor (RFC 8288). */

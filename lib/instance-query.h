@@ -14,7 +14,7 @@
 /* Room for what a filter points into. */
 struct instance_query {
 	char lifecycle[16], health[16], server[256], status[51], origin[8], text[81];
-	char cursor[INSTANCE_CURSOR_SIZE], limit[8];
+	char cursor[INSTANCE_CURSOR_SIZE];
 };
 
 /* lifecycle, health, server, status, origin, q, cursor and limit of the query into *f, which points into

@@ -200,13 +200,6 @@ position_of(const char *cursor, struct position *out)
 	return uuid_valid(out->id);
 }
 
-/* A filter that is "" or absent is none. */
-static const char *
-wanted(const char *filter)
-{
-	return filter != NULL ? db_param_text(filter) : NULL;
-}
-
 static bool
 read_page(const PGresult *r, int limit, struct instance_page *out, struct err *e)
 {
@@ -237,9 +230,10 @@ instance_list(struct app *app, const struct instance_filter *f, deadline_t d,
 	if (!from_start && !position_of(f->cursor, &at))
 		return err_set(e, ERR_INPUT, "that cursor is not one of ours");
 	r = db_query(app->db, d, &stmt_list,
-		(const char *[]){wanted(f->lifecycle), wanted(f->health),
-			wanted(f->server), wanted(f->status), wanted(f->origin),
-			wanted(f->text), at.name, at.id, db_param_int(limit, f->limit)},
+		(const char *[]){db_param_text(f->lifecycle), db_param_text(f->health),
+			db_param_text(f->server), db_param_text(f->status),
+			db_param_text(f->origin), db_param_text(f->text), at.name,
+			at.id, db_param_int(limit, f->limit)},
 		e);
 	ok = r != NULL && read_page(r, f->limit, out, e);
 	PQclear(r);
@@ -302,7 +296,8 @@ instance_trail_page(struct app *app, const char *id, const char *cursor, int lim
 {
 	char most[DB_PARAM_SIZE];
 	PGresult *r = db_query(app->db, d, &stmt_trail_page,
-		(const char *[]){id, wanted(cursor), db_param_int(most, limit)}, e);
+		(const char *[]){id, db_param_text(cursor), db_param_int(most, limit)},
+		e);
 	bool ok;
 
 	*out = (struct instance_trail){0};

@@ -6,8 +6,8 @@
 #include "lib/version.h"
 
 #define LABELS_MAX 3
-#define SERVERS_SHOWN                                                                  \
-	"500" /* servers with series of their own; more are only counted */
+/* servers with series of their own; more are only counted */
+#define SERVERS_SHOWN "500"
 
 #define OUTBOX_COUNTED "1000000"
 

@@ -20,12 +20,6 @@ static const struct db_stmt stmt_all = {"parked_replay",
 	"$1::uuid, $2::uuid, $3::uuid, $4, " BATCH ")",
 	4};
 
-static const char *
-wanted(const char *filter)
-{
-	return filter != NULL ? db_param_text(filter) : NULL;
-}
-
 /* The first `limit` rows; the one after them says that there are more. */
 static json_t *
 rows_of(const PGresult *r, int limit, char next[PARKED_CURSOR_SIZE], struct err *e)
@@ -51,8 +45,9 @@ parked_list(struct app *app, const char *state, const struct parked_filter *f,
 {
 	char most[DB_PARAM_SIZE];
 	PGresult *r = db_query(app->db, d, &stmt_list,
-		(const char *[]){state, wanted(f->user), wanted(f->device),
-			wanted(f->webhook), wanted(f->type), wanted(cursor),
+		(const char *[]){state, db_param_text(f->user),
+			db_param_text(f->device), db_param_text(f->webhook),
+			db_param_text(f->type), db_param_text(cursor),
 			db_param_int(most, limit + 1)},
 		e);
 	json_t *list = NULL;
@@ -92,8 +87,8 @@ parked_replay_all(struct app *app, const struct parked_filter *f, deadline_t d,
 	struct parked_result *out, struct err *e)
 {
 	PGresult *r = db_query(app->db, d, &stmt_all,
-		(const char *[]){wanted(f->user), wanted(f->device), wanted(f->webhook),
-			wanted(f->type)},
+		(const char *[]){db_param_text(f->user), db_param_text(f->device),
+			db_param_text(f->webhook), db_param_text(f->type)},
 		e);
 
 	*out = (struct parked_result){0};

@@ -59,8 +59,8 @@ struct plot {
 	size_t n;     /* points */
 	struct plot_panel panels[PLOT_PANELS_MAX];
 	size_t npanels;
-	const struct plot_tick *
-		ticks; /* in their order; those for which there is no room are left out */
+	/* in their order; those for which there is no room are left out */
+	const struct plot_tick *ticks;
 	size_t nticks;
 	const char *gap_name; /* of times of which nothing is known */
 };

@@ -78,7 +78,7 @@ probe_kind(struct http *h, const struct server *s, deadline_t d, struct probe *o
 void
 probe_run(struct http *h, struct server *s, deadline_t d, struct probe *out)
 {
-	static const char *const kinds[] = {"waha", "evolution", "gowa"};
+	const struct gateway *driver;
 	struct probe one;
 	bool any = false;
 
@@ -86,10 +86,8 @@ probe_run(struct http *h, struct server *s, deadline_t d, struct probe *out)
 		probe_kind(h, s, d, out);
 		return;
 	}
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-		if (gateway_of(kinds[i]) == NULL)
-			continue;
-		snprintf(s->kind, sizeof(s->kind), "%s", kinds[i]);
+	for (size_t i = 0; (driver = gateway_at(i)) != NULL; i++) {
+		snprintf(s->kind, sizeof(s->kind), "%s", driver->kind);
 		probe_kind(h, s, d, &one);
 		/* a refused key says more than a missing path of another kind */
 		if (!any || one.result == PROBE_OK ||

@@ -3,8 +3,8 @@
 #include "lib/db.h"
 #include "lib/server.h"
 
-#define SAME_MS                                                                        \
-	10000 /* an event so much later than the first QR tells of another one */
+/* an event so much later than the first QR tells of another one */
+#define SAME_MS 10000
 
 /* A kept QR's time; how long the session shows QRs; how long ago its gateway told of the last one. */
 static const struct db_stmt stmt_life = {"qr_life",

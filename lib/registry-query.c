@@ -1,17 +1,6 @@
 #include "lib/registry-query.h"
 
-#include <string.h>
-
 #define PAGE 20 /* servers, unless ?limit= says another number */
-
-/* True if word is one of the words. */
-static bool
-is_one_of(const char *word, const char *const *words)
-{
-	while (*words != NULL && strcmp(word, *words) != 0)
-		words++;
-	return *words != NULL;
-}
 
 bool
 registry_query(
@@ -37,11 +26,9 @@ registry_query(
 	for (size_t i = 0; i < sizeof(params) / sizeof(params[0]); i++) {
 		if (!request_query_has(rq, params[i].name))
 			continue;
-		if (!request_query(
-			    rq, params[i].name, params[i].room, params[i].size) ||
-			*params[i].room == '\0' ||
-			(params[i].words != NULL &&
-				!is_one_of(params[i].room, params[i].words)))
+		if (!request_query_word(rq, params[i].name, params[i].words,
+			    params[i].room, params[i].size) ||
+			*params[i].room == '\0')
 			return false;
 		*params[i].to = params[i].room;
 	}

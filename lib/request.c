@@ -365,17 +365,40 @@ request_query(const struct request *rq, const char *name, char *out, size_t size
 	return false;
 }
 
+static bool
+is_one_of(const char *word, const char *const *words)
+{
+	while (*words != NULL && strcmp(word, *words) != 0)
+		words++;
+	return *words != NULL;
+}
+
+bool
+request_query_word(const struct request *rq, const char *name, const char *const *words,
+	char *out, size_t size)
+{
+	return !request_query_has(rq, name) ||
+		(request_query(rq, name, out, size) &&
+			(words == NULL || is_one_of(out, words)));
+}
+
+bool
+request_query_digits(const struct request *rq, const char *name, char *out, size_t size)
+{
+	return !request_query_has(rq, name) ||
+		(request_query(rq, name, out, size) && *out != '\0' &&
+			out[strspn(out, "0123456789")] == '\0');
+}
+
 bool
 request_query_int(
 	const struct request *rq, const char *name, int least, int most, int *out)
 {
-	char text[10]; /* what fits is no more than an int holds */
+	char text[10] = ""; /* what fits is no more than an int holds */
 
-	if (!request_query_has(rq, name))
-		return true;
-	if (!request_query(rq, name, text, sizeof(text)) || *text == '\0' ||
-		text[strspn(text, "0123456789")] != '\0')
+	if (!request_query_digits(rq, name, text, sizeof(text)))
 		return false;
-	*out = (int)strtol(text, NULL, 10);
-	return *out >= least && *out <= most;
+	if (*text != '\0')
+		*out = (int)strtol(text, NULL, 10);
+	return *text == '\0' || (*out >= least && *out <= most);
 }

@@ -20,6 +20,8 @@
 #define REQUEST_ARGS 2     /* {placeholders} a route's path may have */
 #define REQUEST_ARG_MAX 80 /* bytes of one, without the NUL */
 
+struct share_turn;
+
 struct request {
 	char *const *env;   /* "NAME=value" strings, NULL-terminated; borrowed */
 	const char *method; /* never NULL; "" if the server sent none */
@@ -31,8 +33,9 @@ struct request {
 	enum lang lang;  /* by Accept-Language: LANG_PT unless English is preferred */
 	struct buf body; /* whole, at most the route's max_body */
 	char args[REQUEST_ARGS][REQUEST_ARG_MAX + 1]; /* the path's {placeholders} */
-	deadline_t deadline; /* when the answer must be ready */
-	char joined[256];    /* private: holds path where it had to be made */
+	deadline_t deadline;     /* when the answer must be ready */
+	struct share_turn *turn; /* where lib/auth counts its user, or NULL */
+	char joined[256];        /* private: holds path where it had to be made */
 };
 
 /* Fills the struct from env; body is empty. env must outlive it. Never fails: what is
@@ -67,6 +70,18 @@ bool request_query_has(const struct request *rq, const char *name);
  * False, and out "", if it is absent, badly encoded, not UTF-8, holds a NUL or is
  * longer than out. */
 bool request_query(const struct request *rq, const char *name, char *out, size_t size);
+
+/* A query parameter into out (size bytes), which keeps its value where it is absent. words: what it
+ * may be, NULL at their end; or NULL: anything. False, and out undefined: it is there and is none of
+ * these, or request_query refuses it. */
+bool request_query_word(const struct request *rq, const char *name,
+	const char *const *words, char *out, size_t size);
+
+/* The same for digits only, one at least: cursors that are numbers. REQUEST_DIGITS_SIZE holds what
+ * PostgreSQL's bigint does. */
+#define REQUEST_DIGITS_SIZE 19
+bool request_query_digits(
+	const struct request *rq, const char *name, char *out, size_t size);
 
 /* A query parameter that is a number from least (not negative) to most, in digits only. *out
  * keeps its value where it is absent. False: it is there and is none; *out is then undefined. */

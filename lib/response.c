@@ -198,15 +198,17 @@ response_problem(struct response *rs, const struct request *rq, enum problem p,
 	write_problem(rs, rq, p, detail, NULL);
 }
 
-void
+bool
 response_invalid(struct response *rs, const struct request *rq, const char *pointer,
-	const char *detail)
+	enum message want)
 {
-	json_t *faults = json_pack("[{s:s, s:s}]", "pointer",
-		pointer != NULL ? pointer : "", "detail", detail);
+	const char *detail = message_text(want, rq->lang);
+	json_t *faults =
+		json_pack("[{s:s, s:s}]", "pointer", pointer, "detail", detail);
 
 	write_problem(rs, rq, PROBLEM_INVALID, detail, faults);
 	json_decref(faults);
+	return false;
 }
 
 void

@@ -57,9 +57,10 @@ void response_problem(struct response *rs, const struct request *rq, enum proble
 	const char *detail);
 
 /* PROBLEM_INVALID, with one more member: "errors":[{"pointer":"/field","detail":...}].
- * pointer is a JSON pointer (RFC 6901), NULL for the whole body. */
-void response_invalid(struct response *rs, const struct request *rq,
-	const char *pointer, const char *detail);
+ * pointer is a JSON pointer (RFC 6901), "" for the whole body; want says what should be there.
+ * Always false, so that `return response_invalid(...)` reads well. */
+bool response_invalid(struct response *rs, const struct request *rq,
+	const char *pointer, enum message want);
 
 /* The same for several: faults is an array of {"pointer", "detail"} with one at least; the first one's
  * detail is the problem's. Borrowed. */

@@ -221,18 +221,6 @@ subscription_test(struct app *app, const struct subscription *s, deadline_t d,
 	return ok;
 }
 
-bool
-delivery_state_valid(const char *state)
-{
-	static const char *const states[] = {
-		"pending", "delivered", "parked", "skipped"};
-
-	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++)
-		if (strcmp(states[i], state) == 0)
-			return true;
-	return false;
-}
-
 /* The first `limit` rows as an array; the one after them says that there are more. */
 static json_t *
 rows_of(const PGresult *r, int limit, char next[32], struct err *e)
@@ -260,8 +248,8 @@ subscription_deliveries(struct app *app, const struct subscription *s,
 {
 	char limit[DB_PARAM_SIZE];
 	PGresult *r = db_query(app->db, d, &stmt_list,
-		(const char *[]){
-			s->id, q->state, q->cursor, db_param_int(limit, q->limit + 1)},
+		(const char *[]){s->id, db_param_text(q->state),
+			db_param_text(q->cursor), db_param_int(limit, q->limit + 1)},
 		e);
 	json_t *list = NULL;
 

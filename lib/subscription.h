@@ -56,16 +56,13 @@ bool subscription_rotate(struct app *app, const struct subscription *s, deadline
 bool subscription_test(struct app *app, const struct subscription *s, deadline_t d,
 	struct delivery_answer *a);
 
-/* A page of its deliveries, the newest first. */
+/* A page of its deliveries, the newest first. Texts that are NULL or "" do not filter. */
 struct delivery_query {
-	const char *state;  /* one of delivery_state_valid, or NULL for all */
-	const char *cursor; /* where the page before ended: digits, or NULL */
+	const char *state;  /* "pending", "delivered", "parked" or "skipped" */
+	const char *cursor; /* where the page before ended: digits */
 	int limit;          /* 1 to DELIVERY_PAGE_MAX */
 };
 #define DELIVERY_PAGE_MAX 200
-
-/* True for pending, delivered, parked, skipped. */
-bool delivery_state_valid(const char *state);
 
 /* An array of them, a new reference, and in *next (32 bytes) the next page's cursor, ""
  * if this was the last. NULL on failure. */

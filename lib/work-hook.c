@@ -5,8 +5,8 @@
 #include "lib/work-int.h"
 
 #define MOST "100" /* sessions at one look... */
-#define BUDGET_MS                                                                      \
-	5000 /* ...and no longer than that: other servers are to be looked at */
+/* ...and no longer than that: other servers are to be looked at */
+#define BUDGET_MS 5000
 
 static const struct db_stmt stmt_due = {"hooks_due",
 	"SELECT id, name, generation, hook FROM hooks_due($1, $2, " MOST ")", 2};

@@ -3,6 +3,7 @@
  *
  *   work.c        making and emptying sessions, phones that seem gone
  *   work-mend.c   the ladder for assigned instances in trouble
+ *   work-watch.c  servers that tell of no connections, while somebody scans
  *   work-look.c   a look at a server: all its sessions against the table
  *   work-judge.c  the judgement on each of them
  *   work-hook.c   webhooks of sessions, looked at and set again

@@ -8,7 +8,7 @@ LANGUAGE plpgsql AS $$
 DECLARE
 	v_id uuid;
 BEGIN
-	PERFORM ensure_user(active_user(p_user), p_email);
+	PERFORM user_of(p_user, p_email);
 	PERFORM FROM users WHERE id = p_user FOR NO KEY UPDATE;
 	INSERT INTO devices (user_id, nome, is_default)
 	SELECT p_user, p_name, count(*) = 0 FROM devices WHERE user_id = p_user HAVING count(*) < p_limit

@@ -91,10 +91,10 @@ CREATE FUNCTION event_emit(p_user uuid, p_device uuid, p_type text, p_data jsonb
 	p_at timestamptz DEFAULT NULL, p_once text DEFAULT NULL) RETURNS boolean
 LANGUAGE plpgsql AS $$
 DECLARE
-	v_to  event_subscriptions;
+	v_to  record;
 	v_seq bigint;
 BEGIN
-	SELECT * INTO v_to FROM event_subscriptions
+	SELECT id, events, disabled_at INTO v_to FROM event_subscriptions
 	WHERE user_id = p_user AND (device_id = p_device OR device_id IS NULL)
 	ORDER BY device_id NULLS LAST LIMIT 1
 	FOR KEY SHARE;

@@ -38,12 +38,13 @@ $$;
 -- Servers that may serve this user's new work, best first: those that answer, then those last seen down
 -- (never eject the last); his own, then the platform's; priority; load; who was given none for longest.
 -- One that comes back takes its place in the order for its share of the calls, and else comes behind
--- the others.
-CREATE FUNCTION servers_for(p_user uuid) RETURNS TABLE (server_id uuid, room integer, own boolean)
+-- the others. idle: it was given none for a moment, so that giving it some is to be noted (server_used).
+CREATE FUNCTION servers_for(p_user uuid) RETURNS TABLE (server_id uuid, room integer, own boolean, idle boolean)
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
 	RETURN QUERY
-	SELECT s.id, s.max_sessions - s.sessions_ativas, s.user_id IS NOT NULL
+	SELECT s.id, s.max_sessions - s.sessions_ativas, s.user_id IS NOT NULL,
+		coalesce(s.used_at < clock_timestamp() - interval '100 milliseconds', true)
 	FROM waha_servers s
 	WHERE s.ativo AND s.draining_at IS NULL AND (s.user_id IS NULL OR s.user_id = p_user)
 	ORDER BY (s.health = 'down'), (s.user_id IS NULL), (random() >= server_share(s.up_since)),
@@ -51,18 +52,13 @@ BEGIN
 		s.used_at NULLS FIRST, s.id;
 END $$;
 
--- Notes that a server was given work. Never waits: what another transaction is noting at this moment, or
--- was noted a moment ago, is as good.
+-- Notes that a server was given work. Never waits: what another transaction is noting at this moment is as good.
 CREATE FUNCTION server_used(p_server uuid) RETURNS void
 LANGUAGE plpgsql AS $$
-DECLARE
-	v_now timestamptz := clock_timestamp();
 BEGIN
-	PERFORM FROM waha_servers
-	WHERE id = p_server AND (used_at IS NULL OR used_at < v_now - interval '100 milliseconds')
-	FOR NO KEY UPDATE SKIP LOCKED;
+	PERFORM FROM waha_servers WHERE id = p_server FOR NO KEY UPDATE SKIP LOCKED;
 	IF FOUND THEN
-		UPDATE waha_servers SET used_at = v_now WHERE id = p_server;
+		UPDATE waha_servers SET used_at = clock_timestamp() WHERE id = p_server;
 	END IF;
 END $$;
 
@@ -95,12 +91,14 @@ BEGIN
 		LIMIT p_low) AS free);
 END $$;
 
--- One free instance of that server to that device, or nothing. The materialised CTE matters:
--- with a plain sub-select a claim was seen to find nothing while rows were free.
-CREATE FUNCTION pool_take(p_server uuid, p_user uuid, p_device uuid) RETURNS SETOF instances
+-- One free instance of that server to that device; its outcome is NULL if there is none. The materialised CTE
+-- matters: with a plain sub-select a claim was seen to find nothing while rows were free.
+CREATE FUNCTION pool_take(p_server uuid, p_user uuid, p_device uuid) RETURNS claim
 LANGUAGE plpgsql AS $$
+DECLARE
+	v_claim claim;
 BEGIN
-	RETURN QUERY WITH c AS MATERIALIZED (
+	WITH c AS MATERIALIZED (
 		SELECT id FROM instances
 		WHERE server_id = p_server AND lifecycle = 'standby' AND origin <> 'admin'
 		ORDER BY lifecycle_at
@@ -111,7 +109,9 @@ BEGIN
 		pairing_asked_at = clock_timestamp()
 	FROM c
 	WHERE i.id = c.id AND i.lifecycle = 'standby'
-	RETURNING i.*;
+	RETURNING 'claimed', i.id, i.name, i.server_id, i.device_id, i.epoch, i.generation, i.status, i.phone_number,
+		i.paired_at IS NOT NULL INTO v_claim;
+	RETURN v_claim;
 END $$;
 
 CREATE FUNCTION claim_of(p_outcome text, i instances, p_low integer) RETURNS claim
@@ -122,14 +122,17 @@ $$;
 
 -- A new instance on a user's own server, at once his: nothing stands by there until he has released one.
 -- Its generation is 0: whoever serves him has to make the session. Nothing if the server is full.
-CREATE FUNCTION pool_make(p_server uuid, p_user uuid, p_device uuid) RETURNS SETOF instances
+CREATE FUNCTION pool_make(p_server uuid, p_user uuid, p_device uuid) RETURNS claim
 LANGUAGE plpgsql AS $$
+DECLARE
+	v_row instances;
 BEGIN
-	RETURN QUERY INSERT INTO instances (name, server_id, lifecycle, assigned_to_user_id, device_id, pairing_asked_at)
+	INSERT INTO instances (name, server_id, lifecycle, assigned_to_user_id, device_id, pairing_asked_at)
 	VALUES (pool_name(), p_server, 'assigned', p_user, p_device, clock_timestamp())
-	RETURNING *;
+	RETURNING * INTO v_row;
+	RETURN claim_of('claimed', v_row, 0);
 EXCEPTION WHEN check_violation OR foreign_key_violation THEN -- full, or removed meanwhile
-	RETURN;
+	RETURN NULL;
 END $$;
 
 -- True if this user could be given one by a server that is none of those.
@@ -144,16 +147,13 @@ $$;
 -- The device's instance: the one it has, or a free one, or a new one on its user's own server. Two clicks
 -- at once queue on the device's row, so the second finds what the first got; the unique index stands
 -- behind that. Who has never paired is moved away from a server that is being drained.
-CREATE FUNCTION claim_for(p_user uuid, p_email text, p_device uuid, p_low integer,
-	p_avoid uuid[] DEFAULT '{}') RETURNS claim
+CREATE FUNCTION claim_for(p_user uuid, p_device uuid, p_low integer, p_avoid uuid[] DEFAULT '{}') RETURNS claim
 LANGUAGE plpgsql AS $$
 DECLARE
-	v_device uuid;
+	v_device uuid := device_of(p_user, p_device);
 	v_server record;
-	v_row    instances;
+	v_claim  claim;
 BEGIN
-	PERFORM ensure_user(p_user, p_email);
-	v_device := device_of(p_user, p_device);
 	IF v_device IS NULL THEN
 		RETURN ROW('no-device', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, false, false)::claim;
 	END IF;
@@ -163,39 +163,54 @@ BEGIN
 	PERFORM FROM devices WHERE id = v_device FOR NO KEY UPDATE;
 
 	UPDATE instances SET pairing_asked_at = clock_timestamp()
-	WHERE device_id = v_device RETURNING * INTO v_row;
+	WHERE device_id = v_device
+	RETURNING 'own', id, name, server_id, device_id, epoch, generation, status, phone_number,
+		paired_at IS NOT NULL, false INTO v_claim;
 	IF FOUND THEN
-		IF v_row.paired_at IS NOT NULL OR v_row.origin = 'admin'
-			OR NOT EXISTS (SELECT FROM waha_servers WHERE id = v_row.server_id AND draining_at IS NOT NULL)
+		IF v_claim.paired OR NOT EXISTS (SELECT FROM instances i JOIN waha_servers s ON s.id = i.server_id
+				WHERE i.id = v_claim.instance_id AND i.origin <> 'admin' AND s.draining_at IS NOT NULL)
 			OR NOT pool_has_other(p_user, '{}') THEN
-			RETURN claim_of('own', v_row, 0);
+			RETURN v_claim;
 		END IF;
 		PERFORM because('its server is being drained', 'drained');
-		UPDATE instances SET lifecycle = 'recycling' WHERE id = v_row.id;
+		UPDATE instances SET lifecycle = 'recycling' WHERE id = v_claim.instance_id;
 	END IF;
 
 	PERFORM because('claimed');
 	FOR v_server IN SELECT * FROM servers_for(p_user) f WHERE f.server_id <> ALL (p_avoid) LOOP
-		SELECT * INTO v_row FROM pool_take(v_server.server_id, p_user, v_device);
-		IF NOT FOUND AND v_server.own AND v_server.room > 0 THEN
-			SELECT * INTO v_row FROM pool_make(v_server.server_id, p_user, v_device);
+		v_claim := pool_take(v_server.server_id, p_user, v_device);
+		IF v_claim.outcome IS NULL AND v_server.own AND v_server.room > 0 THEN
+			v_claim := pool_make(v_server.server_id, p_user, v_device);
 		END IF;
-		IF FOUND THEN
-			PERFORM server_used(v_server.server_id);
-			RETURN claim_of('claimed', v_row, p_low);
+		IF v_claim.outcome IS NOT NULL THEN
+			IF v_server.idle THEN
+				PERFORM server_used(v_server.server_id);
+			END IF;
+			v_claim.low := pool_is_low(p_low);
+			RETURN v_claim;
 		END IF;
 	END LOOP;
 	PERFORM pool_want(v_device);
 	RETURN ROW('empty', NULL, NULL, NULL, v_device, NULL, NULL, NULL, NULL, false, true)::claim;
 END $$;
 
--- The same, counted (change `metrics`).
+-- The same, counted (change `metrics`). outcome 'often': he has been given p_hour of the platform's within an
+-- hour (NULL: there is no such limit), so that he is served by his own servers only, and these have none.
 CREATE FUNCTION pool_claim(p_user uuid, p_email text, p_device uuid, p_low integer,
-	p_avoid uuid[] DEFAULT '{}') RETURNS claim
+	p_avoid uuid[] DEFAULT '{}', p_hour integer DEFAULT NULL) RETURNS claim
 LANGUAGE plpgsql AS $$
 DECLARE
-	v_claim claim := claim_for(active_user(p_user), p_email, p_device, p_low, p_avoid);
+	v_often boolean := p_hour IS NOT NULL AND claims_used(p_user, p_hour);
+	v_claim claim := claim_for(user_of(p_user, p_email), p_device, p_low, CASE WHEN v_often
+		THEN p_avoid || ARRAY(SELECT id FROM waha_servers WHERE user_id IS NULL) ELSE p_avoid END);
 BEGIN
+	IF v_often AND v_claim.outcome = 'empty' THEN
+		v_claim.outcome := 'often';
+		DELETE FROM pool_wants WHERE device_id = v_claim.device_id; -- the pool is not filled for him
+	ELSIF p_hour IS NOT NULL AND v_claim.outcome = 'claimed'
+		AND EXISTS (SELECT FROM waha_servers WHERE id = v_claim.server_id AND user_id IS NULL) THEN
+		PERFORM claim_counted(p_user, p_hour);
+	END IF;
 	PERFORM count_up('claims', v_claim.outcome);
 	RETURN v_claim;
 END $$;
@@ -227,7 +242,7 @@ BEGIN
 	PERFORM because('swapped: ' || p_reason, 'swapped');
 	UPDATE instances SET lifecycle = 'recycling', last_error = p_reason
 	WHERE id = p_instance AND epoch = p_epoch AND lifecycle = 'assigned' AND paired_at IS NULL;
-	v_claim := claim_for(v_user, NULL, v_device, p_low, p_avoid);
+	v_claim := claim_for(v_user, v_device, p_low, p_avoid);
 	PERFORM count_up('claims', CASE v_claim.outcome WHEN 'claimed' THEN 'swapped' ELSE v_claim.outcome END);
 	RETURN v_claim;
 END $$;
@@ -316,8 +331,7 @@ DECLARE
 	v_coming integer;
 	v_all    integer;
 	v_want   integer := 0;
-	v_server uuid;
-	v_made   integer := 0;
+	v_made   integer;
 BEGIN
 	IF NOT pg_try_advisory_xact_lock(hashtext('wapool.refill')) THEN
 		RETURN 0;
@@ -351,18 +365,23 @@ BEGIN
 	SELECT count(*) INTO v_all FROM instances i
 	WHERE i.origin = 'pool' AND i.lifecycle <> 'retired'
 		AND i.server_id IN (SELECT id FROM waha_servers WHERE user_id IS NULL);
-	v_want := least(v_want, p_max - v_all, 1000);
+	v_want := greatest(least(v_want, p_max - v_all, 1000), 0);
 
-	-- Their rows are counted up one by one below: locked in the order of their ids, as a move locks them.
+	-- Their counts are to be true until they are counted up: locked in the order of their ids, as a move
+	-- locks them. Then every free place has its own turn in the order of servers_for, at the load that its
+	-- server will have by then; one statement, since each writes every server's row once.
 	PERFORM FROM waha_servers WHERE user_id IS NULL ORDER BY id FOR NO KEY UPDATE;
 	PERFORM because('refill');
-	WHILE v_made < v_want LOOP
-		SELECT s.server_id INTO v_server FROM servers_for(NULL) s WHERE s.room > 0 LIMIT 1;
-		EXIT WHEN NOT FOUND;
-		INSERT INTO instances (name, server_id)
-		VALUES (pool_name(), v_server);
-		v_made := v_made + 1;
-	END LOOP;
+	INSERT INTO instances (name, server_id)
+	SELECT pool_name(), place.id FROM (
+		SELECT s.id
+		FROM waha_servers s CROSS JOIN LATERAL generate_series(s.sessions_ativas,
+			least(s.max_sessions, s.sessions_ativas + v_want) - 1) AS taken
+		WHERE s.ativo AND s.draining_at IS NULL AND s.user_id IS NULL
+		ORDER BY (s.health = 'down'), (random() >= server_share(s.up_since)), s.prioridade DESC,
+			taken::float8 / greatest(s.max_sessions, 1), s.used_at NULLS FIRST, s.id
+		LIMIT v_want) AS place;
+	GET DIAGNOSTICS v_made = ROW_COUNT;
 	RETURN v_made;
 END $$;
 

@@ -50,6 +50,21 @@ BEGIN
 	RETURN p_user;
 END $$;
 
+-- Both in one look, for what is asked often.
+CREATE FUNCTION user_of(p_user uuid, p_email text) RETURNS uuid
+LANGUAGE plpgsql AS $$
+DECLARE
+	v_disabled boolean;
+BEGIN
+	SELECT disabled_at IS NOT NULL INTO v_disabled FROM users WHERE id = p_user;
+	IF NOT FOUND THEN
+		PERFORM ensure_user(p_user, p_email);
+	ELSIF v_disabled THEN
+		PERFORM active_user(p_user);
+	END IF;
+	RETURN p_user;
+END $$;
+
 -- The user's device of that id, or with NULL his default one, made if need be.
 -- NULL if the id is not one of his.
 CREATE FUNCTION device_of(p_user uuid, p_device uuid) RETURNS uuid
@@ -64,7 +79,9 @@ BEGIN
 	SELECT id INTO v_id FROM devices WHERE user_id = p_user AND is_default;
 	IF v_id IS NULL THEN
 		INSERT INTO devices (user_id, is_default) VALUES (p_user, true)
-		ON CONFLICT DO NOTHING;
+		ON CONFLICT DO NOTHING RETURNING id INTO v_id;
+	END IF;
+	IF v_id IS NULL THEN -- another request has just made it
 		SELECT id INTO v_id FROM devices WHERE user_id = p_user AND is_default;
 	END IF;
 	RETURN v_id;

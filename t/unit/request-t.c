@@ -327,6 +327,52 @@ START_TEST(numbers_of_the_query_are_within_their_range)
 }
 END_TEST
 
+START_TEST(words_of_the_query_are_those_that_are_asked_for)
+{
+	static const char *const words[] = {"up", "down", NULL};
+	const struct {
+		const char *query, *want; /* NULL: refused */
+		const char *const *words;
+	} cases[] = {{"", "as it was", words}, {"other=up", "as it was", words},
+		{"w=down", "down", words}, {"w=", NULL, words}, {"w=up2", NULL, words},
+		{"w=u", NULL, words}, {"w=%75p", "up", words}, {"w=any", "any", NULL},
+		{"w=", "", NULL}, {"w=%ff", NULL, NULL},
+		{"w=twelve+bytes", NULL, NULL}};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct request rq = {.query = cases[i].query};
+		char word[12] = "as it was";
+		bool ok = request_query_word(
+			&rq, "w", cases[i].words, word, sizeof(word));
+
+		ck_assert_msg(ok == (cases[i].want != NULL), "%s", cases[i].query);
+		if (ok)
+			ck_assert_str_eq(word, cases[i].want);
+	}
+}
+END_TEST
+
+START_TEST(digits_of_the_query_are_digits_only)
+{
+	const struct {
+		const char *query, *want;
+	} cases[] = {{"", ""}, {"c=0", "0"},
+		{"c=999999999999999999", "999999999999999999"},
+		{"c=1000000000000000000", NULL}, {"c=", NULL}, {"c=-1", NULL},
+		{"c=1e3", NULL}, {"c=+1", NULL}, {"c=1%00", NULL}};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct request rq = {.query = cases[i].query};
+		char digits[REQUEST_DIGITS_SIZE] = "";
+		bool ok = request_query_digits(&rq, "c", digits, sizeof(digits));
+
+		ck_assert_msg(ok == (cases[i].want != NULL), "%s", cases[i].query);
+		if (ok)
+			ck_assert_str_eq(digits, cases[i].want);
+	}
+}
+END_TEST
+
 int
 main(void)
 {
@@ -338,7 +384,9 @@ main(void)
 		svg_only_where_it_is_preferred, paths_match_their_patterns,
 		a_placeholder_has_a_longest_value,
 		query_parameters_are_decoded_or_refused,
-		numbers_of_the_query_are_within_their_range, NULL};
+		numbers_of_the_query_are_within_their_range,
+		words_of_the_query_are_those_that_are_asked_for,
+		digits_of_the_query_are_digits_only, NULL};
 
 	return unit_main(unit_suite("request", tests));
 }

@@ -239,15 +239,16 @@ START_TEST(an_invalid_field_is_pointed_at)
 
 	request_init(&rq, env_en);
 	response_init(&rs);
-	response_invalid(&rs, &rq, "/url", "An address is expected.");
+	ck_assert(!response_invalid(&rs, &rq, "/email", MSG_WANT_EMAIL));
 	ck_assert_int_eq(rs.status, 422);
 	v = json_loadb(buf_str(&rs.body), rs.body.len, JSON_REJECT_DUPLICATES, NULL);
 	first = json_array_get(json_object_get(v, "errors"), 0);
-	ck_assert_str_eq(json_string_value(json_object_get(first, "pointer")), "/url");
+	ck_assert_str_eq(
+		json_string_value(json_object_get(first, "pointer")), "/email");
 	ck_assert_str_eq(json_string_value(json_object_get(first, "detail")),
-		"An address is expected.");
+		"Give an e-mail address.");
 	ck_assert_str_eq(json_string_value(json_object_get(v, "message")),
-		"An address is expected.");
+		"Give an e-mail address.");
 	json_decref(v);
 	response_free(&rs);
 	request_free(&rq);
