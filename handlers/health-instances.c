@@ -1,5 +1,6 @@
-/* GET /health/instances[?refresh=true][&limit=][&cursor=]: how the instances are (seed 003). The summary is
- * for anyone; the list for administrators and for networks that nginx vouches for. */
+/* GET /health/instances[?refresh=true][&limit=][&cursor=]: how the instances are (seed
+ * 003). The summary is for anyone; the list for administrators and for networks that
+ * nginx vouches for. */
 #include <string.h>
 
 #include "lib/auth.h"

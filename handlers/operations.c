@@ -1,4 +1,5 @@
-/* What operators watch: the pool at a glance, its history as numbers and plots, events that did not arrive. */
+/* What operators watch: the pool at a glance, its history as numbers and plots, events
+ * that did not arrive. */
 #include <string.h>
 
 #include "lib/auth.h"

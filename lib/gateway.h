@@ -3,14 +3,18 @@
  * which kind it talks to; a driver knows nothing of the pool or the database.
  *
  * Rules of every operation: it ends by the deadline; it repeats only what is safe to
- * repeat, with full jitter; nothing but 2xx with the expected shape is a success;
- * unknown states are kept as SESSION_OTHER with the gateway's own word. The others are
- * told in WAHA's words, whatever the gateway calls them, since instances.status holds
- * them: STOPPED, STARTING, SCAN_QR_CODE, WORKING, FAILED. Errors:
- * ERR_NOT_FOUND (no such session), ERR_CONFLICT (wrong state for that),
+ * repeat, with full jitter; nothing but 2xx with the expected shape is a success; unknown
+ * states are kept as SESSION_OTHER with the gateway's own word. The others are told in
+ * WAHA's words, whatever the gateway calls them, since instances.status holds them:
+ * STOPPED, STARTING, SCAN_QR_CODE, WORKING, FAILED.
+ *
+ * Errors: ERR_NOT_FOUND (no such session), ERR_CONFLICT (wrong state for that),
  * ERR_UNAUTHORIZED (our key is refused: never repeated), ERR_UNAVAILABLE, ERR_TIMEOUT,
- * ERR_PROTOCOL; ERR_INPUT for what the gateway says is no number or no text. e->status is the gateway's HTTP status if there was one. Thread-safety:
- * all operations may run in any thread; a struct server is read-only meanwhile.
+ * ERR_PROTOCOL; ERR_INPUT for what the gateway says is no number or no text. e->status is
+ * the gateway's HTTP status if there was one.
+ *
+ * Thread-safety: all operations may run in any thread; a struct server is read-only
+ * meanwhile.
  */
 #ifndef WAPOOL_GATEWAY_H
 #define WAPOOL_GATEWAY_H
@@ -142,7 +146,8 @@ struct gateway {
 	 * gave is good for that many milliseconds: whoever shows it keeps it (lib/qr-run).
 	 */
 	int qr_run_ms;
-	/* Otherwise: how long the first QR of a session lives, and each of those after it (lib/qr-life). */
+	/* Otherwise: how long the first QR of a session lives, and each of those after it
+	 * (lib/qr-life). */
 	int qr_first_ms, qr_next_ms;
 	/* Makes the session, stopped, with our webhooks. ERR_CONFLICT: the
 	 * name is taken. */

@@ -1,4 +1,5 @@
-/* What of a history becomes which panel and line, what a description says of it, and the same as numbers. */
+/* What of a history becomes which panel and line, what a description says of it, and the
+ * same as numbers. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>

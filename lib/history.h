@@ -1,9 +1,10 @@
 /*
- * history: the pool and its servers over the last hour, day and week, from the samples that the helper
- * takes every minute (change `samples`): taken, read as numbers, drawn as plots.
+ * history: the pool and its servers over the last hour, day and week, from the samples
+ * that the helper takes every minute (change `samples`): taken, read as numbers, drawn as
+ * plots.
  *
- * Steps are a minute, ten minutes and an hour wide; one that was not sampled is a gap. Errors: those of db
- * and those named. Thread-safety: as db.
+ * Steps are a minute, ten minutes and an hour wide; one that was not sampled is a gap.
+ * Errors: those of db and those named. Thread-safety: as db.
  */
 #ifndef WAPOOL_HISTORY_H
 #define WAPOOL_HISTORY_H
@@ -75,7 +76,8 @@ struct history_look {
 	int width; /* PLOT_WIDTH_MIN to PLOT_WIDTH_MAX */
 };
 
-/* As numbers, with the title and description that the plot has: new references; NULL if memory ran out. */
+/* As numbers, with the title and description that the plot has: new references; NULL if
+ * memory ran out. */
 json_t *history_pool_json(const struct history *h, enum lang lang);
 json_t *history_server_json(const struct history *h, enum lang lang);
 

@@ -64,11 +64,11 @@ void http_free(struct http *h);
 /*
  * Makes the call. True if an HTTP answer came, whatever its status; the caller frees it
  * with http_answer_free (also after failure). False: ERR_TIMEOUT (the deadline passed;
- * e->status is 1 if the request may have left), ERR_UNAVAILABLE (e->cause: name,
- * connect, tls or reset), ERR_BLOCKED (guarded, and no address is left that may be
- * dialled), ERR_PROTOCOL (the answer is not HTTP), ERR_TOO_LARGE (the answer was
- * longer than max_answer; a->status is its status all the same), ERR_INPUT (not a usable URL, or a line break in a header),
- * ERR_NOMEM. e->text says which, without the URL.
+ * e->status is 1 if the request may have left), ERR_UNAVAILABLE (e->cause: name, connect,
+ * tls or reset), ERR_BLOCKED (guarded, and no address is left that may be dialled),
+ * ERR_PROTOCOL (the answer is not HTTP), ERR_TOO_LARGE (the answer was longer than
+ * max_answer; a->status is its status all the same), ERR_INPUT (not a usable URL, or a
+ * line break in a header), ERR_NOMEM. e->text says which, without the URL.
  */
 bool http_call(struct http *h, const struct http_request *rq, deadline_t d,
 	struct http_answer *a, struct err *e);

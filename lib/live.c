@@ -28,8 +28,8 @@ static const struct db_stmt stmt_count = {
 struct event {
 	struct event *next;
 	deadline_t until;
-	const char *type,
-		*json; /* in text, after the user; NULL: the end of his streams */
+	/* in text, after the user; NULL, both: the end of his streams */
+	const char *type, *json;
 	char text[];
 };
 

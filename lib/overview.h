@@ -1,7 +1,7 @@
 /*
- * overview: what an operator looks at first: the pool, its servers, alarms, long work and how far it is,
- * the helpers. From the database alone, most of it from kept counts: no gateway is asked. Errors: those of
- * db. Thread-safety: as db.
+ * overview: what an operator looks at first: the pool, its servers, alarms, long work and
+ * how far it is, the helpers. From the database alone, most of it from kept counts: no
+ * gateway is asked. Errors: those of db. Thread-safety: as db.
  */
 #ifndef WAPOOL_OVERVIEW_H
 #define WAPOOL_OVERVIEW_H

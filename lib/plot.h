@@ -1,11 +1,12 @@
 /*
  * plot: lines over time as an SVG image, in panels one above the other that share the axis of time.
  *
- * Made for people: round numbers at the axes, the legend tells lines by their dashes and not by colour
- * alone, a time without samples is a hatched gap and not a line through it, and the image has a name and a
- * description for who does not see it. Colours follow prefers-color-scheme, or the theme asked for.
- * Nothing is fetched, no script, a few kilobytes; the same plot gives the same bytes.
- * Thread-safety: pure functions, as lib/svg.
+ * Made for people: round numbers at the axes, the legend tells lines by their dashes and
+ * not by colour alone, a time without samples is a hatched gap and not a line through it,
+ * and the image has a name and a description for who does not see it. Colours follow
+ * prefers-color-scheme, or the theme asked for. Nothing is fetched, no script, a few
+ * kilobytes; the same plot gives the same bytes. Thread-safety: pure functions, as
+ * lib/svg.
  */
 #ifndef WAPOOL_PLOT_H
 #define WAPOOL_PLOT_H

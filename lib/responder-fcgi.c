@@ -32,9 +32,10 @@
 /*
  * Shared by the threads of a process; read-only but for the flags.
  *
- * All that a thread may wait for lies in one epoll set: the stop, the listening socket, and the connections that
- * nginx keeps open between requests (fastcgi_keep_conn), each of which is told to one thread, once. So an idle
- * connection holds no thread, and an event wakes one.
+ * All that a thread may wait for lies in one epoll set: the stop, the listening socket,
+ * and the connections that nginx keeps open between requests (fastcgi_keep_conn), each of
+ * which is told to one thread, once. So an idle connection holds no thread, and an event
+ * wakes one.
  */
 struct service {
 	const struct responder *r;

@@ -1,7 +1,7 @@
 /*
- * share: how many of a process's threads one user has at a time, whatever the number of his tokens.
- * For responders whose requests wait for others' servers: a few that hang must not keep everybody else out.
- * nginx counts by token, since it can verify none.
+ * share: how many of a process's threads one user has at a time, whatever the number of
+ * his tokens. For responders whose requests wait for others' servers: a few that hang
+ * must not keep everybody else out. nginx counts by token, since it can verify none.
  *
  * Thread-safety: share_init before threads, share_free after; take and give from any thread.
  */
