@@ -529,9 +529,18 @@ CREATE FUNCTION connect_finish(p_instance uuid, p_epoch bigint, p_age interval, 
 	p_phone text, p_profile text, p_pairing boolean) RETURNS boolean
 LANGUAGE plpgsql AS $$
 DECLARE
-	v_row instances;
+	v_known boolean;
+	v_row   record;
 BEGIN
-	SELECT * INTO v_row FROM instances
+	-- Mostly a webhook was faster and has told all this: nothing is written then, nor locked, and nobody
+	-- waits for the disk.
+	SELECT status = p_status AND missing_since IS NULL
+		AND CASE WHEN p_pairing THEN paired_at IS NULL ELSE pairing_asked_at IS NULL AND paired_at IS NOT NULL END
+	INTO v_known FROM instances WHERE id = p_instance AND epoch = p_epoch AND lifecycle = 'assigned';
+	IF v_known THEN
+		RETURN true;
+	END IF;
+	SELECT generation, paired_at, pairing_asked_at, status_seen_at INTO v_row FROM instances
 	WHERE id = p_instance AND epoch = p_epoch AND lifecycle = 'assigned' FOR NO KEY UPDATE;
 	IF NOT FOUND THEN
 		PERFORM late_start(p_instance, p_epoch);
