@@ -22,7 +22,8 @@ key_rotate(int argc, char **argv)
 		return complain(TROUBLE, "%s", e.text);
 	printf("%s has key %d now, and its older ones. Copy it to every host, restart "
 	       "what "
-	       "reads it,\nthen run: wapoolctl key reseal\n",
+	       "reads it,\nwait two minutes for helpers that cron started before, then "
+	       "run: wapoolctl key reseal\n",
 		argv[0], version);
 	return DONE;
 }

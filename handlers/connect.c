@@ -133,7 +133,7 @@ commit(struct app *app, const struct connect_result *r, const struct idempotency
 	if (c == NULL)
 		return false;
 	if ((!both || db_begin(c, d, e)) && connect_finish(c, r, d, current, e) &&
-		(!*current || idempotency_store(c, id, rs, d, e)))
+		(!*current || idempotency_store(app, c, id, rs, d, e)))
 		ok = !both || db_commit(c, d, e);
 	if (!ok)
 		db_rollback(c, d);
@@ -258,6 +258,7 @@ main(int argc, char **argv)
 	/* a thread waits for its gateway most of the time */
 	static const struct responder self = {.name = "connect",
 		.threads = 48,
+		.waits = true,
 		.needs = APP_DB | APP_AUTH | APP_SEAL | APP_HTTP,
 		.routes = routes};
 

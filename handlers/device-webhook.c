@@ -342,6 +342,7 @@ main(int argc, char **argv)
 	/* a test waits for its subscriber */
 	static const struct responder self = {.name = "device-webhook",
 		.threads = 16,
+		.waits = true,
 		.needs = APP_DB | APP_AUTH | APP_SEAL | APP_HTTP,
 		.routes = routes};
 

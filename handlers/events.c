@@ -5,13 +5,31 @@
 
 #include "lib/auth.h"
 #include "lib/clock.h"
+#include "lib/db.h"
 #include "lib/responder.h"
 
 #define TYPE "text/event-stream"
 #define LONG_S 300 /* that nginx holds a long stream: wapool-server.conf */
+#define GRACE_S 30 /* that lib/auth takes a token after its end */
 
-/* nchan has one life for all streams of a location; so there are two locations. A token
- * that ends soon gets short streams, and after its end a 401. */
+static const struct db_stmt stmt_begins = {
+	"stream_begins", "SELECT stream_begins($1, to_timestamp($2::bigint))", 2};
+
+/* Has the helper end it when the token does. */
+static bool
+note_end(struct app *app, const struct request *rq, const struct user *u, struct err *e)
+{
+	char until[DB_PARAM_SIZE];
+	PGresult *r = db_query(app->db, rq->deadline, &stmt_begins,
+		(const char *[]){u->id, db_param_int(until, u->expires + GRACE_S)}, e);
+
+	PQclear(r);
+	return r != NULL;
+}
+
+/* nchan has one life for all streams of a location, begun anew by each event; so there are two
+ * locations. A token that ends soon gets short streams, and after its end a 401: also where no
+ * helper runs, if nothing happens. */
 static void
 hand_over(const struct user *u, struct response *rs)
 {
@@ -27,6 +45,7 @@ static void
 events(struct app *app, struct request *rq, struct response *rs)
 {
 	const char *accept = request_header(rq, "Accept");
+	struct err e = ERR_INIT;
 	struct user u;
 
 	if (!auth_user(app, rq, &u, rs))
@@ -36,8 +55,10 @@ events(struct app *app, struct request *rq, struct response *rs)
 		response_problem(rs, rq, PROBLEM_NOT_ACCEPTABLE, NULL);
 	else if (strcmp(rq->method, "HEAD") == 0)
 		response_bytes(rs, 200, TYPE, "", 0);
-	else
+	else if (note_end(app, rq, &u, &e))
 		hand_over(&u, rs);
+	else
+		response_error(rs, rq, &e);
 }
 
 static const struct route routes[] = {

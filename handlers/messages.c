@@ -227,6 +227,7 @@ main(int argc, char **argv)
 	/* a thread waits for its gateway most of the time */
 	static const struct responder self = {.name = "messages",
 		.threads = 32,
+		.waits = true,
 		.needs = APP_DB | APP_AUTH | APP_SEAL | APP_HTTP,
 		.routes = routes};
 

@@ -162,6 +162,7 @@ main(int argc, char **argv)
 {
 	static const struct responder self = {.name = "qr",
 		.threads = 16,
+		.waits = true,
 		.needs = APP_DB | APP_AUTH | APP_SEAL | APP_HTTP,
 		.routes = routes};
 

@@ -157,7 +157,7 @@ commit(struct app *app, const struct request *rq, const struct writing *w,
 		return false;
 	if (db_begin(c, rq->deadline, e) && write_row(app, c, rq, w, &v, e)) {
 		show_written(rs, w, &v);
-		ok = idempotency_store(c, id, rs, rq->deadline, e) &&
+		ok = idempotency_store(app, c, id, rs, rq->deadline, e) &&
 			db_commit(c, rq->deadline, e);
 	}
 	if (!ok)
@@ -438,6 +438,7 @@ main(int argc, char **argv)
 	/* a test waits for its gateway */
 	static const struct responder self = {.name = "waha-servers",
 		.threads = 16,
+		.waits = true,
 		.needs = APP_DB | APP_AUTH | APP_SEAL | APP_HTTP,
 		.routes = routes};
 

@@ -21,6 +21,7 @@ struct jwt_keys;
 struct live;
 struct seal_key;
 struct server_cache;
+struct share;
 
 /* What a program needs besides configuration and log. */
 enum {
@@ -40,6 +41,7 @@ struct app {
 	struct http *http;
 	struct server_cache *servers;
 	struct live *live;                /* NULL without LIVE_PUBLISH */
+	struct share *share;              /* the responder's, or NULL */
 	atomic_int_least64_t jwks_tried;  /* clock_ms() of the last fetch of JWKS_URL */
 	atomic_int_least64_t jwks_due;    /* and of the next one */
 	atomic_int_least64_t refused;     /* webhooks, not yet written: lib/metrics.h */

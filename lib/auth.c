@@ -9,6 +9,8 @@
 #include "lib/http.h"
 #include "lib/jwt.h"
 #include "lib/log.h"
+#include "lib/share.h"
+#include "lib/spent.h"
 
 #define JWKS_LIFE_MS 600000 /* Supabase's edge caches its set for 10 minutes */
 #define JWKS_RETRY_MS 60000 /* after a failure, and between fetches for unknown keys */
@@ -116,6 +118,7 @@ auth_token(struct app *app, const struct request *rq, struct user *out,
 	const char *token = bearer(rq);
 	struct jwt_claims claims;
 	struct err e = ERR_INIT;
+	int64_t began;
 	bool ok = false;
 
 	*out = (struct user){0};
@@ -123,8 +126,10 @@ auth_token(struct app *app, const struct request *rq, struct user *out,
 		err_set(&e, ERR_UNAUTHORIZED, "no bearer token");
 	} else {
 		keep_jwks_fresh(app, false);
+		began = clock_us();
 		ok = jwt_verify(
 			app->jwt, &rules, token, clock_wall_ms() / 1000, &claims, &e);
+		spent_since(SPENT_AUTH, began);
 		if (!ok && jwt_keys_take_kid_miss(app->jwt)) {
 			keep_jwks_fresh(app, true);
 			err_clear(&e);
@@ -138,6 +143,10 @@ auth_token(struct app *app, const struct request *rq, struct user *out,
 			response_problem(rs, rq, PROBLEM_UNAUTHORIZED, NULL);
 		else
 			response_error(rs, rq, &e);
+		return false;
+	}
+	if (!share_take(app->share, rq->turn, claims.sub)) {
+		response_problem(rs, rq, PROBLEM_TOO_MANY, NULL);
 		return false;
 	}
 	snprintf(out->id, sizeof(out->id), "%s", claims.sub);

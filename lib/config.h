@@ -61,6 +61,8 @@ struct config {
 	int webhook_disable_after_h;
 	int device_limit;
 	int server_limit;
+	int own_webhooks_mb;
+	int claim_limit;
 	char *live_publish;
 	char *tz; /* the hosting's, for the hours and days of quotas */
 	char *log_level;

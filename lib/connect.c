@@ -7,6 +7,7 @@
 #include "lib/qr-life.h"
 #include "lib/qr-run.h"
 #include "lib/server.h"
+#include "lib/spent.h"
 #include "lib/start.h"
 #include "lib/utf8.h"
 
@@ -283,7 +284,8 @@ static enum outcome
 bring_up(struct attempt *a)
 {
 	enum outcome result = SLOW;
-	int64_t wait = POLL_FIRST_MS;
+	int64_t wait = POLL_FIRST_MS, began;
+	bool in_time;
 
 	/* One that was claimed on its user's own server, for this click, is yet to be made. */
 	if (a->out->claim.outcome == CLAIM_NEW && a->out->claim.generation == 0 &&
@@ -296,7 +298,10 @@ bring_up(struct attempt *a)
 		!nudge(a, SESSION_STOPPED) && a->e->code != ERR_NOT_FOUND)
 		return blame(a->e);
 	while (!step(a, &result)) {
-		if (!clock_sleep(wait, a->deadline)) {
+		began = clock_us();
+		in_time = clock_sleep(wait, a->deadline);
+		spent_since(SPENT_WAIT, began);
+		if (!in_time) {
 			err_set(a->e, ERR_TIMEOUT, "the session is still %s",
 				a->out->session.word);
 			return SLOW;
@@ -465,6 +470,8 @@ connect_run(struct app *app, const struct user *u, const struct connect_wish *wi
 			*problem = PROBLEM_POOL_EMPTY;
 		else if (out->claim.outcome == CLAIM_MAINTENANCE)
 			*problem = PROBLEM_MAINTENANCE;
+		else if (out->claim.outcome == CLAIM_OFTEN)
+			*problem = PROBLEM_CLAIMS_USED;
 		else if (first == CLAIM_NO_DEVICE)
 			*problem = PROBLEM_DEVICE_NOT_FOUND;
 		/* else its owner has disconnected meanwhile */

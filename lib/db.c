@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "lib/log.h"
+#include "lib/spent.h"
 #include "lib/utf8.h"
 
 #define MAX_PREPARED 64  /* of a connection; what comes later is planned each time */
@@ -260,16 +261,17 @@ struct db_conn *
 db_get(struct db_pool *p, deadline_t d, struct err *e)
 {
 	struct db_conn *c;
+	int64_t began = clock_us();
+	bool ok;
 
-	while (take_slot(p, d, &c, e)) {
-		if (c == NULL)
-			return open_slot(p, d, e);
-		if (!is_stale(c))
-			return c;
+	while ((ok = take_slot(p, d, &c, e)) && c != NULL && is_stale(c)) {
 		c->broken = true;
 		db_put(p, c);
 	}
-	return NULL;
+	if (ok && c == NULL)
+		c = open_slot(p, d, e);
+	spent_since(SPENT_DB, began);
+	return ok ? c : NULL;
 }
 
 /* SQLSTATE classes as PostgreSQL 15's appendix A names them. */
@@ -343,6 +345,7 @@ finish(struct db_conn *c, deadline_t d, const char *what, struct err *e)
 {
 	PGresult *r = NULL, *next;
 	bool ready, good = false;
+	int64_t began = clock_us();
 
 	while ((ready = await_result(c, d, what, e)) &&
 		(next = PQgetResult(c->pg)) != NULL) {
@@ -351,6 +354,7 @@ finish(struct db_conn *c, deadline_t d, const char *what, struct err *e)
 		good = PQresultStatus(r) == PGRES_COMMAND_OK ||
 			PQresultStatus(r) == PGRES_TUPLES_OK || fail(c, r, what, e);
 	}
+	spent_since(SPENT_DB, began);
 	settle_news(c, ready && good);
 	if (ready && good)
 		return r;

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "lib/spent.h"
+
 #define MAX_ANSWER (1u << 20)
 #define CONNECT_MS 5000
 #define IDLE_HANDLES 64 /* handles kept with their connections */
@@ -299,6 +301,7 @@ http_call(struct http *h, const struct http_request *rq, deadline_t d,
 	set_options(h, c, rq, left, headers, &a->body, &dial);
 	rc = curl_easy_perform(c);
 	a->duration_us = clock_us() - began;
+	spent_since(SPENT_HTTP, began);
 	a->sent = rc == CURLE_OK || was_sent(c);
 	curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
 	if (rc == CURLE_WRITE_ERROR)

@@ -5,6 +5,9 @@
 
 #include "lib/hmac.h"
 #include "lib/log.h"
+#include "lib/seal.h"
+
+#define SEALED_MAX (2u * RESPONSE_MAX)
 
 /* The first request of a key has it for as long as any request may take, and this. */
 #define LOCK_SPARE_MS 1000
@@ -48,10 +51,54 @@ read_key(const char *header, char out[IDEMPOTENCY_KEY_MAX + 1])
 	return true;
 }
 
-static bool
-answer_known(const struct request *rq, const PGresult *r, struct response *rs)
+/* What is stored of an answer: its body, sealed if this program can. NULL with *e. */
+static const char *
+body_to_store(struct app *app, const struct idempotency *id, const struct response *rs,
+	struct buf *room, struct err *e)
 {
-	const char *outcome = db_text(r, 0, OUTCOME), *body = db_text(r, 0, BODY);
+	if (app->seal == NULL)
+		return buf_str(&rs->body);
+	return seal(app->seal, "idempotency_keys", id->token, "body",
+		       buf_str(&rs->body), room, e)
+		? buf_str(room)
+		: NULL;
+}
+
+static void
+replay(struct app *app, const struct request *rq, const PGresult *r,
+	struct response *rs)
+{
+	const char *body = db_text(r, 0, BODY);
+	int status = (int)db_int(r, 0, STATUS);
+	struct err e = ERR_INIT;
+	struct buf plain;
+
+	buf_init(&plain, RESPONSE_MAX);
+	if (body == NULL)
+		body = "";
+	if (app->seal != NULL && seal_is_sealed(body)) {
+		body = unseal(app->seal, "idempotency_keys", db_text(r, 0, TOKEN),
+			       "body", body, &plain, &e)
+			? buf_str(&plain)
+			: NULL;
+	}
+	if (body == NULL) {
+		response_error(rs, rq, &e);
+	} else {
+		response_header(rs, "Idempotency-Replayed", "true");
+		response_header(rs, "Cache-Control", "no-store");
+		response_bytes(rs, status,
+			status < 400 ? "application/json" : "application/problem+json",
+			body, strlen(body));
+	}
+	seal_wipe(&plain);
+}
+
+static bool
+answer_known(struct app *app, const struct request *rq, const PGresult *r,
+	struct response *rs)
+{
+	const char *outcome = db_text(r, 0, OUTCOME);
 
 	if (strcmp(outcome, "new") == 0)
 		return true;
@@ -63,13 +110,7 @@ answer_known(const struct request *rq, const PGresult *r, struct response *rs)
 		response_problem(rs, rq, PROBLEM_IDEMPOTENCY_FULL, NULL);
 		response_header(rs, "Retry-After", db_text(r, 0, RETRY_S));
 	} else {
-		int status = (int)db_int(r, 0, STATUS);
-
-		response_header(rs, "Idempotency-Replayed", "true");
-		response_header(rs, "Cache-Control", "no-store");
-		response_bytes(rs, status,
-			status < 400 ? "application/json" : "application/problem+json",
-			body != NULL ? body : "", body != NULL ? strlen(body) : 0);
+		replay(app, rq, r, rs);
 	}
 	return false;
 }
@@ -108,7 +149,7 @@ idempotency_begin(struct app *app, const struct request *rq, const struct user *
 		response_error(rs, rq, &e);
 		return false;
 	}
-	id->active = answer_known(rq, r, rs);
+	id->active = answer_known(app, rq, r, rs);
 	if (id->active)
 		db_copy(r, 0, TOKEN, id->token, sizeof(id->token));
 	PQclear(r);
@@ -116,18 +157,24 @@ idempotency_begin(struct app *app, const struct request *rq, const struct user *
 }
 
 bool
-idempotency_store(struct db_conn *c, const struct idempotency *id,
+idempotency_store(struct app *app, struct db_conn *c, const struct idempotency *id,
 	const struct response *rs, deadline_t d, struct err *e)
 {
 	char status[DB_PARAM_SIZE];
-	PGresult *r;
+	PGresult *r = NULL;
+	const char *body;
+	struct buf room;
 
 	if (!id->active)
 		return true;
-	r = db_exec(c, d, &stmt_end,
-		(const char *[]){id->user_id, id->route, id->key, id->token,
-			db_param_int(status, rs->status), buf_str(&rs->body)},
-		e);
+	buf_init(&room, SEALED_MAX);
+	body = body_to_store(app, id, rs, &room, e);
+	if (body != NULL)
+		r = db_exec(c, d, &stmt_end,
+			(const char *[]){id->user_id, id->route, id->key, id->token,
+				db_param_int(status, rs->status), body},
+			e);
+	buf_free(&room);
 	PQclear(r);
 	return r != NULL;
 }
@@ -141,16 +188,23 @@ idempotency_end(
 	struct err e = ERR_INIT;
 	bool final = rs->status < 500 && rs->status != 429;
 	char status[DB_PARAM_SIZE];
-	PGresult *r;
+	const char *body = "";
+	PGresult *r = NULL;
+	struct buf room;
 
 	if (!id->active)
 		return;
+	buf_init(&room, SEALED_MAX);
+	if (final)
+		body = body_to_store(app, id, rs, &room, &e);
 	/* stmt_drop takes the first four */
-	r = db_query(app->db, d, final ? &stmt_end : &stmt_drop,
-		(const char *[]){id->user_id, id->route, id->key, id->token,
-			db_param_int(status, rs->status), buf_str(&rs->body)},
-		&e);
+	if (body != NULL)
+		r = db_query(app->db, d, final ? &stmt_end : &stmt_drop,
+			(const char *[]){id->user_id, id->route, id->key, id->token,
+				db_param_int(status, rs->status), body},
+			&e);
 	if (r == NULL) /* the key frees itself when its lock ends */
 		log_write(LOG_WARN, "idempotency.end", LOG_STR("error", e.text));
+	buf_free(&room);
 	PQclear(r);
 }

@@ -6,6 +6,8 @@
  * Answers that may be tried again as they are (5xx, 429) are not stored: the key is free
  * again. Answers are kept for IDEMPOTENCY_TTL hours, IDEMPOTENCY_KEYS of a user's: 429 when
  * he has as many, rather than one forgotten early, whose request could then be done twice.
+ * A program that has the sealing keys seals what it stores: an answer may hold a QR, which
+ * is as good as a key for a minute.
  * Thread-safety: as db.
  */
 #ifndef WAPOOL_IDEMPOTENCY_H
@@ -38,8 +40,8 @@ bool idempotency_begin(struct app *app, const struct request *rq, const struct u
 	const char *route, struct idempotency *id, struct response *rs);
 
 /* Stores rs's answer with the key, inside the caller's transaction on c. Does nothing
- * without a key. False on an error of db. */
-bool idempotency_store(struct db_conn *c, const struct idempotency *id,
+ * without a key. False on an error of db or seal. */
+bool idempotency_store(struct app *app, struct db_conn *c, const struct idempotency *id,
 	const struct response *rs, deadline_t d, struct err *e);
 
 /* The same outside of a transaction: stores an answer that is final, frees the key of any

@@ -11,12 +11,13 @@
 #include "lib/http.h"
 #include "lib/log.h"
 
-#define ATTEMPT_MS 2000  /* one POST; nobody waits for it but later events */
-#define WORTH_MS 5000    /* a page has asked again before an older event arrives */
-#define QUEUE_MAX 1000   /* events at a server that does not take them */
-#define STOP_MS 500      /* for what is queued when the program ends */
-#define COUNT_MS 1000    /* between two writings of the counters */
-#define COUNT_DB_MS 1000 /* that one may take */
+#define ATTEMPT_MS 2000    /* one POST; nobody waits for it but later events */
+#define WORTH_MS 5000      /* a page has asked again before an older event arrives */
+#define END_WORTH_MS 60000 /* an end is worth more */
+#define QUEUE_MAX 1000     /* events at a server that does not take them */
+#define STOP_MS 500        /* for what is queued when the program ends */
+#define COUNT_MS 1000      /* between two writings of the counters */
+#define COUNT_DB_MS 1000   /* that one may take */
 #define COMPLAIN_MS 60000
 #define STACK_SIZE (512u << 10)
 #define ANSWER_MAX 4096
@@ -27,7 +28,8 @@ static const struct db_stmt stmt_count = {
 struct event {
 	struct event *next;
 	deadline_t until;
-	const char *type, *json; /* in text, after the user */
+	const char *type,
+		*json; /* in text, after the user; NULL: the end of his streams */
 	char text[];
 };
 
@@ -64,21 +66,23 @@ post(struct server *s, const struct event *ev, struct err *e)
 {
 	char url[400], type[80];
 	const char *const headers[] = {"Content-Type: application/json", type, NULL};
-	const struct http_request rq = {.method = "POST",
+	const bool end = ev->json == NULL;
+	const struct http_request rq = {.method = end ? "DELETE" : "POST",
 		.url = url,
 		.socket = s->socket,
-		.headers = headers,
+		.headers = end ? NULL : headers,
 		.body = ev->json,
-		.body_len = strlen(ev->json),
+		.body_len = end ? 0 : strlen(ev->json),
 		.max_answer = ANSWER_MAX};
 	struct http_answer a;
 	bool ok;
 
 	snprintf(url, sizeof(url), "%s/publish/%s", s->base, ev->text);
-	snprintf(type, sizeof(type), "X-EventSource-Event: %s", ev->type);
+	if (!end)
+		snprintf(type, sizeof(type), "X-EventSource-Event: %s", ev->type);
 	ok = http_call(s->live->http, &rq,
 		     deadline_min(ev->until, deadline_in(ATTEMPT_MS)), &a, e) &&
-		(a.status / 100 == 2 ||
+		(a.status / 100 == 2 || (end && a.status == 404) ||
 			err_set(e, ERR_UNAVAILABLE, "it answered %d", a.status));
 	http_answer_free(&a);
 	return ok;
@@ -233,6 +237,19 @@ make_event(const char *user, const char *type, const char *json)
 	return ev;
 }
 
+static struct event *
+make_end(const char *user)
+{
+	size_t nuser = strlen(user) + 1;
+	struct event *ev = malloc(sizeof(*ev) + nuser);
+
+	if (ev == NULL)
+		return NULL;
+	*ev = (struct event){.until = deadline_in(END_WORTH_MS)};
+	memcpy(ev->text, user, nuser);
+	return ev;
+}
+
 /* Takes the event. The oldest gives way if the queue is full. */
 static void
 enqueue(struct server *s, struct event *ev)
@@ -262,6 +279,17 @@ live_publish(void *arg, const char *user, const char *type, const char *json)
 
 	for (size_t i = 0; i < l->n; i++) {
 		struct event *ev = make_event(user, type, json);
+
+		if (ev != NULL)
+			enqueue(&l->servers[i], ev);
+	}
+}
+
+void
+live_end(struct live *l, const char *user)
+{
+	for (size_t i = 0; l != NULL && i < l->n; i++) {
+		struct event *ev = make_end(user);
 
 		if (ev != NULL)
 			enqueue(&l->servers[i], ev);

@@ -31,6 +31,10 @@ struct live *live_new(const char *servers, const char *ca_file, struct db_pool *
  * Never blocks, never fails. arg is a struct live: the signature is news_sink's. */
 void live_publish(void *arg, const char *user, const char *type, const char *json);
 
+/* Queues the end of that user's streams: nginx closes them, and whoever still may opens another.
+ * NULL l is allowed. */
+void live_end(struct live *l, const char *user);
+
 /* Gives what is queued half a second after the attempt under way (two seconds) and the last
  * counts two more, then ends the threads and frees. NULL is allowed. */
 void live_free(struct live *l);

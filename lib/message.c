@@ -352,6 +352,23 @@ static const struct problem_info problems[] = {
 		 "ou espere até que as mais antigas expirem.",
 			"This account has as many stored answers as it may. Use fewer "
 			"keys, or wait until the oldest expire."}},
+	[PROBLEM_TOO_MANY] = {429, 2, "too-many-requests",
+		{"Muitas requisições", "Too many requests"},
+		{"Você fez requisições demais. Aguarde alguns segundos e tente "
+		 "novamente.",
+			"You made too many requests. Wait a few seconds and try "
+			"again."}},
+	[PROBLEM_CLAIMS_USED] = {429, 60, "claims-used",
+		{"Muitas conexões seguidas", "Connected too often"},
+		{"Você conectou e desconectou vezes demais. Aguarde alguns minutos e "
+		 "tente novamente.",
+			"You connected and disconnected too many times. Wait a few "
+			"minutes and try again."}},
+	[PROBLEM_WEBHOOKS_FULL] = {429, 0, "webhooks-full",
+		{"Muitos webhooks", "Too many webhooks"},
+		{"Os servidores desta conta já enviaram tudo o que podem em um dia.",
+			"The servers of this account have sent as much as they may "
+			"in a day."}},
 };
 
 const char *

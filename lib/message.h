@@ -146,6 +146,9 @@ enum problem {
 	PROBLEM_SERVER_LIMIT,      /* 409 server-limit: too many servers */
 	PROBLEM_MAINTENANCE,       /* 503 maintenance: wapoolctl quiesce */
 	PROBLEM_IDEMPOTENCY_FULL,  /* 429 idempotency-full: too many keys kept */
+	PROBLEM_TOO_MANY,          /* 429 too-many-requests: as nginx has it */
+	PROBLEM_CLAIMS_USED,       /* 429 claims-used: CLAIM_LIMIT */
+	PROBLEM_WEBHOOKS_FULL,     /* 429 webhooks-full: OWN_WEBHOOKS_MB */
 	PROBLEM__MAX
 };
 

@@ -11,7 +11,9 @@
 	"c.generation, c.status, c.paired, c.low"
 
 static const struct db_stmt stmt_claim = {"pool_claim",
-	"SELECT " CLAIM_COLUMNS " FROM pool_claim($1, $2, $3, $4::int) c", 4};
+	"SELECT " CLAIM_COLUMNS
+	" FROM pool_claim($1, $2, $3, $4::int, '{}', $5::int) c",
+	5};
 
 static const struct db_stmt stmt_swap = {"pool_swap",
 	"SELECT " CLAIM_COLUMNS
@@ -45,6 +47,8 @@ outcome_of(const char *word)
 		return CLAIM_NEW;
 	if (strcmp(word, "maintenance") == 0)
 		return CLAIM_MAINTENANCE;
+	if (strcmp(word, "often") == 0)
+		return CLAIM_OFTEN;
 	return strcmp(word, "empty") == 0 ? CLAIM_EMPTY : CLAIM_NO_DEVICE;
 }
 
@@ -75,12 +79,13 @@ bool
 pool_claim(struct app *app, const struct user *u, const char *device, deadline_t d,
 	struct claim *out, struct err *e)
 {
-	char low[DB_PARAM_SIZE];
+	char low[DB_PARAM_SIZE], hour[DB_PARAM_SIZE];
 
 	return read_claim(app,
 		db_query(app->db, d, &stmt_claim,
 			(const char *[]){u->id, u->email, device,
-				db_param_int(low, app->config.pool_low)},
+				db_param_int(low, app->config.pool_low),
+				db_param_int(hour, app->config.claim_limit)},
 			e),
 		d, out);
 }

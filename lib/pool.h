@@ -21,6 +21,7 @@ enum claim_outcome {
 	CLAIM_NEW,         /* it was given a free one */
 	CLAIM_EMPTY,       /* none is free */
 	CLAIM_MAINTENANCE, /* wapoolctl quiesce: nobody gets one */
+	CLAIM_OFTEN,       /* he was given CLAIM_LIMIT within an hour */
 	CLAIM_NO_DEVICE    /* the device is not the user's, or the assignment is over */
 };
 

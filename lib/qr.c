@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/clock.h"
 #include "lib/qr-int.h"
+#include "lib/spent.h"
 
 #define WIDTH_MIN 264
 #define DATA_URI "data:image/png;base64,"
@@ -164,6 +166,7 @@ qr_png(const char *value, int scale_px, struct buf *out, struct err *e)
 bool
 qr_data_uri(const char *value, struct buf *out, struct err *e)
 {
+	int64_t began = clock_us();
 	struct buf png;
 	bool ok;
 
@@ -175,5 +178,6 @@ qr_data_uri(const char *value, struct buf *out, struct err *e)
 		ok = (buf_puts(out, DATA_URI) && buf_base64(out, png.data, png.len)) ||
 			err_set(e, ERR_NOMEM, "out of memory");
 	buf_free(&png);
+	spent_since(SPENT_QR, began);
 	return ok;
 }

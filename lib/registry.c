@@ -32,9 +32,7 @@ static const struct db_stmt stmt_list = {"registry_list",
 	11};
 
 static const struct db_stmt stmt_owner = {"registry_owner",
-	"SELECT ensure_user($1::uuid, $2),"
-	" (SELECT count(*) FROM waha_servers WHERE user_id = $1::uuid) < $3::int",
-	3};
+	"SELECT ensure_user($1::uuid, $2), server_room($1::uuid, $3::int)", 3};
 
 static const struct db_stmt stmt_add = {"registry_add",
 	"INSERT INTO waha_servers AS s (nome, api_url, descricao, ativo, webhook_url,"

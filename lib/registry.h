@@ -119,7 +119,7 @@ registry_list(struct app *app, const struct user *u, const struct registry_filte
 
 /* Adds a server, in the caller's transaction. ERR_CONFLICT with sqlstate 23505 (the owner has
  * that URL already) or 23503 (no such owner); ERR_TOO_LARGE: this user, no administrator, has
- * SERVER_LIMIT servers (of two at once both may come). */
+ * SERVER_LIMIT servers. */
 bool registry_add(struct app *app, struct db_conn *c, const struct user *u,
 	const struct registry_entry *entry, struct registry_view *out, deadline_t d,
 	struct err *e);

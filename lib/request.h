@@ -20,6 +20,8 @@
 #define REQUEST_ARGS 2     /* {placeholders} a route's path may have */
 #define REQUEST_ARG_MAX 80 /* bytes of one, without the NUL */
 
+struct share_turn;
+
 struct request {
 	char *const *env;   /* "NAME=value" strings, NULL-terminated; borrowed */
 	const char *method; /* never NULL; "" if the server sent none */
@@ -31,8 +33,9 @@ struct request {
 	enum lang lang;  /* by Accept-Language: LANG_PT unless English is preferred */
 	struct buf body; /* whole, at most the route's max_body */
 	char args[REQUEST_ARGS][REQUEST_ARG_MAX + 1]; /* the path's {placeholders} */
-	deadline_t deadline; /* when the answer must be ready */
-	char joined[256];    /* private: holds path where it had to be made */
+	deadline_t deadline;     /* when the answer must be ready */
+	struct share_turn *turn; /* where lib/auth counts its user, or NULL */
+	char joined[256];        /* private: holds path where it had to be made */
 };
 
 /* Fills the struct from env; body is empty. env must outlive it. Never fails: what is

@@ -18,6 +18,7 @@
 
 #include "lib/log.h"
 #include "lib/responder-int.h"
+#include "lib/share.h"
 
 #define LISTEN_FD 0
 #define THREADS_MAX 256
@@ -391,8 +392,12 @@ int
 responder_run_fcgi(const struct responder *r, struct app *app)
 {
 	struct service s = {.r = r, .app = app};
+	struct share share;
 	bool ok = false;
 
+	share_init(&share, (thread_count(r, app) + 1) / 2);
+	if (r->waits)
+		app->share = &share;
 	if (open_service(&s)) {
 		warn_unless_private();
 		ok = run_threads(&s);
@@ -404,5 +409,7 @@ responder_run_fcgi(const struct responder *r, struct app *app)
 		close(s.stop_fd);
 	if (s.epoll_fd >= 0)
 		close(s.epoll_fd);
+	app->share = NULL;
+	share_free(&share);
 	return ok ? 0 : 1;
 }

@@ -4,6 +4,8 @@
 
 #include "lib/log.h"
 #include "lib/responder-int.h"
+#include "lib/share.h"
+#include "lib/spent.h"
 
 #define CHUNK 8192
 #define IGNORED_MAX (64u << 10) /* a body that its route does not want */
@@ -18,6 +20,7 @@ struct exchange {
 	struct peer *peer;
 	struct request rq;
 	struct response rs;
+	struct share_turn turn;
 	bool head;
 };
 
@@ -191,12 +194,17 @@ render(struct exchange *x, struct buf *out)
 	return response_render(&x->rs, x->head, out);
 }
 
+/* What is left of `us` when the others are taken away is the responder's own work. */
 static void
 log_request(const struct exchange *x, int64_t began, bool sent)
 {
 	log_write(LOG_INFO, "request", LOG_STR("method", x->rq.method),
 		LOG_STR("path", x->rq.path), LOG_INT("status", x->rs.status),
-		LOG_INT("us", clock_us() - began),
+		LOG_INT("us", clock_us() - began), LOG_INT("dbUs", spent_us(SPENT_DB)),
+		LOG_INT("httpUs", spent_us(SPENT_HTTP)),
+		LOG_INT("waitUs", spent_us(SPENT_WAIT)),
+		LOG_INT("authUs", spent_us(SPENT_AUTH)),
+		LOG_INT("qrUs", spent_us(SPENT_QR)),
 		LOG_INT("bytes", x->head ? 0 : x->rs.body.len), LOG_INT("sent", sent));
 }
 
@@ -220,7 +228,9 @@ responder_serve(const struct responder *r, struct app *app, struct peer *p)
 	request_init(&x.rq, p->env);
 	response_init(&x.rs);
 	log_request_id(x.rq.id);
+	spent_reset();
 	x.rq.deadline = deadline_in(app->config.request_deadline_ms);
+	x.rq.turn = &x.turn;
 	x.head = strcmp(x.rq.method, "HEAD") == 0;
 	p->deadline = x.rq.deadline;
 	p->unread = false;
@@ -236,6 +246,7 @@ responder_serve(const struct responder *r, struct app *app, struct peer *p)
 	log_request(&x, began, sent);
 	answered = true;
 out:
+	share_give(app->share, &x.turn);
 	log_request_id(NULL);
 	response_free(&x.rs);
 	request_free(&x.rq);

@@ -25,7 +25,8 @@ struct route {
 struct responder {
 	const char *name; /* as in logs: "connect" */
 	int threads;      /* unless THREADS is set */
-	unsigned needs;   /* APP_* of lib/app.h: what must be open before a request */
+	bool waits; /* for others' servers: half of the threads are one user's at most */
+	unsigned needs; /* APP_* of lib/app.h: what must be open before a request */
 	const struct route *routes; /* ends with a route whose path is NULL */
 };
 

@@ -20,8 +20,9 @@ static const struct db_stmt stmt_begin = {"message_begin",
 	" hour_limit, hour_used,"
 	" ceil(extract(epoch FROM hour_end - clock_timestamp())),"
 	" day_limit, day_used, ceil(extract(epoch FROM day_end - clock_timestamp()))"
-	" FROM message_begin($1, $2, $3::boolean, $4, $5, $6, $7, '" LEASE "')",
-	7};
+	" FROM message_begin($1, $2, $3::boolean, $4, $5, $6, $7, '" LEASE "',"
+	" $8::int * interval '1 hour')",
+	8};
 
 static const struct db_stmt stmt_end = {
 	"message_end", "SELECT message_end($1, $2, $3, $4)", 4};
@@ -170,11 +171,12 @@ bool
 send_text(struct app *app, const struct user *u, const struct send_wish *wish,
 	deadline_t d, struct send_result *out, struct send_refusal *why, struct err *e)
 {
-	char server_id[37];
+	char server_id[37], keys[DB_PARAM_SIZE];
 	bool sent, unknown;
 	PGresult *r = db_query(app->db, d, &stmt_begin,
 		(const char *[]){u->id, u->email, u->admin ? "true" : "false",
-			wish->device, wish->client, wish->strategy, wish->key},
+			wish->device, wish->client, wish->strategy, wish->key,
+			db_param_int(keys, app->config.idempotency_ttl_h)},
 		e);
 
 	*out = (struct send_result){0};

@@ -2,6 +2,7 @@
 
 #include "lib/db.h"
 #include "lib/gateway.h"
+#include "lib/live.h"
 
 #define BATCH "1000"
 
@@ -29,6 +30,9 @@ static const struct db_stmt stmt_prune_messages = {"upkeep_prune_messages",
 static const struct db_stmt stmt_prune_samples = {
 	"upkeep_prune_samples", "SELECT samples_prune(" BATCH ")", 0};
 
+static const struct db_stmt stmt_streams = {
+	"upkeep_streams", "SELECT streams_over()", 0};
+
 static const struct db_stmt stmt_due = {"upkeep_due",
 	"SELECT work_due($1::int, $3::boolean)"
 	" + (SELECT count(*) FROM (SELECT FROM mend_due"
@@ -36,8 +40,8 @@ static const struct db_stmt stmt_due = {"upkeep_due",
 	" + (SELECT count(*) FROM pairing_due($2::text[], $3::boolean))",
 	3};
 
-static const struct db_stmt stmt_timezone = {
-	"upkeep_timezone", "SELECT installation_tz($1)::int", 1};
+static const struct db_stmt stmt_settings = {"upkeep_settings",
+	"SELECT installation_tz($1)::int + installation_server_limit($2::int)::int", 2};
 
 static const struct db_stmt stmt_roll = {"upkeep_roll", "SELECT quotas_roll()", 0};
 
@@ -111,6 +115,20 @@ upkeep_prune(struct app *app, deadline_t d, int *n, struct err *e)
 	return true;
 }
 
+bool
+upkeep_streams(struct app *app, deadline_t d, int *n, struct err *e)
+{
+	PGresult *r = db_query(app->db, d, &stmt_streams, NULL, e);
+
+	if (r == NULL)
+		return false;
+	for (int i = 0; i < PQntuples(r); i++)
+		live_end(app->live, db_text(r, i, 0));
+	*n += PQntuples(r);
+	PQclear(r);
+	return true;
+}
+
 int
 upkeep_due(struct app *app, const struct work_side *side, deadline_t d, struct err *e)
 {
@@ -123,10 +141,14 @@ upkeep_due(struct app *app, const struct work_side *side, deadline_t d, struct e
 }
 
 bool
-upkeep_timezone(struct app *app, deadline_t d, struct err *e)
+upkeep_settings(struct app *app, deadline_t d, struct err *e)
 {
-	return counted(
-		app, &stmt_timezone, (const char *[]){app->config.tz}, d, NULL, e);
+	char limit[DB_PARAM_SIZE];
+
+	return counted(app, &stmt_settings,
+		(const char *[]){
+			app->config.tz, db_param_int(limit, app->config.server_limit)},
+		d, NULL, e);
 }
 
 bool

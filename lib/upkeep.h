@@ -26,8 +26,12 @@ bool upkeep_unpaired(struct app *app, deadline_t d, int *n, struct err *e);
  * batches until nothing is left or d has passed. */
 bool upkeep_prune(struct app *app, deadline_t d, int *n, struct err *e);
 
-/* Tells the database the hosting's time zone, TZ. */
-bool upkeep_timezone(struct app *app, deadline_t d, struct err *e);
+/* Ends the streams of live updates whose token has ended, or whose user was disabled. Adds how many
+ * users' to *n. */
+bool upkeep_streams(struct app *app, deadline_t d, int *n, struct err *e);
+
+/* Tells the database the hosting's time zone, TZ, and SERVER_LIMIT. */
+bool upkeep_settings(struct app *app, deadline_t d, struct err *e);
 
 /* Messages whose sender died become unknown; once an hour the counters of quotas are shown
  * as they are. Cheap when there is nothing to do. */

@@ -19,6 +19,11 @@
 #define ID_MAX 250      /* bytes of an id worth its name */
 #define AHEAD_MS 300000 /* that a gateway's clock may be ahead of ours */
 
+#define ROW_BYTES 512 /* what a stored event takes beside its body, about */
+
+static const struct db_stmt stmt_admit = {
+	"webhook_admit", "SELECT webhook_admit($1, $2::int, $3::bigint * 1000000)", 3};
+
 static const struct db_stmt stmt_store = {"webhook_store",
 	"SELECT webhook_store($1, $2, $3, $4, $5, $6,"
 	" to_timestamp($7::bigint / 1000.0), $8::bigint, $9, to_timestamp($10::bigint "
@@ -132,6 +137,39 @@ wants_helper(const struct gateway_event *ev)
 		(ev->status != NULL && strcmp(ev->status, "FAILED") == 0);
 }
 
+/* A user knows the secrets of his own servers: what these bring is bounded. False: rs is the
+ * refusal. */
+static bool
+has_room(struct app *app, const struct request *rq, const struct server *s,
+	struct response *rs)
+{
+	char bytes[DB_PARAM_SIZE], day[DB_PARAM_SIZE];
+	struct err e = ERR_INIT;
+	const char *seconds;
+	PGresult *r;
+	bool ok;
+
+	if (!s->guarded)
+		return true;
+	r = db_query(app->db, rq->deadline, &stmt_admit,
+		(const char *[]){s->id,
+			db_param_int(bytes, (int64_t)rq->body.len + ROW_BYTES),
+			db_param_int(day, app->config.own_webhooks_mb)},
+		&e);
+	if (r == NULL) {
+		response_error(rs, rq, &e);
+		return false;
+	}
+	seconds = db_text(r, 0, 0);
+	ok = seconds == NULL;
+	if (!ok) {
+		response_problem(rs, rq, PROBLEM_WEBHOOKS_FULL, NULL);
+		response_header(rs, "Retry-After", seconds);
+	}
+	PQclear(r);
+	return ok;
+}
+
 /* False, with nothing answered: the secret that signed it is the server's no more. */
 static bool
 accept_event(struct app *app, const struct request *rq, const struct sender *from,
@@ -200,7 +238,7 @@ receive_from(struct app *app, const struct request *rq, const struct sender *fro
 
 	if (body == NULL || !gw->parse_webhook(body, &ev, &e))
 		response_error(rs, rq, &e);
-	else
+	else if (has_room(app, rq, from->server, rs))
 		verified = accept_event(app, rq, from, body, &ev, rs);
 	json_decref(body);
 	return verified;

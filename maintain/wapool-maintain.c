@@ -69,7 +69,9 @@ static const struct task {
 	{"reset-daily", RESET_DAILY, "the same of days"},
 	{"sample", SAMPLE,
 		"write down how the pool and its servers are, once a minute"},
-	{"prune", PRUNE, "delete what is past its retention"},
+	{"prune", PRUNE,
+		"delete what is past its retention, end live streams whose token has "
+		"ended"},
 };
 
 struct helper {
@@ -127,7 +129,7 @@ seal_keys(struct helper *h)
 	struct err e = ERR_INIT;
 	size_t n = 0;
 	int gone = 0;
-	bool ok = upkeep_timezone(&h->app, soon(h), &e) &&
+	bool ok = upkeep_settings(&h->app, soon(h), &e) &&
 		server_ensure_platform(&h->app, soon(h), &e) &&
 		servers_seal(&h->app, &n, soon(h), &e) &&
 		registry_sweep(&h->app, &gone, soon(h), &e);
@@ -174,6 +176,16 @@ prune(struct helper *h)
 	tell("prune", ok, n, &e);
 	h->went_well |= ok ? PRUNE : 0;
 	h->prune_at = deadline_in(PRUNE_EVERY_MS);
+}
+
+static void
+end_streams(struct helper *h)
+{
+	struct err e = ERR_INIT;
+	int n = 0;
+	bool ok = upkeep_streams(&h->app, soon(h), &n, &e);
+
+	tell("streams", ok, n, &e);
 }
 
 /* Running on, the helper has the database find out once an hour; asked for by itself, it does so now. */
@@ -271,6 +283,8 @@ round_once(struct helper *h)
 		wake_post(h);
 	if ((h->asked & SAMPLE) && deadline_left(h->sample_at) == 0)
 		sample(h);
+	if (h->asked & PRUNE)
+		end_streams(h);
 	if ((h->asked & PRUNE) && deadline_left(h->prune_at) == 0)
 		prune(h);
 	if ((h->asked & (RESET_HOURLY | RESET_DAILY)) &&

@@ -9,13 +9,13 @@ use JSON::PP ();
 use Test::More;
 
 use lib "$FindBin::Bin/lib", "$FindBin::Bin/../run/lib";
-use Wapool::Test qw(stack sim problem_ok sim_session scan faults eventually eventually_ok lifecycle present_name
+use Wapool::Test qw(stack burst sign webhook sim problem_ok sim_session scan faults eventually eventually_ok lifecycle present_name
 	free_instances);
 
 use constant { CONNECT => '/api/whatsapp/connect', DISCONNECT => '/api/whatsapp/disconnect', MINE => '/api/whatsapp/my-connection' };
 
 my $s = stack(env => { POOL_TARGET => 3, POOL_LOW => 1, POOL_STEP => 3, HEALTH_INTERVAL => 1, GATEWAY_START_GRACE => 0,
-	GATEWAY_TIMEOUT_MS => 1000, CONNECT_DEADLINE_MS => 6000 });
+	GATEWAY_TIMEOUT_MS => 1000, CONNECT_DEADLINE_MS => 6000, THREADS => 4, OWN_WEBHOOKS_MB => 1, CLAIM_LIMIT => 6 });
 eventually_ok('the pool is filled', sub { free_instances($s) >= 3 });
 
 subtest "a command that comes late reaches nobody's phone"       => \&late_command;
@@ -25,6 +25,10 @@ subtest "an e-mail in a token takes nobody's login"              => \&claimed_em
 subtest 'what a failed attempt left at the gateway is deleted'   => \&orphans;
 subtest 'sessions of another wapool are left alone'              => \&strangers;
 subtest 'nobody registers servers without end'                   => \&many_servers;
+subtest 'two at once do not both have the last place'            => \&last_server;
+subtest 'many tokens of one user do not take every thread'       => \&many_tokens;
+subtest 'nobody empties the pool by coming and going'            => \&come_and_go;
+subtest "nobody fills the disk by webhooks of his own server"    => \&full_disk;
 done_testing;
 
 sub connected {
@@ -134,5 +138,76 @@ sub many_servers {
 	is_deeply [grep { $_ != 201 } map { $add->($_)->{status} } 1 .. 20], [], 'twenty';
 	problem_ok($add->(21), 409, 'server-limit', 'one more');
 	is $s->psql_value(q{SELECT count(*) FROM waha_servers WHERE nome = 'n21'}), 0, 'is not there';
+	return;
+}
+
+sub last_server {
+	my $token = $s->token($s->unique_user);
+	my $add = sub { map { { method => 'POST', path => '/api/waha/servers', token => $token,
+		json => { nome => "n$_", api_url => "https://n$_.invalid", ativo => JSON::PP::false } } } @_ };
+	burst($s, $_) for $add->(1 .. 19);
+	my @answers = burst($s, $add->(20 .. 27));
+	is scalar(grep { $_->{status} == 201 } @answers), 1, 'one of eight has it';
+	is scalar(grep { $_->{status} == 409 || $_->{status} == 429 } @answers), 7, 'the others are told';
+	return;
+}
+
+# nginx counts by token, and cannot know whose each is.
+sub many_tokens {
+	my $mallory = $s->unique_user;
+	my @tokens = map { $s->token($mallory, email => "m$_\@example.org") } 1 .. 8;
+	faults($s, { kind => 'latency', ms => 900, rate => 1 });
+	my @answers = burst($s, map { { method => 'POST', path => CONNECT, token => $_, json => {} } } @tokens);
+	my ($refused) = grep { $_->{status} == 429 } @answers;
+	faults($s);
+	ok $refused, 'some of his requests are refused' or return;
+	problem_ok($refused, 429, 'too-many-requests', 'with a problem');
+	is $refused->{headers}{'retry-after'}, 2, 'that says when to come again';
+	cmp_ok scalar(grep { $_->{status} == 200 } @answers), '<=', 4, 'nginx let them all pass';
+	is $s->http(POST => DISCONNECT, token => $tokens[0], json => {})->{status}, 200, 'he leaves';
+	return;
+}
+
+sub full_disk {
+	my $token = $s->token($s->unique_user);
+	my $secret = 'a-secret-of-mallorys-own';
+	my $id = $s->http(POST => '/api/waha/servers', token => $token, json => { nome => 'm', webhook_secret => $secret,
+			api_url => 'https://m.invalid', ativo => JSON::PP::false })->{json}{id};
+	my $told = sub { my ($n) = @_;
+		my $rq = webhook($s, { event => 'message', id => "m$n", session => 'nobody', payload => { body => 'x' x 300_000 } },
+			path => "/webhook/$id");
+		$rq->{headers}{'X-Webhook-Hmac'} = sign($rq->{body}, $secret);
+		return (burst($s, $rq))[0];
+	};
+	is_deeply [map { $told->($_)->{status} } 1 .. 3], [200, 200, 200], 'a megabyte is stored';
+	my $answer = $told->(4);
+	problem_ok($answer, 429, 'webhooks-full', 'more is not');
+	cmp_ok $answer->{headers}{'retry-after'}, '>', 3600, 'for hours';
+	is $s->psql_value("SELECT count(*) FROM webhook_events WHERE server_id = '$id'"), 3, 'what was refused is nowhere';
+	my $platform = $s->psql_value('SELECT id FROM waha_servers WHERE user_id IS NULL');
+	is((burst($s, webhook($s, { event => 'message', id => 'p1', session => 'nobody', payload => { body => 'x' x 1_500_000 } },
+		path => "/webhook/$platform")))[0]{status}, 200, "the platform's servers go on");
+	return;
+}
+
+# Each instance that comes back has to be emptied at its gateway, and made anew.
+sub come_and_go {
+	eventually_ok('some stand by', sub { free_instances($s) >= 3 });
+	my $user = $s->unique_user;
+	my ($token, $other, $last, %seen) = ($s->token($user), $s->token($s->unique_user));
+	for (1 .. 7) {
+		eventually(sub { ($last = $s->http(POST => CONNECT, token => $token, json => {}))->{status} =~ /\A(?:200|429)\z/ });
+		$seen{ $last->{status} }++;
+		last if $last->{status} != 200 || $_ == 7;
+		$s->http(POST => DISCONNECT, token => $token, json => {});
+	}
+	is $seen{200}, 6, 'six within the hour';
+	problem_ok($last, 429, 'claims-used', 'not a seventh');
+	ok !$s->psql_value("SELECT count(*) FROM instances WHERE assigned_to_user_id = '$user'"), 'he has none';
+	eventually_ok('others are served', sub { $s->http(POST => CONNECT, token => $other, json => {})->{status} == 200 });
+	$s->psql("UPDATE claim_turns SET full_at = full_at - interval '10 minutes' WHERE user_id = '$user'");
+	eventually_ok('ten minutes later he gets one', sub { $s->http(POST => CONNECT, token => $token, json => {})->{status} == 200 });
+	is $s->http(POST => CONNECT, token => $token, json => {})->{status}, 200, 'and keeps it however often he clicks';
+	$s->http(POST => DISCONNECT, token => $_, json => {}) for $token, $other;
 	return;
 }

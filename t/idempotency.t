@@ -66,6 +66,8 @@ sub replayed {
 	is $second->{status}, 200, 'the second';
 	is $second->{body}, $first->{body}, 'is the same to the byte';
 	is $second->{headers}{'idempotency-replayed'}, 'true', 'and says so';
+	my $stored = $s->psql_value("SELECT body FROM idempotency_keys WHERE user_id = '$user'");
+	like $stored, qr/\Asealed:v1:[A-Za-z0-9+\/=]+\z/, 'whoever reads the database sees no QR';
 	is $second->{headers}{'content-type'}, $first->{headers}{'content-type'}, 'of the same type';
 	isnt $second->{headers}{'x-request-id'}, $first->{headers}{'x-request-id'}, 'yet a request of its own';
 	is claims($user), 1, 'he claimed once';

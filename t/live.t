@@ -44,6 +44,7 @@ subtest 'pages of other origins'                          => \&cors;
 subtest 'over HTTP/2 and TLS'                             => \&http2;
 subtest 'nobody publishes from the network'               => \&unreachable;
 subtest 'a stream ends, and goes on if it may'            => \&ends;
+subtest 'a busy stream ends with its token'                => \&outlived;
 subtest 'so many streams and no more'                     => \&limits;
 subtest 'nginx is reloaded, and killed'                   => \&reloaded;
 subtest 'an nginx that hangs, one that is gone, and ours' => \&broken_publishers;
@@ -337,9 +338,30 @@ sub ends {
 	is location(exp => time - 60), undef, 'and then none';
 
 	$s->psql("UPDATE users SET disabled_at = now() WHERE id = '$user->{id}'");
-	ok $again->ended, 'who was disabled keeps his stream to its end';
+	ok $again->ended, 'who was disabled loses his stream';
 	problem_ok($s->http(GET => EVENTS, token => $user->{token}, headers => { Accept => 'text/event-stream' }),
 		401, 'unauthorized', 'and gets no other');
+	return;
+}
+
+# Each event lets nginx wait anew.
+sub outlived {
+	my $user  = somebody();
+	my $other = somebody();
+	my $hers  = listen_as($user);
+	my $apart = listen_as($other);
+	is $hers->{status}, 200, 'a stream';
+	$s->psql("UPDATE stream_ends SET at = now() WHERE user_id = '$user->{id}'");    # as when the token was good until now
+	eventually_ok('it ends, whatever happens on it', sub { something_happens_to($user); $hers->ended(1) });
+	my $again = listen_as($user);
+	is $again->{status}, 200, 'with a token that is good there is another';
+	ok eventually(sub { something_happens_to($user); $again->event('device.updated', 1) }), 'which hears what happens';
+	my @streams = map { listen_as($user) } 1 .. 5;
+	$s->psql("UPDATE users SET disabled_at = now() WHERE id = '$user->{id}'");
+	is_deeply [grep { !$_->ended } @streams, $again], [], 'all streams of who is disabled end at once';
+	something_happens_to($other);
+	ok $apart->event('device.updated'), "nobody else's";
+	unlike slurp("$s->{var}/log/nginx-error.log"), qr/exited on signal/, 'nginx lives';
 	return;
 }
 

@@ -76,7 +76,7 @@ sub request {
 
 # Sends requests (bytes, in their order, again and again) and returns what bench-load measured.
 #   connections, seconds or requests (a number of them), warmup (s), rate (a second: open loop), seed,
-#   member (counts its different values), port (default: the stack's HTTPS), clear => 1
+#   member (counts its different values), out (a file: request id, status, microseconds of each), port (default: the stack's HTTPS), clear => 1
 sub load {
 	my ($s, $requests, %opt) = @_;
 	my $file = File::Temp->new;
@@ -90,6 +90,7 @@ sub load {
 	push @argv, '-n', $opt{requests} if $opt{requests};
 	push @argv, '-w', $opt{warmup}   if $opt{warmup};
 	push @argv, '-m', $opt{member}   if $opt{member};
+	push @argv, '-o', $opt{out}      if $opt{out};
 	push @argv, '-p' if $opt{clear};
 	my $text = run_ok([@argv, $opt{port} // $s->{https_port}, $file->filename]);
 	return JSON::PP->new->decode($text);

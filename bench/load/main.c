@@ -14,7 +14,7 @@
 #define GRACE_S 30 /* for answers after the end */
 #define USAGE                                                                          \
 	"usage: bench-load [-c CONNECTIONS] [-r RATE] [-d SECONDS] [-n REQUESTS]\n"    \
-	"    [-w WARMUP_SECONDS] [-s SEED] [-m MEMBER] [-p] PORT FILE\n"               \
+	"    [-w WARMUP_SECONDS] [-s SEED] [-m MEMBER] [-o OUT] [-p] PORT FILE\n"      \
 	"\n"                                                                           \
 	"FILE holds requests: each a line with its length, then so many bytes. They "  \
 	"are sent in\n"                                                                \
@@ -22,6 +22,7 @@
 	"REQUESTS are sent.\n"                                                         \
 	"  -r  open loop: RATE a second fall due, at random gaps drawn from SEED\n"    \
 	"  -m  counts the different values of this member of JSON answers\n"           \
+	"  -o  a line for each answer: its X-Request-Id, status, microseconds\n"       \
 	"  -p  in clear instead of TLS\n"
 
 struct load {
@@ -35,6 +36,7 @@ struct load {
 	double rate, seconds, warmup;
 	size_t most; /* requests to send, 0: no bound */
 	const char *member;
+	FILE *out; /* or NULL */
 	char **values;
 	size_t nvalues;
 	struct outcome *all;
@@ -144,6 +146,16 @@ send_due(struct load *l, int64_t now)
 }
 
 static void
+note_id(struct load *l, const struct conn *c, int status)
+{
+	const char *id = strcasestr(c->in, "\r\nX-Request-Id: ");
+
+	fprintf(l->out, "%.*s %d %lld\n", id != NULL ? (int)strcspn(id + 16, "\r") : 1,
+		id != NULL ? id + 16 : "-", status,
+		(long long)(l->last_ns - c->began_ns) / 1000);
+}
+
+static void
 take(struct load *l, const struct conn *c, int status, const char *body)
 {
 	l->last_ns = now_ns();
@@ -151,6 +163,8 @@ take(struct load *l, const struct conn *c, int status, const char *body)
 		note_value(l, body);
 	if (c->began_ns < l->measured_ns)
 		return;
+	if (l->out != NULL)
+		note_id(l, c, status);
 	l->all = grown(l->all, l->n, &l->size, sizeof(*l->all));
 	l->all[l->n++] =
 		(struct outcome){.us = (uint32_t)((l->last_ns - c->began_ns) / 1000),
@@ -257,7 +271,7 @@ main(int argc, char **argv)
 	int opt;
 
 	srand48(1);
-	while ((opt = getopt(argc, argv, "c:r:d:n:w:s:m:p")) != -1)
+	while ((opt = getopt(argc, argv, "c:r:d:n:w:s:m:o:p")) != -1)
 		switch (opt) {
 		case 'c':
 			l.nconns = atoi(optarg);
@@ -280,6 +294,11 @@ main(int argc, char **argv)
 		case 'm':
 			l.member = optarg;
 			break;
+		case 'o':
+			l.out = fopen(optarg, "w");
+			if (l.out == NULL)
+				err(1, "%s", optarg);
+			break;
 		case 'p':
 			clear = true;
 			break;
@@ -297,5 +316,5 @@ main(int argc, char **argv)
 	read_shots(&l, argv[optind + 1]);
 	run(&l);
 	tell(&l);
-	return 0;
+	return l.out != NULL && fclose(l.out) != 0;
 }

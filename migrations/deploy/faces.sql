@@ -47,7 +47,13 @@ CREATE POLICY everything ON waha_servers TO service_role USING (true) WITH CHECK
 GRANT SELECT, INSERT, UPDATE, DELETE ON waha_servers TO authenticated;
 GRANT ALL ON waha_servers TO service_role;
 
--- What wapool finds out or seals is its own to write, whoever has been granted what.
+-- Where a URL leads, as far as SQL can tell: less alike than it is, rather than more.
+CREATE FUNCTION url_origin(p_url text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT lower(substring(p_url FROM '^[^:]+://[^/?#\\]*')) $$;
+
+-- What wapool finds out or seals is its own to write, whoever has been granted what. What is stored for one
+-- host does not follow to another: who moves his server there gives the key again, as over the API. And he adds
+-- no more servers than he may (change `limits`).
 CREATE FUNCTION waha_servers_ours() RETURNS trigger
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -57,6 +63,17 @@ BEGIN
 		RETURN NEW;
 	ELSIF TG_OP = 'UPDATE' THEN
 		v_is := OLD;
+		IF NOT sees_all() AND url_origin(NEW.api_url) IS DISTINCT FROM url_origin(OLD.api_url) THEN
+			v_is.api_key_sealed := NULL;
+			v_is.webhook_secret_sealed := NULL;
+			v_is.webhook_secret_former := NULL;
+			NEW.api_key := CASE WHEN NEW.api_key IS DISTINCT FROM OLD.api_key THEN NEW.api_key END;
+			NEW.webhook_secret := CASE WHEN NEW.webhook_secret IS DISTINCT FROM OLD.webhook_secret
+				THEN NEW.webhook_secret END;
+		END IF;
+	ELSIF NOT sees_all() AND NEW.user_id = request_user()
+		AND NOT server_room(NEW.user_id, (SELECT server_limit FROM installation)) THEN
+		RAISE EXCEPTION 'as many servers as a user may have' USING ERRCODE = 'check_violation';
 	ELSE
 		v_is.health := 'unknown';
 		v_is.failures := 0;
@@ -336,6 +353,10 @@ GRANT SELECT ON instances TO service_role;
 GRANT SELECT (capacidade_hora, capacidade_dia, msgs_enviadas_hora, msgs_enviadas_dia, prioridade, ultima_msg_at,
 	quota_hour, quota_day) ON instances TO authenticated;
 GRANT SELECT (tz) ON installation TO authenticated, service_role;
+
+-- A trigger's function runs as its owner for whoever may make a trigger of it: nobody else's triggers call these.
+REVOKE EXECUTE ON FUNCTION waha_servers_owner(), waha_sessions_insert(), waha_sessions_update(), face_delete(),
+	whatsapp_instances_insert(), whatsapp_instances_update() FROM PUBLIC;
 
 -- clientes ----------------------------------------------------------------------------------------------
 

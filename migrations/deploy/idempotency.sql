@@ -11,7 +11,7 @@ CREATE TABLE idempotency_keys (
 	token        uuid NOT NULL DEFAULT gen_random_uuid(),
 	locked_until timestamptz NOT NULL,
 	status       integer,
-	body         text,
+	body         text, -- sealed by programs that have the keys (lib/idempotency.c)
 	created_at   timestamptz NOT NULL DEFAULT now(),
 	PRIMARY KEY (user_id, route, key)
 );
@@ -56,6 +56,7 @@ BEGIN
 	outcome := CASE WHEN NOT FOUND THEN 'busy'
 		WHEN v_row.fingerprint IS DISTINCT FROM p_fingerprint THEN 'mismatch'
 		WHEN v_row.status IS NULL THEN 'busy' ELSE 'replay' END;
+	token := v_row.token; -- of the request that was answered: its body is sealed for it
 	status := v_row.status;
 	body := v_row.body;
 END $$;

@@ -169,7 +169,7 @@ $$;
 
 -- Chooses, reserves and writes down, in one statement. p_admin: the platform's instances, too.
 CREATE FUNCTION message_begin(p_user uuid, p_email text, p_admin boolean, p_device uuid, p_cliente text,
-	p_strategy text, p_key text, p_lease interval) RETURNS message_start
+	p_strategy text, p_key text, p_lease interval, p_keys interval DEFAULT '24 hours') RETURNS message_start
 LANGUAGE plpgsql AS $$
 DECLARE
 	v_now    timestamptz := clock_timestamp();
@@ -189,7 +189,10 @@ BEGIN
 		PERFORM pg_advisory_xact_lock(hashtextextended(p_user || ' ' || p_key, 0));
 		SELECT * INTO v_old FROM messages
 		WHERE user_id = p_user AND request_key = p_key AND state <> 'failed';
-		IF FOUND THEN
+		IF FOUND AND v_old.created_at < v_now - p_keys THEN
+			-- Its time is over (IDEMPOTENCY_TTL): this is another message, that must not be taken for it.
+			UPDATE messages SET request_key = NULL WHERE id = v_old.id;
+		ELSIF FOUND THEN
 			v_out.outcome := 'repeat';
 			v_out.message_id := v_old.id;
 			v_out.name := v_old.instance;

@@ -213,7 +213,7 @@ SELECT 'transitions', f || ',' || t
 	FROM unnest(ARRAY['provisioning', 'standby', 'assigned', 'recycling']) AS f,
 		unnest(ARRAY['standby', 'assigned', 'recycling', 'retired']) AS t
 	WHERE instance_may_move(f, t)
-UNION ALL SELECT 'claims', o FROM unnest(ARRAY['own', 'claimed', 'empty', 'maintenance', 'no-device', 'swapped']) AS o
+UNION ALL SELECT 'claims', o FROM unnest(ARRAY['own', 'claimed', 'empty', 'maintenance', 'no-device', 'often', 'swapped']) AS o
 UNION ALL SELECT 'releases', r FROM unnest(release_classes()) AS r
 UNION ALL SELECT 'recoveries', s || ',' || o FROM unnest(ARRAY['look', 'restart', 'logout', 'release']) AS s,
 	unnest(ARRAY['recovered', 'unpaired', 'failed']) AS o

@@ -38,6 +38,7 @@ BEGIN
 END $$;
 CREATE TRIGGER gone AFTER DELETE ON waha_servers
 FOR EACH ROW EXECUTE FUNCTION waha_servers_gone();
+REVOKE EXECUTE ON FUNCTION waha_servers_gone() FROM PUBLIC; -- for nobody else's triggers (change `faces`)
 
 -- A status that an event brought, onto the instance. Order is the gateway's clock, not arrival:
 -- an older event changes nothing. i: what webhook_store reads of the instance; p_release: the event says the owner is gone for good.

@@ -33,6 +33,7 @@ DROP TRIGGER ours ON waha_servers;
 DROP FUNCTION waha_servers_no_truncate();
 DROP FUNCTION waha_servers_owner();
 DROP FUNCTION waha_servers_ours();
+DROP FUNCTION url_origin(text);
 DROP POLICY everything ON waha_servers;
 DROP POLICY own ON waha_servers;
 ALTER TABLE waha_servers DISABLE ROW LEVEL SECURITY;

@@ -5,7 +5,7 @@ DROP FUNCTION messages_expire();
 DROP FUNCTION message_ack(uuid, text, text);
 DROP FUNCTION message_end(uuid, text, text, text);
 DROP FUNCTION message_acked(text, text);
-DROP FUNCTION message_begin(uuid, text, boolean, uuid, text, text, text, interval);
+DROP FUNCTION message_begin(uuid, text, boolean, uuid, text, text, text, interval, interval);
 DROP FUNCTION instances_by_strategy(uuid[], text, varchar, date);
 DROP FUNCTION why_unavailable(uuid[], uuid, timestamptz, date);
 DROP TYPE message_start;

@@ -21,7 +21,7 @@ DROP FUNCTION order_from(uuid, uuid);
 DROP FUNCTION pool_release_epoch(uuid, bigint, text, text);
 DROP FUNCTION pool_release(uuid, uuid, text);
 DROP FUNCTION pool_swap(uuid, bigint, text, integer, uuid[]);
-DROP FUNCTION pool_claim(uuid, text, uuid, integer, uuid[]);
+DROP FUNCTION pool_claim(uuid, text, uuid, integer, uuid[], integer);
 DROP FUNCTION claim_for(uuid, uuid, integer, uuid[]);
 DROP FUNCTION pool_has_other(uuid, uuid[]);
 DROP FUNCTION pool_make(uuid, uuid, uuid);

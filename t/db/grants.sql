@@ -45,5 +45,8 @@ SELECT set_config('request.jwt.claims', json_build_object('sub', somebody('ana')
 SELECT is_empty(format('SELECT pg_temp.written_by_hand(%L)', somebody('ana')), 'what wapool finds out about a server nobody else writes');
 SELECT is((SELECT revision FROM waha_servers WHERE nome = 'hers'), 1::bigint, 'its revision only counts');
 
+-- Who has been granted TRIGGER (seed 001's ALL) makes no trigger of what runs as the owner of the tables.
+SELECT ok(NOT has_function_privilege('authenticated', p.oid, 'EXECUTE'), format('authenticated: no trigger of %s()', p.proname))
+FROM pg_proc p WHERE p.pronamespace = 'public'::regnamespace AND p.prosecdef AND p.prorettype = 'trigger'::regtype;
 SELECT * FROM finish();
 ROLLBACK;

@@ -79,6 +79,12 @@ SELECT is(pg_temp.state(:'id'), 'sent', 'it was sent');
 SELECT message_id AS id FROM pg_temp.say('bea', p_key => 'failed') \gset
 SELECT message_end(:'id', 'failed', NULL, 'refused');
 SELECT is((pg_temp.say('bea', p_key => 'failed')).outcome, 'ok', 'the key of one that surely did not go out may be tried again');
+SELECT message_id AS id FROM pg_temp.say('bea', p_key => 'yesterday''s') \gset
+SELECT message_end(:'id', 'sent', 'g3', NULL);
+UPDATE messages SET created_at = created_at - interval '24 hours 1 second' WHERE id = :'id';
+SELECT is((pg_temp.say('bea', p_key => 'yesterday''s')).outcome, 'ok', 'a key whose time is over is another message''s');
+SELECT is((pg_temp.say('bea', p_key => 'yesterday''s')).outcome, 'repeat', 'which then has it');
+SELECT is(pg_temp.state(:'id'), 'sent', 'the former one is what it was');
 
 -- acknowledgements -------------------------------------------------------------------------------------------------
 

@@ -2,8 +2,8 @@
 BEGIN;
 SELECT no_plan();
 
-SELECT tables_are('public', ARRAY['alarms', 'clientes', 'counters', 'deliveries', 'devices', 'early_acks', 'event_lanes', 'event_subscriptions', 'helper_runs',
-	'idempotency_keys', 'installation', 'instance_events', 'instances', 'messages', 'orphans', 'outbox', 'pairing_looks', 'pairing_runs', 'pool_samples', 'pool_wants', 'server_rate', 'server_samples', 'start_turns', 'users', 'waha_servers', 'webhook_events']);
+SELECT tables_are('public', ARRAY['alarms', 'claim_turns', 'clientes', 'counters', 'deliveries', 'devices', 'early_acks', 'event_lanes', 'event_subscriptions', 'helper_runs',
+	'idempotency_keys', 'installation', 'instance_events', 'instances', 'messages', 'orphans', 'outbox', 'pairing_looks', 'pairing_runs', 'pool_samples', 'pool_wants', 'server_rate', 'server_samples', 'start_turns', 'stream_ends', 'users', 'waha_servers', 'webhook_events', 'webhook_intake']);
 SELECT views_are('public', ARRAY['look_bounds', 'look_histogram', 'lost_due', 'mend_due', 'outbox_status', 'pool_now', 'pool_status', 'waha_sessions', 'whatsapp_instances']);
 
 -- seed 001's table --------------------------------------------------------------------------------

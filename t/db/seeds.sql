@@ -276,6 +276,8 @@ SELECT is((SELECT (health, sessions_ativas, draining_at, api_key_sealed, priorid
 	WHERE nome = 'Servidor Backup'), '(unknown,0,,,7)', 'what is ours is not his to write');
 SELECT throws_ok(format($$UPDATE waha_servers SET user_id = %L WHERE nome = 'Servidor Backup'$$, :'user_id'), '42501', NULL, 'he gives none away');
 SELECT throws_ok('TRUNCATE waha_servers CASCADE', '42501', NULL, 'nor truncates');
+SELECT throws_ok($$INSERT INTO waha_servers (user_id, nome, api_url) SELECT request_user(), 'n' || n, 'https://n' || n
+	FROM generate_series(1, 18) n$$, '23514', NULL, 'nor makes more than SERVER_LIMIT, however many at once');
 SELECT id AS his_server FROM waha_servers WHERE nome = 'Servidor Backup' \gset
 INSERT INTO public.waha_sessions (
     user_id,
@@ -310,6 +312,23 @@ SELECT is((SELECT count(*) FROM waha_servers) + (SELECT count(*) FROM waha_sessi
 RESET ROLE;
 SELECT is((SELECT msgs_enviadas_dia FROM instance('vendas')), 4, 'are not counted by him');
 SELECT is((SELECT status FROM waha_sessions WHERE user_id = :'user_id' AND session_name = 'sessao-cliente-001'), 'connecting', 'hers are as they were');
+
+-- What is stored for one host does not follow to another -------------------------------------------------------
+
+UPDATE waha_servers SET api_key_sealed = 'sealed:v1:k', webhook_secret_sealed = 'sealed:v1:s' WHERE nome = 'Servidor Backup';
+SELECT pg_temp.as_user(:'other');
+SET LOCAL ROLE authenticated;
+UPDATE waha_servers SET api_url = 'https://WAHA3.seudominio.com/other/path' WHERE nome = 'Servidor Backup';
+SELECT is((SELECT api_key_sealed FROM waha_servers WHERE nome = 'Servidor Backup'), 'sealed:v1:k', 'to another path of its host a key follows');
+UPDATE waha_servers SET api_url = 'https://waha3.seudominio.com.evil.example' WHERE nome = 'Servidor Backup';
+SELECT is((SELECT (api_key_sealed, webhook_secret_sealed, webhook_secret_former)::text FROM waha_servers WHERE nome = 'Servidor Backup'),
+	'(,,)', 'to another host neither key nor secret');
+UPDATE waha_servers SET api_key = 'in clear' WHERE nome = 'Servidor Backup';
+UPDATE waha_servers SET api_url = 'https://evil.example@waha3.seudominio.com' WHERE nome = 'Servidor Backup';
+SELECT is((SELECT api_key FROM waha_servers WHERE nome = 'Servidor Backup'), NULL, 'nor one that is not sealed yet');
+UPDATE waha_servers SET api_url = 'http://waha3.seudominio.com', api_key = 'given again' WHERE nome = 'Servidor Backup';
+SELECT is((SELECT api_key FROM waha_servers WHERE nome = 'Servidor Backup'), 'given again', 'one that is given with it is used');
+RESET ROLE;
 
 -- As the hosting's back end -----------------------------------------------------------------------------------------
 

@@ -83,8 +83,8 @@ sub event {
 sub all { return @{ $_[0]{events} } }
 
 sub ended {
-	my ($self) = @_;
-	my $end = time + PATIENCE;
+	my ($self, $seconds) = @_;
+	my $end = time + ($seconds // PATIENCE);
 	$self->fill while !$self->{over} && time < $end;
 	$self->parse;
 	return $self->{over};
