@@ -73,9 +73,10 @@ END $$;
 
 -- He was given one.
 CREATE FUNCTION claim_counted(p_user uuid, p_hour integer) RETURNS void
-LANGUAGE sql AS $$
+LANGUAGE plpgsql AS $$
+BEGIN
 	INSERT INTO claim_turns AS c (user_id, full_at) VALUES (p_user, clock_timestamp() + interval '1 hour' / p_hour)
-	ON CONFLICT (user_id) DO UPDATE SET full_at = greatest(c.full_at, clock_timestamp()) + interval '1 hour' / p_hour
-$$;
+	ON CONFLICT (user_id) DO UPDATE SET full_at = greatest(c.full_at, clock_timestamp()) + interval '1 hour' / p_hour;
+END $$;
 
 COMMIT;
