@@ -33,6 +33,7 @@ for my $file (sort glob "$FindBin::Bin/db/*.sql") {
 }
 subtest '60 users claim 50 instances at once'     => \&many_claim;
 subtest 'one user clicks 16 times at once'        => \&one_claims;
+subtest 'limits hold for 16 requests at once'     => \&limits_hold;
 subtest 'claims race a release by hand'           => \&claim_against_hand;
 subtest 'claims race the deleting of their users' => \&claim_against_delete;
 subtest 'two refills at once'                     => \&refill_twice;
@@ -285,6 +286,21 @@ sub one_claims {
 	is sql($db, 'SELECT count(*) FROM devices'), 1, 'and so was his device';
 	is sql($db, q{SELECT count(*) FROM instances WHERE lifecycle = 'standby'}), 19, '19 are still free';
 	invariants($db);
+	return;
+}
+
+# Each as the program does it: asked for room, then added, in one transaction.
+sub limits_hold {
+	my $db = copy();
+	sql($db, q{SELECT somebody('ana'); SELECT somebody('bia')});
+	my $server = q{BEGIN; SELECT server_room(somebody('ana'), 3) AS room \gset
+		\if :room
+		INSERT INTO waha_servers (user_id, nome, api_url) VALUES (somebody('ana'), 's', 'https://' || gen_random_uuid() || '.example');
+		\endif
+		COMMIT;};
+	at_once($db, ($server) x $CLIENTS, (q{SELECT device_add(somebody('bia'), NULL, NULL, 3);}) x $CLIENTS);
+	is sql($db, q{SELECT count(*) FROM waha_servers WHERE user_id = somebody('ana')}), 3, 'three servers, not one more';
+	is sql($db, q{SELECT count(*) FROM devices WHERE user_id = somebody('bia')}), 3, 'three devices';
 	return;
 }
 

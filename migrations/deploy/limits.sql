@@ -56,7 +56,7 @@ BEGIN
 	RETURN ceil(extract(epoch FROM v_at + v_cost - v_now - interval '1 day'))::integer;
 END $$;
 
--- Instances of the platform's that one user was given: full_at is when an hour's worth would be free again.
+-- Instances that one user was given: full_at is when an hour's worth would be free again.
 CREATE TABLE claim_turns (
 	user_id uuid PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
 	full_at timestamptz NOT NULL

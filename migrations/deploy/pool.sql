@@ -194,21 +194,20 @@ BEGIN
 	RETURN ROW('empty', NULL, NULL, NULL, v_device, NULL, NULL, NULL, NULL, false, true)::claim;
 END $$;
 
--- The same, counted (change `metrics`). outcome 'often': he has been given p_hour of the platform's within an
--- hour (NULL: there is no such limit), so that he is served by his own servers only, and these have none.
+-- The same, counted (change `metrics`). outcome 'often': he has been given p_hour within an hour (NULL: there is no
+-- such limit), and this device has none. His own servers count too: each claim is work for helpers, and rows.
 CREATE FUNCTION pool_claim(p_user uuid, p_email text, p_device uuid, p_low integer,
 	p_avoid uuid[] DEFAULT '{}', p_hour integer DEFAULT NULL) RETURNS claim
 LANGUAGE plpgsql AS $$
 DECLARE
 	v_often boolean := p_hour IS NOT NULL AND claims_used(p_user, p_hour);
 	v_claim claim := claim_for(user_of(p_user, p_email), p_device, p_low, CASE WHEN v_often
-		THEN p_avoid || ARRAY(SELECT id FROM waha_servers WHERE user_id IS NULL) ELSE p_avoid END);
+		THEN ARRAY(SELECT id FROM waha_servers) ELSE p_avoid END);
 BEGIN
 	IF v_often AND v_claim.outcome = 'empty' THEN
 		v_claim.outcome := 'often';
 		DELETE FROM pool_wants WHERE device_id = v_claim.device_id; -- the pool is not filled for him
-	ELSIF p_hour IS NOT NULL AND v_claim.outcome = 'claimed'
-		AND EXISTS (SELECT FROM waha_servers WHERE id = v_claim.server_id AND user_id IS NULL) THEN
+	ELSIF p_hour IS NOT NULL AND v_claim.outcome = 'claimed' THEN
 		PERFORM claim_counted(p_user, p_hour);
 	END IF;
 	PERFORM count_up('claims', v_claim.outcome);

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 
 import { accessible, finish, fits, person } from './lib/browser.js';
 import { env, eventually, sim, stack } from './lib/stack.js';
-import { atQr, button, CONNECTED, logIn, newPhone, newUser, qr, scan, sees, sessionOf } from './lib/people.js';
+import { atQr, button, CONNECTED, hide, hideable, logIn, newPhone, newUser, qr, scan, sees, sessionOf } from './lib/people.js';
 import { test } from './lib/tap.js';
 
 // What the phone reads from the picture on the page.
@@ -74,6 +74,28 @@ await test('the countdown begins where the service says', async () => {
 	await page.getByText(/Novo código em 9\d\d s/).waitFor();
 });
 
+await test('a page that was in the background shows a code that is good', async () => {
+	const ana = await person();
+	const user = await newUser();
+	ana.expects(/events/);
+	await ana.page.route('**/api/whatsapp/events', (route) => route.abort());    // what is asleep hears nothing
+	await hideable(ana.page);
+	await logIn(ana.page, user);
+	await button(ana.page, 'Conectar WhatsApp').click();
+	await qr(ana.page).waitFor();
+	const first = await readQr(ana.page);
+	const name = await sessionOf(user);
+	await hide(ana.page, true);
+	await eventually('the gateway shows another', async () => (await shownByGateway(name)) !== first);
+	assert.equal(await readQr(ana.page), first, 'nobody looks, nobody asks');
+	await hide(ana.page, false);
+	await eventually('the page, too', async () => (await readQr(ana.page)) === await shownByGateway(name));
+	await hide(ana.page, true);
+	await scan(user);
+	await hide(ana.page, false);
+	await sees(ana.page, CONNECTED);
+});
+
 await test('who loads the page again while the QR is there sees it again', async () => {
 	const { page, user } = await atQr();
 	await page.reload();
@@ -122,6 +144,27 @@ await test('a phone without a network: the page waits with the user, and tells w
 	await accessible(page, 'reconnecting');
 	await sim('POST', `sessions/${session}/restore`);
 	await sees(page, CONNECTED);
+});
+
+await test('a phone that stays away: the page says what to look at, and connecting again is a way out', async () => {
+	const { page, context } = await person();
+	const user = await newUser();
+	await page.clock.install();
+	await logIn(page, user);
+	await button(page, 'Conectar WhatsApp').click();
+	await qr(page).waitFor();
+	const session = await scan(user);
+	await sees(page, CONNECTED);
+	await sim('POST', `sessions/${session}/drop`);
+	await sees(page, 'Reconectando o WhatsApp…');
+	await page.clock.fastForward(31_000);
+	await page.getByText('Confira se o celular está ligado').waitFor();
+	await button(page, 'Conectar de novo').click();
+	await sees(page, 'Preparando o seu QR Code…');
+	await sim('POST', `sessions/${session}/restore`);
+	await sees(page, CONNECTED);
+	assert.equal(await sessionOf(user), session, 'it is the same pairing');
+	await context.close();
 });
 
 await test('disconnecting asks once, and no is no', async () => {
@@ -190,6 +233,33 @@ await test('several numbers are cards with names, and a name that is code is tex
 	await accessible(page, 'two numbers');
 	await page.setViewportSize({ width: 390, height: 800 });
 	await fits(page, 'two numbers on a phone');
+});
+
+await test('another number can be given up, and one is taken off the list after a question', async () => {
+	const { page, user } = await atConnected();
+	const devices = () => stack.psql_value(`SELECT count(*) FROM devices d JOIN users u ON u.id = d.user_id WHERE u.email = '${user.email}'`);
+	await button(page, 'Conectar outro número').click();
+	await button(page, 'Cancelar').click();
+	await button(page, 'Conectar outro número').click();
+	await button(page, 'Continuar').click();
+	await qr(page).waitFor();
+	await button(page, 'Cancelar').click();
+	await button(page, 'Conectar outro número').waitFor();
+	await eventually('nothing is left of it', async () => await devices() === '1');
+	await stack.psql(`INSERT INTO devices (user_id, nome) SELECT id, 'Filial ' || n FROM users, generate_series(1, 9) n WHERE email = '${user.email}'`);
+	await page.reload();
+	await page.getByText('Você conectou todos os 10 números que pode ter.').waitFor();
+	assert.equal(await button(page, 'Conectar outro número').count(), 0);
+	await button(page, 'Remover: Filial 3').click();
+	await accessible(page, 'the question');
+	await page.getByRole('dialog').getByRole('button', { name: 'Cancelar' }).click();
+	await page.getByRole('heading', { name: 'Filial 3' }).waitFor();
+	await button(page, 'Remover: Filial 3').click();
+	await page.getByRole('dialog').getByRole('button', { name: 'Remover' }).click();
+	await page.getByRole('heading', { name: 'Filial 3' }).waitFor({ state: 'detached' });
+	await button(page, 'Conectar outro número').waitFor();
+	await eventually('it is gone', async () => await devices() === '9');
+	await sees(page, CONNECTED);
 });
 
 await test('the keyboard alone is enough', async () => {
@@ -272,6 +342,22 @@ await test('a token that the service refuses ends the session, and the log-in le
 	await ana.page.getByLabel('Senha').fill(ana.user.password);
 	await ana.page.keyboard.press('Enter');
 	await qr(ana.page).waitFor();
+});
+
+await test('a session that ends by the clock while the QR is there: who logs in again finds it', async () => {
+	const { page } = await person();
+	const user = await newUser();
+	await page.clock.install();
+	await logIn(page, user);
+	await button(page, 'Conectar WhatsApp').click();
+	await qr(page).waitFor();
+	await page.clock.fastForward('01:00:05');
+	await page.getByText('Entre de novo para continuar').waitFor();
+	assert.equal(await qr(page).count(), 0, 'and no QR is left on the screen');
+	await page.getByLabel('E-mail').fill(user.email);
+	await page.getByLabel('Senha').fill(user.password);
+	await page.keyboard.press('Enter');
+	await qr(page).or(button(page, 'Conectar WhatsApp')).first().waitFor();
 });
 
 await test('in English, and changed while the QR is there', async () => {

@@ -135,6 +135,33 @@ await test('an outage is told, with how old the page is, and it goes on by itsel
 	await page.getByText('O que você vê é de').waitFor({ state: 'detached' });
 });
 
+await test('without a network the page tells how old it is, and goes on when it is back', async () => {
+	const who = await operator();
+	who.expects(/ERR_INTERNET_DISCONNECTED/);
+	await tile(who.page, 'free').waitFor();
+	await who.context.setOffline(true);
+	await said(who.page, 'O que você vê é de');
+	await who.context.setOffline(false);
+	await who.page.getByText('O que você vê é de').waitFor({ state: 'detached' });
+});
+
+await test('a session that ends there leads back to there', async () => {
+	const who = await operator('#events');
+	const { page } = who;
+	who.expects(/answer: .*: 401/);
+	await page.getByText('Nenhum evento parado').waitFor();
+	await page.evaluate(() => {
+		const kept = JSON.parse(sessionStorage.getItem('wapool.session'));
+		sessionStorage.setItem('wapool.session', JSON.stringify({ ...kept, token: `${kept.token}x` }));
+	});
+	await page.reload();
+	await page.getByText('Entre de novo para continuar').waitFor();
+	await page.locator('#email').fill(admin.email);
+	await page.locator('#password').fill(admin.password);
+	await page.keyboard.press('Enter');
+	await page.getByText('Nenhum evento parado').waitFor();
+});
+
 // --- Instances ---
 
 // Sixty free ones of a server that nobody looks at.
@@ -177,6 +204,25 @@ await test('the list follows by itself, and who stands in it is not disturbed', 
 	await stack.psql("DELETE FROM instances WHERE name = 'nova-0'");
 	await page.getByRole('link', { name: 'nova-0' }).waitFor({ state: 'detached' });
 	assert.equal(await link.evaluate((one) => one === document.activeElement), true, 'the focus stays');
+});
+
+await test('what users, gateways and programs say is text, whatever it is', async () => {
+	const evil = (where) => `<img src=x onerror="window.struck='${where}'">`;
+	const { id, instance } = await customer();
+	await sim('POST', `sessions/${instance}/scan`, { phone: '5511988880009', pushName: evil('profile') });
+	await eventually('connected', async () => await stack.psql_value(`SELECT count(*) FROM instances WHERE name = '${instance}' AND status = 'WORKING'`) === '1');
+	const quoted = (text) => `'${text.replaceAll("'", "''")}'`;
+	await stack.psql(`UPDATE users SET email = ${quoted(evil('e-mail'))} WHERE id = '${id}'`);
+	await stack.psql(`UPDATE instances SET last_error = ${quoted(evil('error'))}, health = 'degraded',
+		health_reason = ${quoted(evil('health'))} WHERE name = '${instance}'`);
+	await stack.psql(`INSERT INTO instance_events (instance_id, kind, to_state, reason, actor, epoch)
+		SELECT id, 'repair', ${quoted(evil('step'))}, ${quoted(evil('reason'))}, ${quoted(evil('actor'))}, epoch FROM instances WHERE name = '${instance}'`);
+	const { page } = await operator(`#instances?q=${instance}`);
+	await page.getByText(evil('e-mail')).waitFor();
+	await page.getByRole('link', { name: instance }).click();
+	for (const where of ['profile', 'error', 'health', 'e-mail', 'step', 'reason', 'actor']) await page.getByText(evil(where)).first().waitFor();
+	assert.equal(await page.evaluate(() => window.struck), undefined);
+	assert.equal(await page.locator('img[src="x"]').count(), 0);
 });
 
 await test('one is restarted after a question; its trail tells who did it', async () => {

@@ -268,6 +268,21 @@ await test('names and descriptions that are code are text', async () => {
 	assert.equal(await page.locator('img[src="x"]').count(), 0);
 });
 
+await test('what a gateway says of itself is text', async () => {
+	const { page } = await atList();
+	const evil = '<img src=x onerror="window.struck=1">';
+	const { name, url } = gateway();
+	await addServer(page, { nome: 'Hostil', url, ativo: false });
+	await stack.psql(`UPDATE waha_servers SET health = 'down', health_reason = '${evil}', version = '${evil}' WHERE api_url = '${url}'`);
+	await page.reload();
+	await eventually('its reason and its version', async () => await card(page, 'Hostil').getByText(evil).count() === 2);
+	await sim('PUT', 'faults', { faults: [{ kind: 'status', status: 500 }] }, name);
+	await card(page, 'Hostil').getByRole('button', { name: /Testar conexão/ }).click();
+	await card(page, 'Hostil').getByText('O servidor falhou').waitFor();
+	assert.equal(await page.evaluate(() => window.struck), undefined);
+	assert.equal(await page.locator('img[src="x"]').count(), 0);
+});
+
 await test('a server that is gone: the form and the list say so', async () => {
 	const ana = await atList();
 	ana.expects(/404/);

@@ -27,6 +27,38 @@ await test('nobody scans: after some runs the page asks whether somebody is ther
 	await sees(page, CONNECTED);
 });
 
+await test('nobody types the code: it expires, and another one can be had', async () => {
+	const { page, user } = await atStart();
+	await button(page, 'Conectar com um código').click();
+	await page.getByLabel('Número do WhatsApp').fill('(11) 98765-4321');
+	await button(page, 'Gerar código').click();
+	await sees(page, 'Digite este código no celular');
+	await page.getByRole('heading', { name: 'O código expirou' }).waitFor({ timeout: 55_000 });
+	await button(page, 'Mostrar novo código').click();
+	await page.getByLabel('Número do WhatsApp').fill('(11) 98765-4321');
+	await button(page, 'Gerar código').click();
+	await sees(page, 'Digite este código no celular');
+	await scan(user);
+	await sees(page, CONNECTED);
+});
+
+await test('who has to wait is told why', async () => {
+	const ana = await atStart();
+	ana.expects(/connect: (429|503|504)/);
+	for (const [code, status, words] of [
+		['maintenance', 503, 'Estamos em manutenção.'], ['no-room', 503, 'Todas as conexões estão em uso agora.'],
+		['unavailable', 503, 'se recuperando de uma falha'], ['too-many-requests', 429, 'muitos pedidos em pouco tempo'],
+		['gateway-slow', 504, 'O WhatsApp está demorando'],
+	]) {
+		await ana.page.route('**/api/whatsapp/connect', (route) => route.fulfill({ status, headers: { 'Retry-After': '60' },
+			contentType: 'application/problem+json', body: JSON.stringify({ type: `urn:wapool:problem:${code}`, title: 'x', status }) }));
+		await button(ana.page, 'Conectar WhatsApp').click();
+		await ana.page.getByText(words).waitFor();
+		await button(ana.page, 'Cancelar').click();
+		await ana.page.unroute('**/api/whatsapp/connect');
+	}
+});
+
 await test('a slow gateway: the page says that it takes longer, and it can be left', async () => {
 	const { page, user } = await atStart({ width: 390 });
 	await faults({ kind: 'latency', path: '/api/sessions/', ms: 180_000 });    // 9 s each

@@ -48,6 +48,8 @@ function navigation() {
 		return h('li', {}, h('a', { href, i18n: place.key, 'aria-current': href === here ? 'page' : null }));
 	});
 
+	/* On a narrow screen it may be wider than the screen. */
+	requestAnimationFrame(() => items.forEach((item) => item.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' })));
 	return h('nav', { class: 'nav', i18nAttrs: { 'aria-label': 'nav.label' } }, h('ul', {}, items));
 }
 

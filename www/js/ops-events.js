@@ -1,4 +1,5 @@
-/* Events that did not arrive: whose, where to, why not; and sending them again, one or all. */
+/* Events that did not arrive: whose, where to, why not; and sending them again, one or all. The list is loaded anew when their
+ * number changes, unless somebody stands in it. */
 
 import { ApiError, call } from './api.js';
 import { ask } from './dialog.js';
@@ -12,14 +13,14 @@ const TYPES = ['device.connected', 'device.disconnected', 'qr.updated', 'message
 
 export function showEvents(body, query, look) {
 	const wish = { state: query.get('state') === 'pending' ? 'pending' : 'parked', type: TYPES.includes(query.get('type')) ? query.get('type') : '' };
-	const list = { rows: [], next: null, turn: 0, gone: false };
+	const list = { rows: [], next: null, turn: 0, busy: false, gone: false, known: '' };
 	const state = choose('state', 'filter.state', [['parked', 'events.parked'], ['pending', 'events.pending']], wish.state);
 	const type = choose('type', 'events.type', [['', 'filter.all'], ...TYPES.map((one) => [one, one])], wish.type);
 	const found = table('events.title', ['events.type', 'instances.user', 'events.host', 'events.when', 'events.why', null]);
 	const said = h('div', { 'aria-live': 'polite' });
 	const place = h('div', { class: 'stack', id: 'events' });
 	const foot = h('div', { class: 'actions' });
-	const all = h('button', { class: 'button', type: 'button', id: 'replay-all', i18n: 'events.all', on: { click: () => replayAll() } });
+	const all = h('button', { class: 'button', type: 'button', id: 'replay-all', hidden: true, i18n: 'events.all', on: { click: () => replayAll() } });
 
 	fill(body, h('section', { class: 'card stack', 'aria-labelledby': 'events-title' },
 		h('div', { class: 'head' }, h('h2', { id: 'events-title', i18n: 'events.title' }), all),
@@ -30,6 +31,13 @@ export function showEvents(body, query, look) {
 	type.select.addEventListener('change', () => refine({ type: type.select.value }));
 	load();
 	return {
+		update({ events }) {
+			const now = `${events.parked} ${events.pending}`;
+
+			if (now !== list.known && list.known && !list.busy && !place.contains(document.activeElement))
+				load();
+			list.known = now;
+		},
 		leave() {
 			list.gone = true;
 		},
@@ -48,6 +56,7 @@ export function showEvents(body, query, look) {
 	async function load(on = null) {
 		const turn = ++list.turn;
 
+		list.busy = true;
 		if (!on && list.rows.length === 0)
 			fill(place, waiting());
 		try {
@@ -63,9 +72,13 @@ export function showEvents(body, query, look) {
 				throw error;
 			if (turn === list.turn && !list.gone) {
 				list.rows = [];
+				all.hidden = true;
 				fill(place, failed(error, () => load(on)));
 				fill(foot);
 			}
+		} finally {
+			if (turn === list.turn)
+				list.busy = false;
 		}
 	}
 

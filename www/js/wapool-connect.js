@@ -70,6 +70,9 @@ const words = {
 		soonText: 'Estamos preparando uma conexão para você. Isso leva alguns segundos.',
 		fullText: 'Todas as conexões estão em uso agora. Assim que uma ficar livre, ela é sua.',
 		slowText: 'O WhatsApp está demorando para responder.',
+		maintenanceText: 'Estamos em manutenção. Você não precisa fazer nada: continuamos quando ela terminar.',
+		oftenText: 'Foram muitos pedidos em pouco tempo.',
+		unavailableText: 'O nosso serviço está se recuperando de uma falha.',
 		againIn: 'Tentamos de novo sozinhos em {n} s.',
 		againNow: 'Tentando de novo…',
 		tryNow: 'Tentar agora',
@@ -145,6 +148,9 @@ const words = {
 		soonText: 'We are preparing a connection for you. That takes a few seconds.',
 		fullText: 'All connections are in use right now. The next free one is yours.',
 		slowText: 'WhatsApp is slow to answer.',
+		maintenanceText: 'We are doing maintenance. You need not do anything: we go on when it is over.',
+		oftenText: 'Those were many requests in a short time.',
+		unavailableText: 'Our service is recovering from a failure.',
 		againIn: 'We try again by ourselves in {n} s.',
 		againNow: 'Trying again…',
 		tryNow: 'Try now',
@@ -447,6 +453,9 @@ const RUNS = 3;         /* pairing runs without a scan until we ask whether some
 const GRACE = 5000;     /* ms that a page may take to give a token */
 const TRIES = 12;       /* of a connect that fails for a while */
 
+/* Why somebody has to wait, by the problem's code; else his WhatsApp is slow. */
+const reasons = { 'pool-empty': 'soonText', 'no-room': 'fullText', maintenance: 'maintenanceText', unavailable: 'unavailableText' };
+
 /* Milliseconds between two looks where there is no live stream; a hidden page looks a fifth as often. */
 const pace = { qr: 2000, code: 2000, pairing: 1000, reconnecting: 3000, unknown: 4000, connected: 15000, expired: 15000, idle: 30000 };
 
@@ -598,6 +607,7 @@ export class WapoolConnect extends HTMLElement {
 			if (this.#view === 'waiting')
 				this.#facts.until = 0;
 			this.#look();
+			this.#mayBeOld();
 		}
 		this.#setTrouble(navigator.onLine ? this.#trouble : 'offline');
 	};
@@ -634,10 +644,20 @@ export class WapoolConnect extends HTMLElement {
 		this.#stream = this.live ? this.live({
 			url: this.#url('api/whatsapp/events'),
 			token: () => this.#bearer(),
-			onSync: () => this.#look(),
+			onSync: (why) => {
+				this.#look();
+				if (why === 'resumed')
+					this.#mayBeOld();
+			},
 			onEvent: (event) => this.#heard(event),
 			onDenied: () => this.#look(),
 		}) : null;
+	}
+
+	/* News may have been missed, and clocks stand still while a computer sleeps. */
+	#mayBeOld() {
+		if (this.#view === 'qr')
+			this.#fetchQr();
 	}
 
 	#heard(event) {
@@ -864,7 +884,7 @@ export class WapoolConnect extends HTMLElement {
 	#wait(error, tries, { method, signal }) {
 		const least = error.retryAfter ?? Math.min(2 ** tries, 20);
 		const seconds = Math.ceil(least + Math.random() * Math.min(least, 3) / 2);
-		const text = { 'pool-empty': 'soonText', 'no-room': 'fullText' }[error.code] ?? 'slowText';
+		const text = reasons[error.code] ?? (error.status === 429 ? 'oftenText' : 'slowText');
 
 		this.#setTrouble('');
 		this.#enter('waiting', { method, text: !navigator.onLine ? 'offline' : error.code === 'offline' ? 'unreachable' : text,
@@ -971,6 +991,8 @@ export class WapoolConnect extends HTMLElement {
 				this.#beat();
 			} else if (shown.again) {
 				this.#fetchQr();
+			} else if (performance.now() < shown.until) {
+				shown.until = performance.now() + (answer.expiresIn ?? LIFE) * 1000;
 			} else {
 				shown.after = performance.now() + 2500;
 			}
@@ -1256,8 +1278,8 @@ export class WapoolConnect extends HTMLElement {
 		},
 
 		reconnecting({ notice }) {
-			return [this.#notice(notice), ...this.#busy('reconnectingTitle', this.#text('reconnectingText'),
-				this.#keep('again', h('p', { class: 'text', role: 'status' })),
+			return [this.#notice(notice), ...this.#busy('reconnectingTitle',
+				h('div', { class: 'head' }, this.#text('reconnectingText'), this.#keep('again', h('p', { class: 'text', role: 'status' }))),
 				h('div', { class: 'actions' }, this.#button('connectAgain', '', () => this.connect()),
 					this.#button('disconnect', 'quiet', () => this.#ask())))];
 		},

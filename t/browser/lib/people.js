@@ -54,3 +54,14 @@ export async function atQr(options) {
 	await qr(who.page).waitFor();
 	return who;
 }
+
+// A page that can be put into the background and back: hide(page, true), hide(page, false). Call it before the page is opened.
+export const hideable = (page) => page.addInitScript(() => {
+	let hidden = false;
+	Object.defineProperty(document, 'hidden', { get: () => hidden });
+	window.hidePage = (now) => {
+		hidden = now;
+		document.dispatchEvent(new Event('visibilitychange'));
+	};
+});
+export const hide = (page, hidden) => page.evaluate((now) => window.hidePage(now), hidden);
