@@ -298,6 +298,7 @@ admin_command(struct app *app, struct instance *i, enum admin_command what,
 	char epoch[DB_PARAM_SIZE];
 	const struct gateway *gw;
 	struct server *server;
+	PGresult *noted;
 
 	if (strcmp(i->lifecycle, "assigned") != 0)
 		return err_set(e, ERR_CONFLICT, "it is %s", i->lifecycle);
@@ -306,15 +307,16 @@ admin_command(struct app *app, struct instance *i, enum admin_command what,
 		return false;
 	gw = server_gateway(server);
 	/* written down first: what a gateway may have done shall not be without its cause */
-	PQclear(db_query(app->db, d, &stmt_command,
+	noted = db_query(app->db, d, &stmt_command,
 		(const char *[]){i->id, db_param_int(epoch, i->epoch),
 			restart ? "restart" : "logout", actor},
-		e));
-	if (!err_isset(e))
+		e);
+	if (noted != NULL)
 		ok = restart ? start_again(app, server, i->name, d, e)
 			     : gw->logout(app->http, server, i->name, d, e);
 	if (ok)
 		look_again(app, server, i, d);
+	PQclear(noted);
 	server_free(server);
 	return ok;
 }

@@ -31,7 +31,7 @@ static const struct db_stmt stmt_list = {"registry_list",
 	" ORDER BY -s.prioridade, s.nome, s.id LIMIT $11::int",
 	11};
 
-static const struct db_stmt stmt_owner = {"registry_owner",
+static const struct db_stmt stmt_room = {"registry_room",
 	"SELECT ensure_user($1::uuid, $2), server_room($1::uuid, $3::int)", 3};
 
 static const struct db_stmt stmt_add = {"registry_add",
@@ -288,7 +288,7 @@ registry_add(struct app *app, struct db_conn *c, const struct user *u,
 	const struct registry_entry *entry, struct registry_view *out, deadline_t d,
 	struct err *e)
 {
-	PGresult *owner = NULL, *r = NULL;
+	PGresult *room = NULL, *r = NULL;
 	char id[37], limit[DB_PARAM_SIZE];
 	struct params p;
 	bool ok = false;
@@ -298,21 +298,23 @@ registry_add(struct app *app, struct db_conn *c, const struct user *u,
 	if (!params_of(app, id, entry, &p, e))
 		goto out;
 	if (strcmp(entry->owner, u->id) == 0) { /* his first request, perhaps */
-		owner = db_exec(c, d, &stmt_owner,
+		room = db_exec(c, d, &stmt_room,
 			(const char *[]){u->id, u->email,
 				db_param_int(limit, app->config.server_limit)},
 			e);
-		if (owner != NULL && !u->admin && !db_bool(owner, 0, 1))
-			err_set(e, ERR_TOO_LARGE, "as many servers as he may have");
-		if (err_isset(e))
+		if (room == NULL)
 			goto out;
+		if (!u->admin && !db_bool(room, 0, 1)) {
+			err_set(e, ERR_TOO_LARGE, "as many servers as he may have");
+			goto out;
+		}
 	}
 	p.value[REGISTRY__MAX] = id;
 	p.value[REGISTRY__MAX + 1] = db_param_text(entry->owner);
 	r = db_exec(c, d, &stmt_add, p.value, e);
 	ok = r != NULL && view_of_row(app, r, 0, out, e);
 out:
-	PQclear(owner);
+	PQclear(room);
 	PQclear(r);
 	params_free(&p);
 	return ok;

@@ -65,13 +65,14 @@ claim(struct app *app, const struct db_stmt *s, const char *const *params, deadl
 	struct work_item *it, struct err *e)
 {
 	PGresult *r = db_query(app->db, d, s, params, e);
+	bool leased = r != NULL && PQntuples(r) > 0;
 
-	if (r != NULL && PQntuples(r) == 0)
-		err_set(e, ERR_CONFLICT, "it is being worked on, or may not be now");
-	else if (r != NULL)
+	if (leased)
 		work_item_read(app, r, d, it);
+	else if (r != NULL)
+		err_set(e, ERR_CONFLICT, "it is being worked on, or may not be now");
 	PQclear(r);
-	return !err_isset(e);
+	return leased;
 }
 
 static bool

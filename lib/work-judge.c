@@ -177,6 +177,7 @@ work_judge(struct app *app, const struct server *s, const json_t *list,
 	json_t *by_name = json_object(), *rows = json_array(), *one;
 	char age[DB_PARAM_SIZE];
 	PGresult *facts;
+	bool ok = false;
 	size_t i;
 
 	for (i = 0; i < json_array_size(list); i++) {
@@ -196,11 +197,10 @@ work_judge(struct app *app, const struct server *s, const json_t *list,
 			.probes = PROBES};
 
 		judge_all(&j);
-		if (json_array_size(rows) > 0)
-			write_judgements(&j, calm, e);
+		ok = json_array_size(rows) == 0 || write_judgements(&j, calm, e);
 	}
 	PQclear(facts);
 	json_decref(rows);
 	json_decref(by_name);
-	return !err_isset(e);
+	return ok;
 }

@@ -33,6 +33,7 @@ for my $file (sort glob "$FindBin::Bin/db/*.sql") {
 }
 subtest '60 users claim 50 instances at once'     => \&many_claim;
 subtest 'one user clicks 16 times at once'        => \&one_claims;
+subtest 'limits hold for 16 requests at once'     => \&limits_hold;
 subtest 'claims race a release by hand'           => \&claim_against_hand;
 subtest 'claims race the deleting of their users' => \&claim_against_delete;
 subtest 'two refills at once'                     => \&refill_twice;
@@ -288,6 +289,21 @@ sub one_claims {
 	return;
 }
 
+# Each as the program does it: asked for room, then added, in one transaction.
+sub limits_hold {
+	my $db = copy();
+	sql($db, q{SELECT somebody('ana'); SELECT somebody('bia')});
+	my $server = q{BEGIN; SELECT server_room(somebody('ana'), 3) AS room \gset
+		\if :room
+		INSERT INTO waha_servers (user_id, nome, api_url) VALUES (somebody('ana'), 's', 'https://' || gen_random_uuid() || '.example');
+		\endif
+		COMMIT;};
+	at_once($db, ($server) x $CLIENTS, (q{SELECT device_add(somebody('bia'), NULL, NULL, 3);}) x $CLIENTS);
+	is sql($db, q{SELECT count(*) FROM waha_servers WHERE user_id = somebody('ana')}), 3, 'three servers, not one more';
+	is sql($db, q{SELECT count(*) FROM devices WHERE user_id = somebody('bia')}), 3, 'three devices';
+	return;
+}
+
 # A loop in the server, each turn a transaction of its own.
 sub loop {
 	my ($times, $body, $declare) = @_;
@@ -422,7 +438,8 @@ sub everything {
 		click => loop(150, "$who SELECT * INTO c FROM pool_claim(who, NULL, NULL, 5);
 			IF c.outcome <> 'empty' AND random() < 0.5 THEN
 				PERFORM instance_observe(c.instance_id, c.generation, '0', 'WORKING', '5511\@c.us', NULL); END IF;
-			COMMIT; IF random() < 0.5 THEN PERFORM pool_release(who, NULL, 'click'); END IF;", 'who uuid; c claim;'),
+			COMMIT; IF c.outcome = 'empty' THEN PERFORM pg_sleep(0.002);
+			ELSIF random() < 0.5 THEN PERFORM pool_release(who, NULL, 'click'); END IF;", 'who uuid; c claim;'),
 		swap => loop(100, "$who SELECT * INTO c FROM pool_claim(who, NULL, NULL, 5); COMMIT;
 			IF c.outcome <> 'empty' THEN PERFORM pool_swap(c.instance_id, c.epoch, 'x', 5); END IF;", 'who uuid; c claim;'),
 		hand => loop(60, 'UPDATE instances SET assigned_to_user_id = NULL WHERE id = (SELECT id FROM instances
