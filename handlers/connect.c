@@ -127,13 +127,14 @@ commit(struct app *app, const struct connect_result *r, const struct idempotency
 {
 	deadline_t d = deadline_in(app->config.db_timeout_ms);
 	struct db_conn *c = db_get(app->db, d, e);
-	bool ok = false;
+	bool both = id->active,
+	     ok = false; /* one statement alone needs no transaction */
 
 	if (c == NULL)
 		return false;
-	if (db_begin(c, d, e) && connect_finish(c, r, d, current, e) &&
+	if ((!both || db_begin(c, d, e)) && connect_finish(c, r, d, current, e) &&
 		(!*current || idempotency_store(app, c, id, rs, d, e)))
-		ok = db_commit(c, d, e);
+		ok = !both || db_commit(c, d, e);
 	if (!ok)
 		db_rollback(c, d);
 	db_put(app->db, c);

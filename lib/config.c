@@ -111,7 +111,7 @@ static const struct setting settings[] = {
 	{"SERVER_LIMIT", NULL, NUMBER, AT(server_limit), "20", 1, 10000,
 		"gateway servers of his own that one user may have"},
 	{"CLAIM_LIMIT", NULL, NUMBER, AT(claim_limit), "30", 1, 100000,
-		"instances of the pool that one user may be given in an hour"},
+		"instances that one user may be given in an hour"},
 	{"OWN_WEBHOOKS_MB", NULL, NUMBER, AT(own_webhooks_mb), "64", 1, 1000000,
 		"megabytes a day that webhooks of one user's own servers may bring"},
 	{"LIVE_PUBLISH", NULL, TEXT, AT(live_publish), "", 0, 0,

@@ -45,7 +45,7 @@ bool connect_instance(struct app *app, const struct connect_wish *wish, deadline
 
 void connect_result_free(struct connect_result *r);
 
-/* Writes down what was shown, inside the caller's transaction on c. *current is false
+/* Writes down what was shown, inside the caller's transaction on c, or as one of its own. *current is false
  * if the assignment ended meanwhile (the owner disconnected in another window): nothing
  * may be shown then. */
 bool connect_finish(struct db_conn *c, const struct connect_result *r, deadline_t d,

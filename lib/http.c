@@ -240,8 +240,6 @@ tell(CURLcode rc, const struct buf *body, CURL *c, struct err *e)
 {
 	switch (rc) {
 	case CURLE_OPERATION_TIMEDOUT:
-		if (e != NULL && e->code == ERR_NONE)
-			e->status = was_sent(c);
 		return err_set(e, ERR_TIMEOUT, "no answer in time");
 	case CURLE_WRITE_ERROR:
 		return err_set(e, body->failed ? ERR_TOO_LARGE : ERR_INTERNAL,

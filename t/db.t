@@ -438,7 +438,8 @@ sub everything {
 		click => loop(150, "$who SELECT * INTO c FROM pool_claim(who, NULL, NULL, 5);
 			IF c.outcome <> 'empty' AND random() < 0.5 THEN
 				PERFORM instance_observe(c.instance_id, c.generation, '0', 'WORKING', '5511\@c.us', NULL); END IF;
-			COMMIT; IF random() < 0.5 THEN PERFORM pool_release(who, NULL, 'click'); END IF;", 'who uuid; c claim;'),
+			COMMIT; IF c.outcome = 'empty' THEN PERFORM pg_sleep(0.002);
+			ELSIF random() < 0.5 THEN PERFORM pool_release(who, NULL, 'click'); END IF;", 'who uuid; c claim;'),
 		swap => loop(100, "$who SELECT * INTO c FROM pool_claim(who, NULL, NULL, 5); COMMIT;
 			IF c.outcome <> 'empty' THEN PERFORM pool_swap(c.instance_id, c.epoch, 'x', 5); END IF;", 'who uuid; c claim;'),
 		hand => loop(60, 'UPDATE instances SET assigned_to_user_id = NULL WHERE id = (SELECT id FROM instances

@@ -237,23 +237,19 @@ FOR EACH ROW EXECUTE FUNCTION instances_begin();
 -- directions deadlock.
 CREATE FUNCTION servers_count(p_servers uuid[], p_by bigint[]) RETURNS void
 LANGUAGE plpgsql AS $$
-DECLARE
-	v_full uuid;
 BEGIN
 	IF cardinality(p_servers) > 1 THEN
 		PERFORM FROM waha_servers WHERE id = ANY (p_servers) ORDER BY id FOR NO KEY UPDATE;
 	END IF;
-	WITH counted AS (
-		UPDATE waha_servers s SET sessions_ativas = s.sessions_ativas + c.n,
-			used_at = CASE WHEN c.n > 0 THEN clock_timestamp() ELSE s.used_at END
-		FROM unnest(p_servers, p_by) AS c (id, n)
-		WHERE s.id = c.id AND (c.n < 0 OR s.sessions_ativas + c.n <= s.max_sessions)
-		RETURNING s.id)
-	SELECT id INTO v_full FROM unnest(p_servers) AS id WHERE id NOT IN (SELECT id FROM counted) LIMIT 1;
-	IF FOUND THEN
-		RAISE EXCEPTION 'server % is full', v_full
-			USING ERRCODE = 'check_violation', CONSTRAINT = 'waha_servers_max_sessions';
-	END IF;
+	FOR n IN 1 .. cardinality(p_servers) LOOP
+		UPDATE waha_servers SET sessions_ativas = sessions_ativas + p_by[n],
+			used_at = CASE WHEN p_by[n] > 0 THEN clock_timestamp() ELSE used_at END
+		WHERE id = p_servers[n] AND (p_by[n] < 0 OR sessions_ativas + p_by[n] <= max_sessions);
+		IF NOT FOUND THEN
+			RAISE EXCEPTION 'server % is full', p_servers[n]
+				USING ERRCODE = 'check_violation', CONSTRAINT = 'waha_servers_max_sessions';
+		END IF;
+	END LOOP;
 END $$;
 
 -- What follows from rows that came or went, whatever their number: the trail and the servers' counts.

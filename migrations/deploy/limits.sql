@@ -56,7 +56,7 @@ BEGIN
 	RETURN ceil(extract(epoch FROM v_at + v_cost - v_now - interval '1 day'))::integer;
 END $$;
 
--- Instances of the platform's that one user was given: full_at is when an hour's worth would be free again.
+-- Instances that one user was given: full_at is when an hour's worth would be free again.
 CREATE TABLE claim_turns (
 	user_id uuid PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
 	full_at timestamptz NOT NULL
@@ -73,9 +73,10 @@ END $$;
 
 -- He was given one.
 CREATE FUNCTION claim_counted(p_user uuid, p_hour integer) RETURNS void
-LANGUAGE sql AS $$
+LANGUAGE plpgsql AS $$
+BEGIN
 	INSERT INTO claim_turns AS c (user_id, full_at) VALUES (p_user, clock_timestamp() + interval '1 hour' / p_hour)
-	ON CONFLICT (user_id) DO UPDATE SET full_at = greatest(c.full_at, clock_timestamp()) + interval '1 hour' / p_hour
-$$;
+	ON CONFLICT (user_id) DO UPDATE SET full_at = greatest(c.full_at, clock_timestamp()) + interval '1 hour' / p_hour;
+END $$;
 
 COMMIT;

@@ -194,21 +194,20 @@ BEGIN
 	RETURN ROW('empty', NULL, NULL, NULL, v_device, NULL, NULL, NULL, NULL, false, true)::claim;
 END $$;
 
--- The same, counted (change `metrics`). outcome 'often': he has been given p_hour of the platform's within an
--- hour (NULL: there is no such limit), so that he is served by his own servers only, and these have none.
+-- The same, counted (change `metrics`). outcome 'often': he has been given p_hour within an hour (NULL: there is no
+-- such limit), and this device has none. His own servers count too: each claim is work for helpers, and rows.
 CREATE FUNCTION pool_claim(p_user uuid, p_email text, p_device uuid, p_low integer,
 	p_avoid uuid[] DEFAULT '{}', p_hour integer DEFAULT NULL) RETURNS claim
 LANGUAGE plpgsql AS $$
 DECLARE
 	v_often boolean := p_hour IS NOT NULL AND claims_used(p_user, p_hour);
 	v_claim claim := claim_for(user_of(p_user, p_email), p_device, p_low, CASE WHEN v_often
-		THEN p_avoid || ARRAY(SELECT id FROM waha_servers WHERE user_id IS NULL) ELSE p_avoid END);
+		THEN ARRAY(SELECT id FROM waha_servers) ELSE p_avoid END);
 BEGIN
 	IF v_often AND v_claim.outcome = 'empty' THEN
 		v_claim.outcome := 'often';
 		DELETE FROM pool_wants WHERE device_id = v_claim.device_id; -- the pool is not filled for him
-	ELSIF p_hour IS NOT NULL AND v_claim.outcome = 'claimed'
-		AND EXISTS (SELECT FROM waha_servers WHERE id = v_claim.server_id AND user_id IS NULL) THEN
+	ELSIF p_hour IS NOT NULL AND v_claim.outcome = 'claimed' THEN
 		PERFORM claim_counted(p_user, p_hour);
 	END IF;
 	PERFORM count_up('claims', v_claim.outcome);
@@ -539,9 +538,18 @@ CREATE FUNCTION connect_finish(p_instance uuid, p_epoch bigint, p_age interval, 
 	p_phone text, p_profile text, p_pairing boolean) RETURNS boolean
 LANGUAGE plpgsql AS $$
 DECLARE
-	v_row instances;
+	v_known boolean;
+	v_row   record;
 BEGIN
-	SELECT * INTO v_row FROM instances
+	-- Mostly a webhook was faster and has told all this: nothing is written then, nor locked, and nobody
+	-- waits for the disk.
+	SELECT status = p_status AND missing_since IS NULL
+		AND CASE WHEN p_pairing THEN paired_at IS NULL ELSE pairing_asked_at IS NULL AND paired_at IS NOT NULL END
+	INTO v_known FROM instances WHERE id = p_instance AND epoch = p_epoch AND lifecycle = 'assigned';
+	IF v_known THEN
+		RETURN true;
+	END IF;
+	SELECT generation, paired_at, pairing_asked_at, status_seen_at INTO v_row FROM instances
 	WHERE id = p_instance AND epoch = p_epoch AND lifecycle = 'assigned' FOR NO KEY UPDATE;
 	IF NOT FOUND THEN
 		PERFORM late_start(p_instance, p_epoch);

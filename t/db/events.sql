@@ -102,6 +102,22 @@ SELECT is(pg_temp.data('message.received'), '{"text": "oi", "instance": "msg"}',
 DELETE FROM event_subscriptions;
 DELETE FROM outbox;
 
+-- who is shut out ----------------------------------------------------------------------------------------
+
+SELECT device('gil', 'a') AS a, device('gil', 'b') AS b \gset
+SELECT pg_temp.subscribe('gil', :'a') AS own, pg_temp.subscribe('gil') AS sub \gset
+UPDATE event_subscriptions SET disabled_at = now(), disabled_reason = 'another' WHERE id = :'own';
+SELECT event_emit(somebody('gil'), :'b', 'message.received', '{}');
+UPDATE users SET disabled_at = now() WHERE id = somebody('gil');
+SELECT event_emit(somebody('gil'), :'b', 'message.received', '{}');
+SELECT is((SELECT count(*) FROM lane_claim('60 s', 4)), 0::bigint, 'a disabled user''s webhook gets nothing more');
+SELECT is(pg_temp.states(:'sub'), 'parked parked', 'it is kept');
+UPDATE users SET disabled_at = NULL WHERE id = somebody('gil');
+SELECT event_emit(somebody('gil'), :'b', 'message.received', '{}');
+SELECT is((SELECT subscription_id FROM lane_claim('60 s', 4)), :'sub'::uuid, 'enabled again it goes on');
+SELECT ok((SELECT disabled_at IS NOT NULL FROM event_subscriptions WHERE id = :'own'), 'what was disabled otherwise stays so');
+DELETE FROM event_subscriptions WHERE user_id = somebody('gil');
+
 -- one user's webhooks together hold no more lanes than allowed -----------------------------------------------
 
 SELECT device('rui', 'a') AS a, device('rui', 'b') AS b \gset

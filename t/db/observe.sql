@@ -73,6 +73,15 @@ SELECT is(pg_temp.finish_connect(1, 'WORKING', false), false, 'released meanwhil
 SELECT make('reused', 'assigned', 'ida');
 UPDATE instances SET lifecycle = 'recycling' WHERE name = 'reused';
 UPDATE instances SET lifecycle = 'standby', work_token = gen_random_uuid() WHERE name = 'reused';
+SELECT make('known', 'assigned');
+UPDATE instances SET status = 'SCAN_QR_CODE', status_seen_at = clock_timestamp() WHERE name = 'known';
+SELECT ctid || ' ' || xmax AS before FROM instances WHERE name = 'known' \gset
+SAVEPOINT another_xid;
+SELECT is(connect_finish(id_of('known'), 1, '0', 'SCAN_QR_CODE', NULL, NULL, true), true, 'what a webhook told before');
+SELECT is((SELECT ctid || ' ' || xmax FROM instances WHERE name = 'known'), :'before',
+	'is not written again: the row is not even locked');
+SELECT is(connect_finish(id_of('known'), 1, '0', 'STARTING', NULL, NULL, true), true, 'what is news');
+SELECT is((instance('known')).status, 'STARTING', 'is');
 SELECT is(connect_finish(id_of('reused'), 1, '0', 'SCAN_QR_CODE', NULL, NULL, true), false, 'the assignment is over');
 SELECT is(lifecycle('reused'), 'recycling', 'what was started while it stood by is emptied again');
 UPDATE instances SET lifecycle = 'standby', work_token = gen_random_uuid() WHERE name = 'reused';

@@ -29,7 +29,7 @@ C<daemon> must call C<stop>.
     http_port, https_port, sim_port      default: free ones; https_port => 0: no TLS (the default)
     env      => {...}      settings of lib/config.c for responders, helper and simulator
     clear    => 1        HTTP serves everything in clear (default); 0: only /webhook, /livez, /readyz
-    limits   => 0        rate limits nobody reaches (default); 1: those of nginx/wapool-limits.conf
+    limits   => 0        limits that nobody reaches (default); 1: those of nginx/wapool-limits.conf, CLAIM_LIMIT
     stream_seconds => {...}    how long streams of live updates may last: long, short
     origins  => [...]      web origins on the CORS list
     test     => 1        PostgreSQL without fsync (default)
@@ -261,6 +261,7 @@ sub environment {
 		DATABASE_URL => $self->database_url, PUBLIC_URL => $self->http_url,
 		JWT_SECRET => $self->jwt_secret, SECRET_KEY_FILE => $self->key_file,
 		LIVE_PUBLISH => "unix:$self->{live_socket}",
+		$self->{limits} ? () : (CLAIM_LIMIT => 100_000),
 		$self->sim_settings,
 		# the simulator forgets its sessions when it is restarted: then they are to be made again soon
 		$self->{sim} && !$self->{test} ? (GATEWAY_START_GRACE => 10, HEALTH_INTERVAL => 10) : ());
