@@ -41,6 +41,26 @@ UPDATE instances SET server_id = server('small') WHERE name = 'l-2';
 SELECT is((pg_temp.count_of('small'), pg_temp.count_of('large'))::text, '(1,2)', 'a retired one moves without counting');
 SELECT is_empty('SELECT wrong_counts()', 'all counts are true');
 
+-- many at once, on several servers -------------------------------------------------------------------------
+
+INSERT INTO waha_servers (nome, api_url, max_sessions) VALUES ('east', 'http://east', 300), ('west', 'http://west', 300);
+SELECT throws_ok($$INSERT INTO instances (name, server_id) SELECT 'n' || n, server(CASE WHEN n % 4 = 0 THEN 'east' ELSE 'west' END)
+	FROM generate_series(1, 404) n$$, '23514', format('server %s is full', server('west')), 'one server too few for its part');
+SELECT is((pg_temp.count_of('east'), pg_temp.count_of('west'))::text, '(0,0)', 'refuses the statement, also what the other had room for');
+INSERT INTO instances (name, server_id, lifecycle)
+	SELECT 'n' || n, server(CASE WHEN n % 4 = 0 THEN 'east' ELSE 'west' END), CASE WHEN n > 400 THEN 'retired' ELSE 'provisioning' END
+	FROM generate_series(1, 404) n;
+SELECT is((pg_temp.count_of('east'), pg_temp.count_of('west'))::text, '(100,300)', 'each counts its own, and none that is retired');
+SELECT is((SELECT count(*) FROM instance_events e JOIN instances i ON i.id = e.instance_id WHERE i.name ~ '^n\d+$'), 404::bigint,
+	'each has its trail');
+SELECT is((SELECT sum(n) FROM counters WHERE family = 'instances' AND label LIKE '%' || server('west') || '%'), 303::numeric,
+	'and is counted for the metrics');
+DELETE FROM instances WHERE name ~ '^n\d+$' AND server_id = server('west');
+SELECT is((pg_temp.count_of('east'), pg_temp.count_of('west'))::text, '(100,0)', 'many that go, too');
+SELECT is((SELECT sum(n) FROM counters WHERE family = 'instances' AND label LIKE '%' || server('west') || '%'), 0::numeric,
+	'there as well');
+SELECT is_empty('SELECT wrong_counts()', 'the counts are true');
+
 -- room made is room again ----------------------------------------------------------------------------------
 
 SELECT lives_ok($$INSERT INTO instances (name, server_id) VALUES ('c', server('small'))$$, 'there is room for one more again');
