@@ -37,8 +37,11 @@ struct server {
 	char *key;            /* "" if it has none */
 	char *webhook_secret; /* "" if it has none */
 	char *former_secret;  /* the one before, while it is still taken; or NULL */
-	/* Another for each webhook_secret; "" if it is not sealed yet. And the one before's. */
-	char secret_mark[33], former_mark[33];
+	char secret_mark
+		[33]; /* another for each webhook_secret; "" if that is not sealed yet */
+	/* Of webhook_secret, and of former_secret, as the row seals them, its key beside
+	 * them: what webhook_store checks. "" likewise. */
+	char present_mark[33], former_mark[33];
 	char *webhook_url; /* where its webhooks are to go, "" if unknown */
 	char pool_id[37];  /* which wapool we are: its sessions carry it */
 	char version[33];  /* as it last told, "" if it never did */

@@ -110,7 +110,7 @@ server_cache_get(
 		free(entry);
 		return NULL;
 	}
-	if (*entry->server->secret_mark != '\0')
+	if (*entry->server->present_mark != '\0')
 		remember(app->servers, entry);
 	return entry;
 }

@@ -22,7 +22,10 @@
 	"s.version, s.retry_attempts, s.user_id IS NOT NULL, s.rate_limit, " FORMER    \
 	", "                                                                           \
 	"CASE WHEN coalesce(s.webhook_secret, '') = '' THEN "                          \
-	"md5(s.webhook_secret_sealed) END, md5(" FORMER ")"
+	"md5(s.webhook_secret_sealed) END, "                                           \
+	"CASE WHEN coalesce(s.webhook_secret, '') = '' THEN "                          \
+	"md5(s.webhook_secret_sealed || coalesce(s.api_key_sealed, '')) END, "         \
+	"md5(" FORMER " || coalesce(s.api_key_sealed, ''))"
 
 static const struct db_stmt stmt_load = {
 	"server_load", "SELECT " COLUMNS " FROM waha_servers s WHERE s.id = $1", 1};
@@ -86,6 +89,7 @@ enum {
 	RATE_LIMIT,
 	FORMER_SEALED,
 	SECRET_MARK,
+	PRESENT_MARK,
 	FORMER_MARK
 };
 
@@ -195,6 +199,7 @@ server_of_row(struct app *app, const PGresult *r, int row, struct err *e)
 	db_copy(r, row, KIND, s->kind, sizeof(s->kind));
 	db_copy(r, row, POOL_ID, s->pool_id, sizeof(s->pool_id));
 	db_copy(r, row, SECRET_MARK, s->secret_mark, sizeof(s->secret_mark));
+	db_copy(r, row, PRESENT_MARK, s->present_mark, sizeof(s->present_mark));
 	db_copy(r, row, FORMER_MARK, s->former_mark, sizeof(s->former_mark));
 	utf8_copy(s->version, sizeof(s->version), db_text(r, row, VERSION));
 	s->retries = (int)db_int(r, row, RETRIES);

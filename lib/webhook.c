@@ -216,7 +216,7 @@ is_signed(const struct server *s, const struct request *rq, struct sender *by)
 	const struct gateway *gw = server_gateway(s);
 	struct server before = *s;
 
-	*by = (struct sender){s, s->secret_mark};
+	*by = (struct sender){s, s->present_mark};
 	if (gw->signature_ok(s, rq))
 		return true;
 	by->mark = s->former_mark;

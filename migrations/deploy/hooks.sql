@@ -30,13 +30,14 @@ FOR EACH ROW WHEN (OLD.webhook_secret_sealed <> NEW.webhook_secret_sealed)
 EXECUTE FUNCTION waha_servers_keep_former();
 
 -- True if a webhook that was verified with that secret is to be taken now. A mark is the hash of a sealed secret,
--- the present one's or the former one's; NULL: it was verified a moment ago with one that stands in clear, and the
+-- the present one's or the former one's, with the sealed key beside it: a row of which one part was altered is
+-- trusted in none; NULL: it was verified a moment ago with one that stands in clear, and the
 -- sealed one is the former one until that is sealed.
 CREATE FUNCTION webhook_takes(s waha_servers, p_mark text) RETURNS boolean
 LANGUAGE sql STABLE AS $$
-	SELECT p_mark IS NULL OR p_mark = md5(s.webhook_secret_sealed)
+	SELECT p_mark IS NULL OR p_mark = md5(s.webhook_secret_sealed || coalesce(s.api_key_sealed, ''))
 		OR coalesce(s.webhook_secret, '') = '' AND s.webhook_secret_former_until > statement_timestamp()
-			AND p_mark = md5(s.webhook_secret_former)
+			AND p_mark = md5(s.webhook_secret_former || coalesce(s.api_key_sealed, ''))
 $$;
 
 -- Sessions of a server whose webhooks are to be looked at, the longest unseen first. p_hook says what they

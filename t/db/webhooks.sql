@@ -108,7 +108,7 @@ SELECT ok((SELECT status_at <= clock_timestamp() AND status_at > clock_timestamp
 
 CREATE FUNCTION pg_temp.verified(p_key text, p_secret text) RETURNS text LANGUAGE sql AS $$
 	SELECT webhook_store(server('s'), p_key, 'message', p_key, NULL, 'two', NULL, NULL, NULL, NULL, NULL, NULL, false, '{}', NULL,
-		md5(p_secret)) $$;
+		(SELECT md5(p_secret || coalesce(api_key_sealed, '')) FROM waha_servers WHERE id = server('s'))) $$;
 UPDATE waha_servers SET webhook_secret_sealed = 'sealed 1' WHERE id = server('s');
 SELECT is(pg_temp.verified('v1', 'sealed 1'), 'kept', 'the server''s secret');
 SELECT is(pg_temp.verified('v2', 'sealed 2'), 'unverified', 'one that it does not have');
@@ -116,6 +116,9 @@ UPDATE waha_servers SET webhook_secret_sealed = 'sealed 2' WHERE id = server('s'
 SELECT is(pg_temp.verified('v2', 'sealed 2'), 'kept', 'now it has');
 SELECT is(pg_temp.verified('v3', 'sealed 1'), 'kept', 'the former one counts for a while');
 SELECT is(pg_temp.verified('v3', 'sealed 2'), 'duplicate', 'whichever signed it: it is the same event');
+SELECT webhook_store(server('s'), 'v5', 'message', 'v5', NULL, 'two', NULL, NULL, NULL, NULL, NULL, NULL, false, '{}', NULL,
+	md5('sealed 2' || 'another key')) AS by_another_key \gset
+SELECT is(:'by_another_key', 'unverified', 'a row that had another key is read again: what was altered in it is not trusted');
 UPDATE waha_servers SET webhook_secret_former_until = now() WHERE id = server('s');
 SELECT is(pg_temp.verified('v4', 'sealed 1'), 'unverified', 'and no longer');
 SELECT is(pg_temp.verified('v3', 'sealed 1'), 'unverified', 'not even for what was told before');
