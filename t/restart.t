@@ -17,7 +17,7 @@ use Wapool::Process qw(alive as_user run_program wait_until);
 
 use constant { SECONDS => 12, CLIENTS => 6, PASSWORD => 'a long enough password' };
 
-my $s = fault_stack(env => { POOL_TARGET => 25, POOL_LOW => 15, POOL_STEP => 10, WAHA_MAX_SESSIONS => 200 });
+my $s = fault_stack(env => { POOL_TARGET => 60, POOL_LOW => 40, POOL_STEP => 20, WAHA_MAX_SESSIONS => 200 });
 my $helper = helper($s, '--for', 600);
 wait_pool($s) or BAIL_OUT('the pool was never filled');
 $s->ctl(\(PASSWORD . "\n"), qw(user add ana@example.com --password-stdin));
