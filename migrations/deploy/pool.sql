@@ -187,6 +187,7 @@ BEGIN
 				PERFORM server_used(v_server.server_id);
 			END IF;
 			v_claim.low := pool_is_low(p_low);
+			DELETE FROM pool_wants WHERE device_id = v_device;
 			RETURN v_claim;
 		END IF;
 	END LOOP;

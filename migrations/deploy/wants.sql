@@ -16,8 +16,8 @@ LANGUAGE sql AS $$
 	ON CONFLICT (device_id) DO UPDATE SET asked_at = excluded.asked_at
 $$;
 
--- How many still want one: who has one by now does not, nor who has not asked for 20 seconds (Retry-After
--- is 2). They are forgotten by prune().
+-- How many still want one: who was given one does not (claim_for forgets him), nor who has one by other ways,
+-- nor who has not asked for 20 seconds (Retry-After is 2). Those are forgotten by prune().
 CREATE FUNCTION pool_wanted() RETURNS integer
 LANGUAGE plpgsql STABLE AS $$
 BEGIN

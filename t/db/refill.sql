@@ -57,6 +57,8 @@ SELECT is(pool_refill(10, 5, 10, 1000, true), 0, 'nor when they stand by, and he
 SELECT is((SELECT count(*) FROM generate_series(1, 25) g WHERE (claims('late-' || g)).outcome = 'claimed'), 25::bigint,
 	'they come again, and each has one');
 SELECT is(pool_refill(10, 5, 10, 1000, true), 0, 'who has one wants no more: the pool is at its target');
+UPDATE instances SET lifecycle = 'recycling' WHERE lifecycle = 'assigned';
+SELECT is(pool_refill(10, 5, 10, 1000, true), 0, 'nor when he has given it back');
 UPDATE instances SET lifecycle = 'retired' WHERE lifecycle = 'standby';
 SELECT is((claims('gone')).outcome, 'empty', 'one more clicks');
 UPDATE pool_wants SET asked_at = clock_timestamp() - interval '21 seconds';
