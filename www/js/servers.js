@@ -223,7 +223,10 @@ function menu(row) {
 	const details = h('details', { class: 'menu' },
 		h('summary', { class: 'button' }, h('span', { i18n: 'server.more' }), of(row)), list);
 
-	details.addEventListener('toggle', () => details.open && fill(list, choices(row)));
+	const refresh = () => fill(list, choices(row));
+	// before it opens: 'toggle' comes later, and would take the button away that a quick Tab has reached
+	details.firstChild.addEventListener('click', () => details.open || refresh());
+	details.addEventListener('toggle', () => details.open && !list.firstChild && refresh());
 	details.addEventListener('keydown', (event) => {
 		if (event.key === 'Escape' && details.open) {
 			details.open = false;
