@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/claim-int.h"
 #include "lib/db.h"
 #include "lib/log.h"
 #include "lib/server.h"
@@ -72,16 +73,9 @@ read_claim(PGresult *r, struct claim *out, char outcome[16])
 {
 	if (r == NULL)
 		return false;
-	*out = (struct claim){.outcome = CLAIM_OWN,
-		.epoch = db_int(r, 0, 5),
-		.generation = db_int(r, 0, 6),
-		.paired = db_bool(r, 0, 8)};
+	claim_of_row(r, out);
+	out->outcome = CLAIM_OWN;
 	db_copy(r, 0, 0, outcome, 16);
-	db_copy(r, 0, 1, out->instance_id, sizeof(out->instance_id));
-	db_copy(r, 0, 2, out->name, sizeof(out->name));
-	db_copy(r, 0, 3, out->server_id, sizeof(out->server_id));
-	db_copy(r, 0, 4, out->device_id, sizeof(out->device_id));
-	db_copy(r, 0, 7, out->status, sizeof(out->status));
 	PQclear(r);
 	return true;
 }

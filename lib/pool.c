@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/claim-int.h"
 #include "lib/db.h"
 #include "lib/log.h"
 
@@ -52,15 +53,10 @@ outcome_of(const char *word)
 	return strcmp(word, "empty") == 0 ? CLAIM_EMPTY : CLAIM_NO_DEVICE;
 }
 
-static bool
-read_claim(struct app *app, PGresult *r, deadline_t d, struct claim *out)
+void
+claim_of_row(const PGresult *r, struct claim *out)
 {
-	bool low;
-
-	if (r == NULL)
-		return false;
-	*out = (struct claim){.outcome = outcome_of(db_text(r, 0, 0)),
-		.epoch = db_int(r, 0, 5),
+	*out = (struct claim){.epoch = db_int(r, 0, 5),
 		.generation = db_int(r, 0, 6),
 		.paired = db_bool(r, 0, 8)};
 	db_copy(r, 0, 1, out->instance_id, sizeof(out->instance_id));
@@ -68,6 +64,17 @@ read_claim(struct app *app, PGresult *r, deadline_t d, struct claim *out)
 	db_copy(r, 0, 3, out->server_id, sizeof(out->server_id));
 	db_copy(r, 0, 4, out->device_id, sizeof(out->device_id));
 	db_copy(r, 0, 7, out->status, sizeof(out->status));
+}
+
+static bool
+read_claim(struct app *app, PGresult *r, deadline_t d, struct claim *out)
+{
+	bool low;
+
+	if (r == NULL)
+		return false;
+	claim_of_row(r, out);
+	out->outcome = outcome_of(db_text(r, 0, 0));
 	low = db_bool(r, 0, 9);
 	PQclear(r);
 	if (low)
