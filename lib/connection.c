@@ -53,8 +53,8 @@ connection_load(struct app *app, struct connection_ask *asks, size_t n, deadline
 	buf_init(&users, TEXT_MAX);
 	buf_init(&devices, TEXT_MAX);
 	for (size_t i = 0; i < n; i++) {
-		asks[i].found = (struct connection){
-			.device_known = asks[i].device == NULL};
+		asks[i].found =
+			(struct connection){.device_known = asks[i].device == NULL};
 		buf_printf(&users, "%s%s", i > 0 ? " " : "", asks[i].user->id);
 		buf_printf(&devices, "%s%s", i > 0 ? " " : "",
 			asks[i].device != NULL ? asks[i].device : "-");
@@ -80,6 +80,7 @@ connection_get(struct app *app, const struct user *u, const char *device, deadli
 	bool ok = connection_load(app, &ask, 1, d, e);
 
 	*out = ask.found;
-	return ok && (!out->disabled ||
-		err_set(e, ERR_UNAUTHORIZED, "the account is disabled"));
+	return ok &&
+		(!out->disabled ||
+			err_set(e, ERR_UNAUTHORIZED, "the account is disabled"));
 }

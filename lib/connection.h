@@ -23,7 +23,8 @@ struct connection {
 	char name[256];
 	char device_id[37]; /* "" if the user has no device yet */
 	char server_id[37];
-	char status[51]; /* the gateway's last word; MISSING: not listed for 3 minutes */
+	char status
+		[51]; /* the gateway's last word; MISSING: not listed for 3 minutes */
 	char phone[65];
 	char profile[256];
 };
@@ -36,8 +37,8 @@ struct connection_ask {
 
 /* Answers n questions, which are independent of each other, in one round trip. False: none
  * was answered, and what was found is empty. */
-bool connection_load(struct app *app, struct connection_ask *asks, size_t n, deadline_t d,
-	struct err *e);
+bool connection_load(struct app *app, struct connection_ask *asks, size_t n,
+	deadline_t d, struct err *e);
 
 /* One question; a disabled account is ERR_UNAUTHORIZED. *out is empty on failure. */
 bool connection_get(struct app *app, const struct user *u, const char *device,

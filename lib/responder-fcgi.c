@@ -284,8 +284,8 @@ static void
 init_turns(struct turn *turns)
 {
 	for (size_t i = 0; i < RESPONDER_AT_ONCE; i++) {
-		turns[i] = (struct turn){
-			.base = {.read = fcgi_read, .write = fcgi_write}};
+		turns[i] =
+			(struct turn){.base = {.read = fcgi_read, .write = fcgi_write}};
 		FCGX_InitRequest(&turns[i].fr, -1, 0);
 	}
 }

@@ -29,8 +29,8 @@ struct peer {
 };
 
 /* Answers the requests of n peers, RESPONDER_AT_ONCE at the most. */
-void responder_serve(const struct responder *r, struct app *app, struct peer *const *peers,
-	size_t n);
+void responder_serve(const struct responder *r, struct app *app,
+	struct peer *const *peers, size_t n);
 
 /* Blocks the signals that ask a responder to stop, in this thread and
  * those it starts. */

@@ -217,7 +217,8 @@ log_request(const struct exchange *x, size_t together, bool sent)
 {
 	log_write(LOG_INFO, "request", LOG_STR("method", x->rq.method),
 		LOG_STR("path", x->rq.path), LOG_INT("status", x->rs.status),
-		LOG_INT("us", clock_us() - x->began), LOG_INT("dbUs", spent_us(SPENT_DB)),
+		LOG_INT("us", clock_us() - x->began),
+		LOG_INT("dbUs", spent_us(SPENT_DB)),
 		LOG_INT("httpUs", spent_us(SPENT_HTTP)),
 		LOG_INT("waitUs", spent_us(SPENT_WAIT)),
 		LOG_INT("authUs", spent_us(SPENT_AUTH)),
@@ -272,7 +273,8 @@ answer(struct exchange *x, size_t together)
 	log_request_id(x->rq.id);
 	buf_init(&out, RENDER_MAX);
 	if (render(x, &out))
-		log_request(x, together, x->peer->write(x->peer, buf_str(&out), out.len));
+		log_request(
+			x, together, x->peer->write(x->peer, buf_str(&out), out.len));
 	else
 		drop(x, "out of memory");
 	buf_free(&out);
@@ -280,8 +282,8 @@ answer(struct exchange *x, size_t together)
 }
 
 void
-responder_serve(const struct responder *r, struct app *app, struct peer *const *peers,
-	size_t n)
+responder_serve(
+	const struct responder *r, struct app *app, struct peer *const *peers, size_t n)
 {
 	struct exchange x[RESPONDER_AT_ONCE];
 	size_t whole = 0;
