@@ -4,21 +4,9 @@
 
 #define BODY_MAX (2u << 20) /* media come as URLs, but a message's _data can be large */
 
-static void
-from_anywhere(struct app *app, struct request *rq, struct response *rs)
-{
-	webhook_receive(app, rq, NULL, rs);
-}
-
-static void
-from_server(struct app *app, struct request *rq, struct response *rs)
-{
-	webhook_receive(app, rq, rq->args[0], rs);
-}
-
 static const struct route routes[] = {
-	{"POST", "/webhook", BODY_MAX, from_anywhere},
-	{"POST", "/webhook/{server_id}", BODY_MAX, from_server},
+	{"POST", "/webhook", BODY_MAX, NULL},
+	{"POST", "/webhook/{server_id}", BODY_MAX, NULL},
 	{NULL, NULL, 0, NULL},
 };
 
@@ -26,9 +14,10 @@ int
 main(int argc, char **argv)
 {
 	static const struct responder self = {.name = "webhook",
-		.threads = 8,
+		.threads = 4,
 		.needs = APP_DB | APP_SEAL | APP_SERVERS,
-		.routes = routes};
+		.routes = routes,
+		.run_all = webhook_receive};
 
 	return responder_main(&self, argc, argv);
 }

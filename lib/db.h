@@ -76,6 +76,15 @@ PGresult *db_exec(struct db_conn *c, deadline_t d, const struct db_stmt *s,
 PGresult *db_query(struct db_pool *p, deadline_t d, const struct db_stmt *s,
 	const char *const *params, struct err *e) __attribute__((warn_unused_result));
 
+/*
+ * Runs a statement that returns rows n times, params[i] each, in one transaction and one round trip: one
+ * commit to wait for instead of n. All or none: false, with nothing written and every result NULL, if one of them
+ * fails, with the error of the first that did; after ERR_TIMEOUT or ERR_UNAVAILABLE the outcome is unknown.
+ * Otherwise the caller frees results[0] to results[n-1] with PQclear.
+ */
+bool db_query_all(struct db_pool *p, deadline_t d, const struct db_stmt *s,
+	const char *const *const *params, size_t n, PGresult **results, struct err *e);
+
 /* BEGIN, COMMIT, ROLLBACK. After a failed commit with ERR_TIMEOUT or
  * ERR_UNAVAILABLE the outcome is unknown. db_rollback never fails: db_put closes
  * what it could not undo. */

@@ -5,129 +5,19 @@
 #include <string.h>
 
 #include "lib/db.h"
-#include "lib/event.h"
-#include "lib/hmac.h"
 #include "lib/log.h"
 #include "lib/metrics.h"
 #include "lib/pool.h"
 #include "lib/server-cache.h"
 #include "lib/server.h"
-#include "lib/utf8.h"
 #include "lib/uuid.h"
+#include "lib/webhook-int.h"
 
-#define Y2001_MS 978307200000
-#define ID_MAX 250      /* bytes of an id worth its name */
-#define AHEAD_MS 300000 /* that a gateway's clock may be ahead of ours */
-
+#define WAKE_MS 1000
 #define ROW_BYTES 512 /* what a stored event takes beside its body, about */
 
 static const struct db_stmt stmt_admit = {
 	"webhook_admit", "SELECT webhook_admit($1, $2::int, $3::bigint * 1000000)", 3};
-
-static const struct db_stmt stmt_store = {"webhook_store",
-	"SELECT webhook_store($1, $2, $3, $4, $5, $6,"
-	" to_timestamp($7::bigint / 1000.0), $8::bigint, $9, to_timestamp($10::bigint "
-	"/ 1000.0),"
-	" $11, $12, $13::boolean, $14::json, $15::jsonb, $16), event_written()",
-	16};
-
-/* A server, and with which of its secrets a request was signed. */
-struct sender {
-	const struct server *server;
-	const char *mark; /* of that secret; "" if it stands in clear */
-};
-
-/* A time a gateway may mean, as a parameter: after 2001 and not more than some minutes
- * ahead of us. Anything else is taken for "it does not tell" (NULL), so that a lying
- * clock cannot freeze an instance's status. */
-static const char *
-time_or_null(char room[DB_PARAM_SIZE], int64_t at_ms)
-{
-	bool sane = at_ms > Y2001_MS && at_ms < clock_wall_ms() + AHEAD_MS;
-
-	return sane ? db_param_int(room, at_ms) : NULL;
-}
-
-/* Ids of an absurd length, or that are no text, count as none. */
-static bool
-is_usable_id(const char *id)
-{
-	return id != NULL && *id != '\0' && strlen(id) <= ID_MAX &&
-		utf8_valid(id, strlen(id));
-}
-
-/* "event|id", "request|id" or "body|sha256". */
-static bool
-dedupe_key(const struct request *rq, const struct gateway_event *ev, struct buf *key)
-{
-	const char *request_id = request_header(rq, "X-Webhook-Request-Id");
-	char hash[SHA256_HEX_SIZE];
-
-	if (is_usable_id(ev->id))
-		return buf_printf(key, "%s|%s", ev->event, ev->id);
-	if (is_usable_id(request_id))
-		return buf_printf(key, "request|%s", request_id);
-	return sha256_hex(buf_str(&rq->body), rq->body.len, hash) &&
-		buf_printf(key, "body|%s", hash);
-}
-
-/* The body without what nobody may keep into *text, to be freed; NULL: it is to be stored
- * as it came. */
-static bool
-redact(const struct gateway *gw, const json_t *body, char **text)
-{
-	json_t *copy;
-
-	*text = NULL;
-	if (gw->redact == NULL)
-		return true;
-	copy = json_deep_copy(body);
-	if (copy != NULL) {
-		gw->redact(copy);
-		*text = json_dumps(copy, JSON_COMPACT);
-	}
-	json_decref(copy);
-	return *text != NULL;
-}
-
-static PGresult *
-store(struct app *app, const struct request *rq, const struct sender *from,
-	const json_t *body, const struct gateway_event *ev, struct err *e)
-{
-	const struct server *s = from->server;
-	char at[DB_PARAM_SIZE], generation[DB_PARAM_SIZE], status_at[DB_PARAM_SIZE];
-	json_t *tell = event_of_gateway(ev);
-	char *told = tell != NULL ? json_dumps(tell, JSON_COMPACT) : NULL;
-	char *kept = NULL;
-	struct buf key;
-	PGresult *r = NULL;
-
-	buf_init(&key, 400);
-	if (!redact(server_gateway(s), body, &kept)) {
-		err_set(e, ERR_NOMEM, "out of memory");
-		goto out;
-	}
-	if (!dedupe_key(rq, ev, &key)) {
-		err_set(e, ERR_INTERNAL, "no key to store it once by");
-		goto out;
-	}
-	const char *request_id = request_header(rq, "X-Webhook-Request-Id");
-	const char *params[] = {s->id, buf_str(&key), ev->event, ev->id,
-		is_usable_id(request_id) ? request_id : NULL, ev->session,
-		time_or_null(at, ev->at_ms),
-		ev->generation >= 0 ? db_param_int(generation, ev->generation) : NULL,
-		ev->status, time_or_null(status_at, ev->status_at_ms), ev->phone,
-		ev->profile, ev->released ? "true" : "false",
-		kept != NULL ? kept : buf_str(&rq->body), told,
-		db_param_text(from->mark)};
-	r = db_query(app->db, rq->deadline, &stmt_store, params, e);
-out:
-	buf_free(&key);
-	free(kept);
-	free(told);
-	json_decref(tell);
-	return r;
-}
 
 /* The helper has something to do after a release, or when a phone may be gone. */
 static bool
@@ -170,35 +60,60 @@ has_room(struct app *app, const struct request *rq, const struct server *s,
 	return ok;
 }
 
-/* False, with nothing answered: the secret that signed it is the server's no more. */
+/* Parses what is known to come from there. False: rs is the answer. */
 static bool
-accept_event(struct app *app, const struct request *rq, const struct sender *from,
-	const json_t *body, const struct gateway_event *ev, struct response *rs)
+admit(struct app *app, const struct request *rq, const struct sender *from,
+	struct delivery *out, struct response *rs)
 {
 	struct err e = ERR_INIT;
-	PGresult *r = store(app, rq, from, body, ev, &e);
-	const char *outcome;
-	bool verified;
 
-	if (r == NULL) {
-		/* a conflict inside the database is no fault of the gateway: it tries again */
-		if (e.code == ERR_CONFLICT)
-			e.code = ERR_UNAVAILABLE;
+	*out = (struct delivery){
+		.rq = rq, .from = *from, .body = request_json(rq, false, &e)};
+	if (out->body == NULL ||
+		!server_gateway(from->server)->parse_webhook(out->body, &out->ev, &e) ||
+		!delivery_prepare(out, &e))
 		response_error(rs, rq, &e);
+	else if (has_room(app, rq, from->server, rs))
 		return true;
-	}
-	outcome = db_text(r, 0, 0);
-	verified = strcmp(outcome, "unverified") != 0;
-	log_write(LOG_DEBUG, "webhook", LOG_STR("gatewayEvent", ev->event),
-		LOG_STR("outcome", outcome), LOG_STR("server", from->server->id));
-	if (db_bool(r, 0, 1) || (strcmp(outcome, "applied") == 0 && wants_helper(ev)))
-		pool_wake(app, rq->deadline);
+	delivery_free(out);
+	return false;
+}
+
+/* Answers what was stored, and frees it. False, with nothing answered: the secret that signed it is
+ * the server's no more. *wake turns true if the helper has something to do. */
+static bool
+conclude(struct delivery *d, bool *wake, struct response *rs)
+{
+	const char *outcome = db_text(d->stored, 0, 0);
+	bool verified = strcmp(outcome, "unverified") != 0;
+
+	log_write(LOG_DEBUG, "webhook", LOG_STR("gatewayEvent", d->ev.event),
+		LOG_STR("outcome", outcome), LOG_STR("server", d->from.server->id));
+	if (db_bool(d->stored, 0, 1) ||
+		(strcmp(outcome, "applied") == 0 && wants_helper(&d->ev)))
+		*wake = true;
 	if (verified)
 		response_json(rs, 200,
 			json_pack("{s:b, s:b}", "success", 1, "duplicate",
 				strcmp(outcome, "duplicate") == 0));
-	PQclear(r);
+	delivery_free(d);
 	return verified;
+}
+
+/* Stores what deliveries_store has not stored yet, and answers. False as conclude. */
+static bool
+complete(struct app *app, struct delivery *d, bool *wake, struct response *rs)
+{
+	struct err e = ERR_INIT;
+
+	if (d->stored != NULL || delivery_store(app, d, &e))
+		return conclude(d, wake, rs);
+	/* a conflict inside the database is no fault of the gateway: it tries again */
+	if (e.code == ERR_CONFLICT)
+		e.code = ERR_UNAVAILABLE;
+	response_error(rs, d->rq, &e);
+	delivery_free(d);
+	return true;
 }
 
 static void
@@ -223,25 +138,6 @@ is_signed(const struct server *s, const struct request *rq, struct sender *by)
 	before.webhook_secret = s->former_secret;
 	return s->former_secret != NULL && *s->former_secret != '\0' &&
 		gw->signature_ok(&before, rq);
-}
-
-/* Parses what is known to come from there, and stores it. False as accept_event. */
-static bool
-receive_from(struct app *app, const struct request *rq, const struct sender *from,
-	struct response *rs)
-{
-	const struct gateway *gw = server_gateway(from->server);
-	struct err e = ERR_INIT;
-	struct gateway_event ev;
-	json_t *body = request_json(rq, false, &e);
-	bool verified = true;
-
-	if (body == NULL || !gw->parse_webhook(body, &ev, &e))
-		response_error(rs, rq, &e);
-	else if (has_room(app, rq, from->server, rs))
-		verified = accept_event(app, rq, from, body, &ev, rs);
-	json_decref(body);
-	return verified;
 }
 
 /* A secret that changed between two looks at it: the gateway tries again. */
@@ -281,39 +177,75 @@ fail_at(struct app *app, const struct request *rq, struct err *e, struct respons
 		response_error(rs, rq, e);
 }
 
-/* With the server's row as it is remembered, if that verifies it, else as it is now. True
- * once the request is answered. */
-static bool
-receive_at_once(struct app *app, const struct request *rq, const char *server_id,
-	bool anew, struct response *rs)
-{
-	struct err e = ERR_INIT;
-	struct server_entry *entry =
-		server_cache_get(app, server_id, anew, rq->deadline, &e);
-	struct sender from;
-	bool answered = true;
+/* One of several requests, between its coming in and its answer. */
+struct arrival {
+	struct call call;
+	struct server_entry *entry;
+	struct delivery delivery;
+};
 
-	if (entry == NULL)
-		fail_at(app, rq, &e, rs);
-	else if (is_signed(server_of_entry(entry), rq, &from))
-		answered = receive_from(app, rq, &from, rs);
-	else if (anew)
-		refuse(app, rq, rs);
-	else
-		answered = false;
-	server_cache_put(app->servers, entry);
-	return answered;
+enum look {
+	LOOK_IN,      /* to be stored */
+	LOOK_DONE,    /* answered */
+	LOOK_UNSIGNED /* as far as is remembered of its server */
+};
+
+static enum look
+look_at(struct app *app, const struct call *call, bool anew, struct arrival *out)
+{
+	const struct request *rq = call->rq;
+	struct err e = ERR_INIT;
+	struct sender from;
+
+	out->call = *call;
+	out->entry = server_cache_get(app, rq->args[0], anew, rq->deadline, &e);
+	if (out->entry == NULL) {
+		fail_at(app, rq, &e, call->rs);
+		return LOOK_DONE;
+	}
+	if (is_signed(server_of_entry(out->entry), rq, &from))
+		return admit(app, rq, &from, &out->delivery, call->rs) ? LOOK_IN
+								       : LOOK_DONE;
+	if (!anew)
+		return LOOK_UNSIGNED;
+	refuse(app, rq, call->rs);
+	return LOOK_DONE;
 }
 
-static void
-receive_at(struct app *app, const struct request *rq, const char *server_id,
-	struct response *rs)
+/* With the servers' rows as they are remembered, or anew as they are now. Returns how many of the
+ * calls, which are then the first ones, are not answered: their secret is none as far as is known. */
+static size_t
+receive_at(struct app *app, struct call *calls, size_t n, bool anew)
 {
-	if (!uuid_valid(server_id))
-		refuse(app, rq, rs);
-	else if (!receive_at_once(app, rq, server_id, false, rs) &&
-		!receive_at_once(app, rq, server_id, true, rs))
-		refuse_for_now(rq, rs);
+	struct arrival in[RESPONDER_AT_ONCE];
+	struct delivery *deliveries[RESPONDER_AT_ONCE] = {NULL};
+	size_t nin = 0, left = 0;
+	bool wake = false;
+
+	for (size_t i = 0; i < n; i++) {
+		enum look look;
+
+		log_request_id(calls[i].rq->id);
+		look = look_at(app, &calls[i], anew, &in[nin]);
+		if (look == LOOK_IN) {
+			deliveries[nin] = &in[nin].delivery;
+			nin++;
+			continue;
+		}
+		server_cache_put(app->servers, in[nin].entry);
+		if (look == LOOK_UNSIGNED)
+			calls[left++] = calls[i];
+	}
+	deliveries_store(app, deliveries, nin);
+	for (size_t i = 0; i < nin; i++) {
+		log_request_id(in[i].call.rq->id);
+		if (!complete(app, &in[i].delivery, &wake, in[i].call.rs))
+			calls[left++] = in[i].call;
+		server_cache_put(app->servers, in[i].entry);
+	}
+	if (wake)
+		pool_wake(app, deadline_in(WAKE_MS));
+	return left;
 }
 
 /* The session a body names, copied; "" if it names none. What is read here is not
@@ -339,8 +271,9 @@ receive_from_any(struct app *app, const struct request *rq, const char *session,
 	struct response *rs)
 {
 	struct server *servers[SERVERS_MAX];
+	struct delivery delivery;
 	struct sender from;
-	bool found = false;
+	bool found = false, wake = false;
 	struct err e = ERR_INIT;
 	size_t n;
 
@@ -350,8 +283,11 @@ receive_from_any(struct app *app, const struct request *rq, const char *session,
 	}
 	for (size_t i = 0; i < n && !found; i++)
 		found = is_signed(servers[i], rq, &from);
-	if (found && !receive_from(app, rq, &from, rs))
+	if (found && admit(app, rq, &from, &delivery, rs) &&
+		!complete(app, &delivery, &wake, rs))
 		refuse_for_now(rq, rs);
+	if (wake)
+		pool_wake(app, deadline_in(WAKE_MS));
 	for (size_t i = 0; i < n; i++)
 		server_free(servers[i]);
 	return found;
@@ -371,15 +307,34 @@ receive_anywhere(struct app *app, const struct request *rq, struct response *rs)
 		refuse(app, rq, rs);
 }
 
-void
-webhook_receive(struct app *app, const struct request *rq, const char *server_id,
-	struct response *rs)
+/* True unless it is answered: it names its server. */
+static bool
+names_server(struct app *app, const struct call *call)
 {
+	const char *id = call->rq->args[0];
+
+	log_request_id(call->rq->id);
 	/* unsigned: nothing is parsed and no key is looked for */
-	if (!anybody_claims(rq))
-		refuse(app, rq, rs);
-	else if (server_id != NULL)
-		receive_at(app, rq, server_id, rs);
+	if (!anybody_claims(call->rq) || (*id != '\0' && !uuid_valid(id)))
+		refuse(app, call->rq, call->rs);
+	else if (*id == '\0')
+		receive_anywhere(app, call->rq, call->rs);
 	else
-		receive_anywhere(app, rq, rs);
+		return true;
+	return false;
+}
+
+void
+webhook_receive(struct app *app, struct call *calls, size_t n)
+{
+	struct call named[RESPONDER_AT_ONCE];
+	size_t left = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (names_server(app, &calls[i]))
+			named[left++] = calls[i];
+	left = receive_at(app, named, left, false);
+	left = receive_at(app, named, left, true);
+	for (size_t i = 0; i < left; i++)
+		refuse_for_now(named[i].rq, named[i].rs);
 }

@@ -9,15 +9,12 @@
 #ifndef WAPOOL_WEBHOOK_H
 #define WAPOOL_WEBHOOK_H
 
-#include "lib/app.h"
-#include "lib/request.h"
-#include "lib/response.h"
+#include "lib/responder.h"
 
-/* Answers POST /webhook (server_id NULL: found by the session's name and the signature)
- * and POST /webhook/{server_id}. 200 once the event is stored; 401 for a missing or bad
- * signature and for an unknown server alike; 400 and 415 for a body that is no event;
- * 503 if the database failed, so that the gateway sends it again. */
-void webhook_receive(struct app *app, const struct request *rq, const char *server_id,
-	struct response *rs);
+/* Answers n requests, POST /webhook (found by the session's name and the signature) or POST
+ * /webhook/{server_id}, which share a transaction as far as they are messages. 200 once the event is
+ * stored; 401 for a missing or bad signature and for an unknown server alike; 400 and 415 for a body that
+ * is no event; 503 if the database failed, so that the gateway sends it again. */
+void webhook_receive(struct app *app, struct call *calls, size_t n);
 
 #endif

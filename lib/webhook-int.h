@@ -1,0 +1,56 @@
+/*
+ * webhook-int: what the files behind webhook.h share; for no other file.
+ *
+ *   webhook.c        whose it is, whether it may come in, the answer
+ *   webhook-store.c  stored once, several in one transaction
+ */
+#ifndef WAPOOL_WEBHOOK_INT_H
+#define WAPOOL_WEBHOOK_INT_H
+
+#include <jansson.h>
+#include <libpq-fe.h>
+
+#include "lib/app.h"
+#include "lib/buf.h"
+#include "lib/db.h"
+#include "lib/gateway.h"
+#include "lib/request.h"
+
+/* A server, and with which of its secrets a request was signed. */
+struct sender {
+	const struct server *server;
+	const char *mark; /* of that secret; "" if it stands in clear */
+};
+
+#define STORE_PARAMS 16
+
+/* An event that is verified and parsed: on its way into the database. */
+struct delivery {
+	const struct request *rq;
+	struct sender from;
+	json_t *body; /* ev points into it */
+	struct gateway_event ev;
+	PGresult *
+		stored; /* once it is: outcome, whether the helper has an event to send */
+
+	/* private to webhook-store.c: the statement's parameters, and what they point to */
+	const char *params[STORE_PARAMS];
+	struct buf key;
+	char *kept, *told;
+	char at[DB_PARAM_SIZE], generation[DB_PARAM_SIZE], status_at[DB_PARAM_SIZE];
+};
+
+/* Makes the parameters. False: out of memory. Free with delivery_free either way. */
+bool delivery_prepare(struct delivery *d, struct err *e);
+
+/* Frees what delivery_prepare and the storing made, and the body. */
+void delivery_free(struct delivery *d);
+
+/* Stores one: d->stored, or false with an error of db. */
+bool delivery_store(struct app *app, struct delivery *d, struct err *e);
+
+/* Stores n of them, each as delivery_store would, in one transaction as far as they write nothing but
+ * themselves. Those that are not stored then (d->stored is NULL) are to be stored alone. */
+void deliveries_store(struct app *app, struct delivery *const *d, size_t n);
+
+#endif

@@ -1,0 +1,163 @@
+/* What a gateway told us, stored once. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/event.h"
+#include "lib/hmac.h"
+#include "lib/responder.h"
+#include "lib/server.h"
+#include "lib/utf8.h"
+#include "lib/webhook-int.h"
+
+#define Y2001_MS 978307200000
+#define ID_MAX 250      /* bytes of an id worth its name */
+#define AHEAD_MS 300000 /* that a gateway's clock may be ahead of ours */
+
+static const struct db_stmt stmt_store = {"webhook_store",
+	"SELECT webhook_store($1, $2, $3, $4, $5, $6,"
+	" to_timestamp($7::bigint / 1000.0), $8::bigint, $9, to_timestamp($10::bigint "
+	"/ 1000.0),"
+	" $11, $12, $13::boolean, $14::json, $15::jsonb, $16), event_written()",
+	16};
+
+/* A time a gateway may mean, as a parameter: after 2001 and not more than some minutes
+ * ahead of us. Anything else is taken for "it does not tell" (NULL), so that a lying
+ * clock cannot freeze an instance's status. */
+static const char *
+time_or_null(char room[DB_PARAM_SIZE], int64_t at_ms)
+{
+	bool sane = at_ms > Y2001_MS && at_ms < clock_wall_ms() + AHEAD_MS;
+
+	return sane ? db_param_int(room, at_ms) : NULL;
+}
+
+/* Ids of an absurd length, or that are no text, count as none. */
+static bool
+is_usable_id(const char *id)
+{
+	return id != NULL && *id != '\0' && strlen(id) <= ID_MAX &&
+		utf8_valid(id, strlen(id));
+}
+
+/* "event|id", "request|id" or "body|sha256". */
+static bool
+dedupe_key(const struct request *rq, const struct gateway_event *ev, struct buf *key)
+{
+	const char *request_id = request_header(rq, "X-Webhook-Request-Id");
+	char hash[SHA256_HEX_SIZE];
+
+	if (is_usable_id(ev->id))
+		return buf_printf(key, "%s|%s", ev->event, ev->id);
+	if (is_usable_id(request_id))
+		return buf_printf(key, "request|%s", request_id);
+	return sha256_hex(buf_str(&rq->body), rq->body.len, hash) &&
+		buf_printf(key, "body|%s", hash);
+}
+
+/* The body without what nobody may keep into *text, to be freed; NULL: it is to be stored
+ * as it came. */
+static bool
+redact(const struct gateway *gw, const json_t *body, char **text)
+{
+	json_t *copy;
+
+	*text = NULL;
+	if (gw->redact == NULL)
+		return true;
+	copy = json_deep_copy(body);
+	if (copy != NULL) {
+		gw->redact(copy);
+		*text = json_dumps(copy, JSON_COMPACT);
+	}
+	json_decref(copy);
+	return *text != NULL;
+}
+
+bool
+delivery_prepare(struct delivery *d, struct err *e)
+{
+	const struct gateway_event *ev = &d->ev;
+	const struct server *s = d->from.server;
+	json_t *tell = event_of_gateway(ev);
+	const char *request_id = request_header(d->rq, "X-Webhook-Request-Id");
+
+	d->told = tell != NULL ? json_dumps(tell, JSON_COMPACT) : NULL;
+	json_decref(tell);
+	buf_init(&d->key, 400);
+	if (!redact(server_gateway(s), d->body, &d->kept))
+		return err_set(e, ERR_NOMEM, "out of memory");
+	if (!dedupe_key(d->rq, ev, &d->key))
+		return err_set(e, ERR_INTERNAL, "no key to store it once by");
+	const char *params[STORE_PARAMS] = {s->id, buf_str(&d->key), ev->event, ev->id,
+		is_usable_id(request_id) ? request_id : NULL, ev->session,
+		time_or_null(d->at, ev->at_ms),
+		ev->generation >= 0 ? db_param_int(d->generation, ev->generation)
+				    : NULL,
+		ev->status, time_or_null(d->status_at, ev->status_at_ms), ev->phone,
+		ev->profile, ev->released ? "true" : "false",
+		d->kept != NULL ? d->kept : buf_str(&d->rq->body), d->told,
+		db_param_text(d->from.mark)};
+	memcpy(d->params, params, sizeof(params));
+	return true;
+}
+
+void
+delivery_free(struct delivery *d)
+{
+	PQclear(d->stored);
+	buf_free(&d->key);
+	free(d->kept);
+	free(d->told);
+	json_decref(d->body);
+}
+
+bool
+delivery_store(struct app *app, struct delivery *d, struct err *e)
+{
+	d->stored = db_query(app->db, d->rq->deadline, &stmt_store, d->params, e);
+	return d->stored != NULL;
+}
+
+/* A message locks no more than its device's lane. What changes an instance locks it, and what hangs
+ * on it, in an order that two transactions with several of them would not share. */
+static bool
+goes_together(const struct delivery *d)
+{
+	return d->ev.status == NULL && !d->ev.released && d->ev.session != NULL;
+}
+
+static bool
+comes_before(const struct delivery *a, const struct delivery *b)
+{
+	int order = strcmp(a->from.server->id, b->from.server->id);
+
+	return order < 0 || (order == 0 && strcmp(a->ev.session, b->ev.session) < 0);
+}
+
+void
+deliveries_store(struct app *app, struct delivery *const *d, size_t n)
+{
+	const char *const *params[RESPONDER_AT_ONCE];
+	struct delivery *order[RESPONDER_AT_ONCE];
+	PGresult *results[RESPONDER_AT_ONCE];
+	struct err ignored = ERR_INIT;
+	size_t m = 0, at;
+
+	/* sorted, so that lanes are locked in the same order everywhere; those of one session
+	 * stay as they came */
+	for (size_t i = 0; i < n; i++) {
+		if (!goes_together(d[i]))
+			continue;
+		for (at = m++; at > 0 && comes_before(d[i], order[at - 1]); at--)
+			order[at] = order[at - 1];
+		order[at] = d[i];
+	}
+	for (size_t i = 0; i < m; i++)
+		params[i] = order[i]->params;
+	if (m < 2 ||
+		!db_query_all(app->db, order[0]->rq->deadline, &stmt_store, params, m,
+			results, &ignored))
+		return;
+	for (size_t i = 0; i < m; i++)
+		order[i]->stored = results[i];
+}
