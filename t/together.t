@@ -8,10 +8,9 @@ use FindBin;
 use lib "$FindBin::Bin/../run/lib", "$FindBin::Bin/lib";
 
 use JSON::PP qw(decode_json);
-use POSIX ();
 use Test::More;
 
-use Wapool::Test qw(stack stock burst eventually);
+use Wapool::Test qw(stack stock burst burst_while_locked eventually);
 
 use constant MY => '/api/whatsapp/my-connection';
 
@@ -51,7 +50,7 @@ subtest 'together: the same' => sub {
 	my @together;
 	# nginx keeps the connections of the first time, and requests on new ones come alone
 	for my $time (1 .. 5) {
-		@together = map { told($_) } while_locked(@all);
+		@together = map { told($_) } burst_while_locked($s, 'devices', @all);
 		is_deeply \@together, \@alone, "time $time: nobody gets another's";
 		last if grep { $_ >= 3 } shared();
 	}
@@ -85,27 +84,6 @@ sub told {
 	$told{status_word} = $told{status};
 	delete $told{requestId};
 	return { %told, status => $answer->{status} };
-}
-
-# The answers of requests that all come while the first of them waits for a lock.
-sub while_locked {
-	my @requests = @_;
-	open my $psql, '|-', 'psql', '-XqAt', '-o', '/dev/null', $s->database_url or die "psql: $!";
-	$psql->autoflush;
-	print {$psql} "BEGIN; LOCK TABLE devices;\n";
-	my $locks = sub { $s->psql_value("SELECT count(*) FROM pg_locks WHERE relation = 'devices'::regclass AND granted = $_[0]") };
-	eventually(sub { $locks->('true AND mode = \'AccessExclusiveLock\'') }) or die 'no lock';
-	my $pid = fork // die "fork: $!";
-	if ($pid == 0) {    # lets them go once one waits and the others had a moment to come
-		eventually(sub { $locks->('false') });
-		select undef, undef, undef, 0.3;
-		print {$psql} "COMMIT;\n";
-		POSIX::_exit(0);
-	}
-	my @answers = burst($s, @requests);
-	waitpid $pid, 0;
-	close $psql;
-	return @answers;
 }
 
 # How many shared each request's time, as the log tells.

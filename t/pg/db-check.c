@@ -107,6 +107,106 @@ START_TEST(errors_have_their_kind)
 }
 END_TEST
 
+START_TEST(several_in_one_transaction)
+{
+	static const struct db_stmt s = {
+		"several", "SELECT $1::int + 1, txid_current()", 1};
+	struct db_pool *p = pg_pool(1, AMPLE);
+	const char *const *params[] = {
+		(const char *[]){"1"}, (const char *[]){"2"}, (const char *[]){"3"}};
+	struct err e = ERR_INIT;
+	PGresult *r[3];
+
+	for (int time = 0; time < 2; time++) {
+		ck_assert_msg(db_query_all(p, deadline_in(AMPLE), &s, params, 3, r, &e),
+			"%s", e.text);
+		for (int i = 0; i < 3; i++) {
+			ck_assert_int_eq(db_int(r[i], 0, 0), i + 2);
+			ck_assert_int_eq(db_int(r[i], 0, 1), db_int(r[0], 0, 1));
+		}
+		for (int i = 0; i < 3; i++)
+			PQclear(r[i]);
+	}
+	db_pool_free(p);
+}
+END_TEST
+
+START_TEST(several_are_done_all_or_none)
+{
+	static const struct db_stmt s = {"all_or_none",
+		"INSERT INTO db_check VALUES ($1::int) RETURNING 10 / ($1::int - 2)",
+		1};
+	static const struct db_stmt count = {
+		"count", "SELECT count(*), pg_backend_pid() FROM db_check", 0};
+	struct db_pool *p = pg_pool(1, AMPLE);
+	const char *const *params[] = {
+		(const char *[]){"1"}, (const char *[]){"2"}, (const char *[]){"1"}};
+	struct err e = ERR_INIT;
+	PGresult *r[3], *before, *after;
+
+	before = db_query(p, deadline_in(AMPLE), &count, NULL, &e);
+	ck_assert_ptr_nonnull(before);
+	ck_assert(!db_query_all(p, deadline_in(AMPLE), &s, params, 3, r, &e));
+	ck_assert_int_eq(e.code, ERR_INTERNAL);
+	ck_assert_str_eq(e.sqlstate, "22012"); /* the first that failed */
+	for (int i = 0; i < 3; i++)
+		ck_assert_ptr_null(r[i]);
+	err_clear(&e);
+	after = db_query(p, deadline_in(AMPLE), &count, NULL, &e);
+	ck_assert_msg(after != NULL, "%s", e.text);
+	ck_assert_int_eq(db_int(after, 0, 0), db_int(before, 0, 0));
+	ck_assert_int_eq(db_int(after, 0, 1), db_int(before, 0, 1)); /* kept */
+	PQclear(before);
+	PQclear(after);
+	db_pool_free(p);
+}
+END_TEST
+
+START_TEST(several_end_with_their_deadline)
+{
+	static const struct db_stmt s = {
+		"several_slow", "SELECT pg_sleep($1::float8)", 1};
+	struct db_pool *p = pg_pool(1, AMPLE);
+	const char *const *params[] = {
+		(const char *[]){"0"}, (const char *[]){"30"}, (const char *[]){"0"}};
+	struct err e = ERR_INIT;
+	PGresult *r[3];
+
+	ck_assert(!db_query_all(p, deadline_in(300), &s, params, 3, r, &e));
+	ck_assert_int_eq(e.code, ERR_TIMEOUT);
+	for (int i = 0; i < 3; i++)
+		ck_assert_ptr_null(r[i]);
+	err_clear(&e);
+	ck_assert_msg(db_query_all(p, deadline_in(AMPLE), &s,
+			      (const char *const *[]){params[0]}, 1, r, &e),
+		"another connection: %s", e.text);
+	PQclear(r[0]);
+	db_pool_free(p);
+}
+END_TEST
+
+START_TEST(several_end_with_their_server_process)
+{
+	static const struct db_stmt s = {"several_ended",
+		"SELECT CASE WHEN $1::bool THEN pg_terminate_backend(pg_backend_pid()) "
+		"END",
+		1};
+	struct db_pool *p = pg_pool(1, AMPLE);
+	const char *const *params[] = {(const char *[]){"false"},
+		(const char *[]){"true"}, (const char *[]){"false"}};
+	struct err e = ERR_INIT;
+	PGresult *r[3];
+
+	ck_assert(!db_query_all(p, deadline_in(AMPLE), &s, params, 3, r, &e));
+	ck_assert_int_eq(e.code, ERR_UNAVAILABLE);
+	err_clear(&e);
+	ck_assert_msg(db_query_all(p, deadline_in(AMPLE), &s, params, 1, r, &e), "%s",
+		e.text);
+	PQclear(r[0]);
+	db_pool_free(p);
+}
+END_TEST
+
 START_TEST(a_notice_does_not_spoil_the_log)
 {
 	static const struct db_stmt s = {
@@ -315,6 +415,8 @@ main(void)
 {
 	const TTest *const tests[] = {parameters_go_out_and_fields_come_back,
 		what_is_larger_than_any_buffer_gets_through, errors_have_their_kind,
+		several_in_one_transaction, several_are_done_all_or_none,
+		several_end_with_their_deadline, several_end_with_their_server_process,
 		a_notice_does_not_spoil_the_log,
 		a_connection_runs_any_number_of_statements,
 		a_statement_that_takes_too_long_is_cancelled,

@@ -14,16 +14,17 @@ use HTTP::Tiny;
 use IO::Select ();
 use IO::Socket::INET;
 use JSON::PP ();
+use POSIX ();
 use Scalar::Util qw(weaken);
 use Test::More;
-use Time::HiRes qw(time);
+use Time::HiRes qw(sleep time);
 
 use Wapool::Database qw(start_database);
 use Wapool::Process qw(find_program run_program slurp wait_until);
 use Wapool::Stack;
 
 use Exporter qw(import);
-our @EXPORT_OK = qw(stack sim sim_session sim_generation scan faults burst problem_ok eventually eventually_ok
+our @EXPORT_OK = qw(stack sim sim_session sim_generation scan faults burst burst_while_locked problem_ok eventually eventually_ok
 	instance_of lifecycle present_name free_instances stock qr_of_png qr_of_data_uri qr_of_svg sign webhook server_id
 	row_counts invariants_ok json_of SEED_EMPTY WEBHOOK_SECRET PATIENCE);
 
@@ -242,6 +243,27 @@ sub burst {
 		my $body = exists $rq->{json} ? $json->encode($rq->{json}) : $rq->{body};
 		$s->note_exchange($rq->{method}, $rq->{path}, $rq->{headers} || {}, $body, @$answer{qw(status headers body)});
 	}
+	return @answers;
+}
+
+# The same, while a table is locked until one of them waits for it and the others had a moment to come.
+sub burst_while_locked {
+	my ($s, $table, @requests) = @_;
+	open my $psql, '|-', 'psql', '-XqAt', '-o', '/dev/null', $s->database_url or croak "psql: $!";
+	$psql->autoflush;
+	print {$psql} "BEGIN; LOCK TABLE $table;\n";
+	my $locks = sub { $s->psql_value("SELECT count(*) FROM pg_locks WHERE relation = '$table'::regclass AND $_[0]") };
+	eventually(sub { $locks->("granted AND mode = 'AccessExclusiveLock'") }) or croak "$table is not locked";
+	my $pid = fork // croak "fork: $!";
+	if ($pid == 0) {
+		eventually(sub { $locks->('NOT granted') });
+		sleep 0.3;
+		print {$psql} "COMMIT;\n";
+		POSIX::_exit(0);
+	}
+	my @answers = burst($s, @requests);
+	waitpid $pid, 0;
+	close $psql;
 	return @answers;
 }
 
