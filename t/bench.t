@@ -26,6 +26,7 @@ subtest 'every question is asked by bench/run'   => \&questions;
 subtest 'plots are well-formed, whatever the figures' => \&plots;
 subtest 'the report'                             => \&report;
 subtest 'bench-load counts what it was answered' => \&load;
+subtest 'bench-load says what is wrong with what it was given' => \&load_options;
 done_testing;
 
 sub numbers {
@@ -126,4 +127,32 @@ sub load {
 	is_deeply [map { join ' ', (split)[0, 1] } split /\n/, slurp($out)], ['id-200 200', 'id-404 404', 'id-200 200'], 'each answer by its id';
 	is_deeply [grep { !defined $r->{ms}{$_} } qw(p50 p95 p99 p100)], [], 'percentiles';
 	return;
+}
+
+# Nothing is taken for a number that is none, and nothing for requests that are cut.
+sub load_options {
+	my $program = load_program();
+	my $good = spew("$dir/good", "3\nabc");
+	for (['-c 1x', "1 $good", '-c: "1x"'], ['-c 0', "1 $good", '-c: "0"'], ['-r -1', "1 $good", '-r: "-1"'], ['-d nan', "1 $good", '-d: "nan"'],
+		['-n 99999999999999999999', "1 $good", '-n: '], ['', "70000 $good", 'PORT: "70000"']) {
+		my ($options, $rest, $said) = @$_;
+		my ($status, $output) = run_program([$program, (split ' ', $options), split ' ', $rest]);
+		is $status, 2, "$options $rest: refused" =~ s/\Q$dir\E.//r;
+		like $output, qr/\Q$said\E.* is not a (?:whole )?number/, 'in words';
+	}
+	for (['none', '', 'no requests'], ['cut', "9\nabc", 'cut short'], ['negative', "-1\nabc", 'no length'], ['no number', "abc\n", 'no length']) {
+		my ($what, $content, $said) = @$_;
+		my ($status, $output) = run_program([$program, 1, spew("$dir/bad", $content)]);
+		isnt $status, 0, "a file of requests: $what";
+		like $output, qr/\Q$said\E/, 'in words';
+	}
+	my ($status, $output) = run_program([$program, '--help']);
+	is $status, 0, '--help';
+	like $output, qr/\Ausage: .*^  -r  open loop/ms, 'tells of the options';
+	return;
+}
+
+sub load_program {
+	my $build = $ENV{WAPOOL_BUILD} // 'build';
+	return ($build =~ m{\A/} ? $build : "$root/$build") . '/bench/load';
 }
