@@ -39,6 +39,18 @@ sub short {
 	return sprintf $n >= 100 ? '%.0f' : $n >= 1 ? '%.3g' : '%.2g', $n;
 }
 
+# A plot with lines of small print beneath it: where it comes from.
+sub signed {
+	my ($svg, @lines) = @_;
+	my ($width, $height) = $svg =~ /viewBox="0 0 (\d+) (\d+)"/ or die "no plot\n";
+	my $most = max(map { length } @lines);
+	my $size = min(11, ($width - 32) / (0.52 * $most));    # so that the longest line fits
+	my $grown = $height + 16 * @lines + 8;
+	my $print = join '', map { text(16, $height + 4 + 16 * $_, $lines[$_], sprintf 'font-size="%.1f" fill="#555"', $size) . "\n" } 0 .. $#lines;
+	return $svg =~ s/viewBox="0 0 \d+ \d+"/viewBox="0 0 $width $grown"/r =~ s/(<rect width="\d+" height=")\d+/$1$grown/r
+		=~ s{</svg>}{$print</svg>}r;
+}
+
 # title, unit, then [label, {median, min, max}] each.
 sub bars {
 	my ($title, $unit, @bars) = @_;
@@ -65,13 +77,13 @@ sub decades {
 	return ($first, $last == $first ? $last + 1 : $last);
 }
 
-# title, names of the axes, then [label, [[x, y], …]] each. Both axes are logarithmic.
+# title, names of the axes, then [label, [[x, y], …]] each, where y is {median, min, max}. Both axes are logarithmic.
 sub lines {
 	my ($title, $x_name, $y_name, @lines) = @_;
 	require POSIX;
 	my ($left, $top, $wide, $high) = (70, 50, 520, 300);
 	my ($x0, $x1) = decades(map { map { $_->[0] } @{ $_->[1] } } @lines);
-	my ($y0, $y1) = decades(map { map { $_->[1] } @{ $_->[1] } } @lines);
+	my ($y0, $y1) = decades(map { map { @{ $_->[1] }{qw(min max)} } @{ $_->[1] } } @lines);
 	my $x_of = sub { $left + $wide * (log($_[0]) / log(10) - $x0) / ($x1 - $x0) };
 	my $y_of = sub { $top + $high * (1 - (log($_[0]) / log(10) - $y0) / ($y1 - $y0)) };
 	my @parts = qq{<path d="M$left ${top}V${\ ($top + $high)}H${\ ($left + $wide)}" stroke="#222" fill="none"/>};
@@ -86,9 +98,11 @@ sub lines {
 	for my $i (0 .. $#lines) {
 		my ($label, $points) = @{ $lines[$i] };
 		my $colour = $COLOURS[ $i % @COLOURS ];
-		my @at = map { [$x_of->($_->[0]), $y_of->($_->[1])] } grep { $_->[0] > 0 && $_->[1] > 0 } @$points;
+		my @known = grep { $_->[0] > 0 && $_->[1]{min} > 0 } @$points;
+		my @at = map { [$x_of->($_->[0]), $y_of->($_->[1]{median})] } @known;
 		push @parts, sprintf('<polyline points="%s" stroke="%s" stroke-width="2" fill="none"/>',
 			join(' ', map { sprintf '%.1f,%.1f', @$_ } @at), $colour),
+			(map { sprintf '<path d="M%.1f %.1fV%.1f" stroke="%s"/>', $x_of->($_->[0]), (map { $y_of->($_) } @{ $_->[1] }{qw(min max)}), $colour } @known),
 			(map { sprintf '<circle cx="%.1f" cy="%.1f" r="3" fill="%s"/>', @$_, $colour } @at),
 			text($left + $wide + 16, $top + 20 * $i + 12, $label, qq{fill="$colour"});
 	}
