@@ -25,3 +25,6 @@ module.exports = function user(authorization) {
 };
 
 module.exports.UNAUTHORIZED = { error: 'Não autorizado', message: 'Entre novamente.' };
+
+// What PostgreSQL says of an account that was disabled.
+module.exports.DISABLED = '28000';
