@@ -19,9 +19,10 @@ static const struct db_stmt stmt_pool = {"ctl_pool",
 
 static const struct db_stmt stmt_alarms = {"ctl_alarms",
 	"SELECT a.kind, coalesce(s.nome, ''),"
-	" rfc3339(a.since), a.reason"
+	" rfc3339(a.since), a.reason, coalesce(u.email, s.user_id::text, '')"
 	" FROM alarms a LEFT JOIN waha_servers s ON s.id = a.server_id"
-	" ORDER BY a.since",
+	" LEFT JOIN users u ON u.id = s.user_id"
+	" ORDER BY s.user_id IS NOT NULL, a.since",
 	0};
 
 /* In the order of the statement. */
@@ -39,9 +40,9 @@ alarms_json(const PGresult *r)
 
 	for (int i = 0; i < PQntuples(r); i++)
 		json_array_append_new(rows,
-			json_pack("{s:s, s:s, s:s, s:s}", "kind", db_text(r, i, 0),
+			json_pack("{s:s, s:s, s:s, s:s, s:s}", "kind", db_text(r, i, 0),
 				"server", db_text(r, i, 1), "since", db_text(r, i, 2),
-				"reason", db_text(r, i, 3)));
+				"reason", db_text(r, i, 3), "owner", db_text(r, i, 4)));
 	return rows;
 }
 
@@ -62,11 +63,12 @@ alarms_table(const PGresult *r)
 {
 	struct table t;
 
-	table_init(&t, (const char *const[]){"ALARM", "SERVER", "SINCE", "WHY"}, 4);
+	table_init(&t,
+		(const char *const[]){"ALARM", "SERVER", "OWNER", "SINCE", "WHY"}, 5);
 	for (int i = 0; i < PQntuples(r); i++)
 		table_row(&t,
 			(const char *[]){db_text(r, i, 0), db_text(r, i, 1),
-				db_text(r, i, 2), db_text(r, i, 3)});
+				db_text(r, i, 4), db_text(r, i, 2), db_text(r, i, 3)});
 	putchar('\n');
 	return print_table(&t);
 }

@@ -9,14 +9,14 @@
 static int
 stop_all(struct app *app)
 {
-	int64_t since = (int64_t)time(NULL) * 1000 + 999;
+	struct quiesce_walk walk = {.since_ms = (int64_t)time(NULL) * 1000 + 999};
 	int stopped = 0, failed = 0;
 	char name[256];
 
 	for (;;) {
 		struct err e = ERR_INIT;
 		enum quiesce_step step =
-			quiesce_one(app, since, name, ctl_deadline(), &e);
+			quiesce_one(app, &walk, name, ctl_deadline(), &e);
 
 		if (step == QUIESCE_NOTHING_LEFT && err_isset(&e))
 			return complain_err(&e);

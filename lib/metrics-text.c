@@ -70,7 +70,7 @@ static const struct family families[] = {
 		"Instances that stand by on it."},
 	{"webhooks", "wapool_webhooks", COUNTER, NULL, {"outcome"},
 		"Webhooks of gateways by what they did; refused: for their signature."},
-	{"alarms", "wapool_alarms", GAUGE, NULL, {"kind"},
+	{"alarms", "wapool_alarms", GAUGE, NULL, {"kind", "owner"},
 		"What is wrong now with a server, most of its sessions, or the "
 		"network."},
 	{"outbox", "wapool_outbox_events", GAUGE, NULL, {"state"},
@@ -160,9 +160,13 @@ static const struct db_stmt sources[] = {
 		" WHERE v.x IS NOT NULL ORDER BY 1, 3",
 		0},
 	{"metrics_alarms",
-		"SELECT 'alarms', '', k, count(a.kind)"
-		" FROM unnest(ARRAY['network', 'server', 'sessions']) AS k"
-		" LEFT JOIN alarms a ON a.kind = k GROUP BY k ORDER BY k",
+		"SELECT 'alarms', '', l, count(a.kind)"
+		" FROM unnest(ARRAY['network,platform', 'server,platform',"
+		" 'server,user', 'sessions,platform', 'sessions,user']) AS l"
+		" LEFT JOIN (SELECT w.kind, s.user_id FROM alarms w"
+		" LEFT JOIN waha_servers s ON s.id = w.server_id) a"
+		" ON l = a.kind || CASE WHEN a.user_id IS NULL THEN ',platform'"
+		" ELSE ',user' END GROUP BY l ORDER BY l",
 		0},
 	{"metrics_outbox", /* counted by partial indexes, and no further than that */
 		"SELECT 'outbox', '', 'pending', count(*) FROM (SELECT FROM deliveries"

@@ -7,10 +7,15 @@
 
 static const struct db_stmt stmt_begin = {"quiesce_begin", "SELECT quiesce_begin()", 0};
 
+#define BEFORE_ALL "00000000-0000-0000-0000-000000000000"
+
+/* WORK_ITEM_COLUMNS, the rung that may follow them, then what we need. */
+enum { DEVICE_ID = 11 };
+
 static const struct db_stmt stmt_claim = {"quiesce_claim",
-	"SELECT " WORK_ITEM_COLUMNS
-	" FROM quiesce_claim(to_timestamp($1::bigint / 1000.0), '" WORK_LEASE "')",
-	1};
+	"SELECT " WORK_ITEM_COLUMNS ", mend_rung, device_id"
+	" FROM quiesce_claim($1, to_timestamp($2::bigint / 1000.0), '" WORK_LEASE "')",
+	2};
 
 static const struct db_stmt stmt_done = {
 	"quiesce_done", "SELECT quiesce_done($1, $2, $3::boolean, $4)", 4};
@@ -26,20 +31,39 @@ quiesce_begin(struct app *app, deadline_t d, struct err *e)
 	return r != NULL;
 }
 
-enum quiesce_step
-quiesce_one(
-	struct app *app, int64_t since_ms, char name[256], deadline_t d, struct err *e)
+/* The next one to stop, from the beginning again at the end: no row if there is none, NULL on an error. */
+static PGresult *
+claim_next(struct app *app, struct quiesce_walk *walk, deadline_t d, struct err *e)
 {
 	char since[DB_PARAM_SIZE];
+	PGresult *r;
+
+	db_param_int(since, walk->since_ms);
+	for (;;) {
+		bool whole = walk->after[0] == '\0';
+
+		r = db_query(app->db, d, &stmt_claim,
+			(const char *[]){whole ? BEFORE_ALL : walk->after, since}, e);
+		if (r == NULL || PQntuples(r) > 0 || whole)
+			return r;
+		PQclear(r);
+		walk->after[0] = '\0';
+	}
+}
+
+enum quiesce_step
+quiesce_one(struct app *app, struct quiesce_walk *walk, char name[256], deadline_t d,
+	struct err *e)
+{
 	struct work_item it;
 	bool stopped;
-	PGresult *r = db_query(app->db, d, &stmt_claim,
-		(const char *[]){db_param_int(since, since_ms)}, e);
+	PGresult *r = claim_next(app, walk, d, e);
 
 	if (r == NULL || PQntuples(r) == 0) {
 		PQclear(r);
 		return QUIESCE_NOTHING_LEFT;
 	}
+	db_copy(r, 0, DEVICE_ID, walk->after, sizeof(walk->after));
 	work_item_read(app, r, d, &it);
 	PQclear(r);
 	snprintf(name, 256, "%s", it.name);

@@ -19,11 +19,18 @@ enum quiesce_step { QUIESCE_STOPPED, QUIESCE_FAILED, QUIESCE_NOTHING_LEFT };
 /* Begins: no claims and no repairs from now on. False on an error of db. */
 bool quiesce_begin(struct app *app, deadline_t d, struct err *e);
 
-/* Stops one running session that was not tried since `since_ms` (clock_wall_ms). name gets its
- * name; *e says why it could not be stopped. QUIESCE_NOTHING_LEFT with *e set: our
- * database failed. */
-enum quiesce_step quiesce_one(
-	struct app *app, int64_t since_ms, char name[256], deadline_t d, struct err *e);
+/* Where a walk over all sessions is; begins with when it began (clock_wall_ms) and zeros. */
+struct quiesce_walk {
+	int64_t since_ms;
+	char after
+		[37]; /* the device whose session it stopped last; "" at the beginning */
+};
+
+/* Stops the next session that runs and was not tried in this walk. name gets its name; *e says why
+ * it could not be stopped. QUIESCE_NOTHING_LEFT with *e set: our database failed; without: the walk
+ * came to its end, and found nothing that began to run behind it. */
+enum quiesce_step quiesce_one(struct app *app, struct quiesce_walk *walk,
+	char name[256], deadline_t d, struct err *e);
 
 /* Ends: the helpers start what was connected, *n sessions, a bounded number at a time. False on an
  * error of db. */

@@ -32,7 +32,8 @@ static const struct db_stmt stmt_observe = {"work_observe",
 	6};
 
 static const struct db_stmt stmt_alarms = {"work_alarms",
-	"SELECT a.raised, a.kind, coalesce(s.nome, ''), a.reason"
+	"SELECT a.raised, a.kind, coalesce(s.nome, ''), a.reason,"
+	" coalesce(s.id::text, ''), coalesce(s.user_id::text, '')"
 	" FROM alarms_judge($1) a"
 	" LEFT JOIN waha_servers s ON s.id = a.server_id",
 	1};
@@ -144,6 +145,8 @@ work_alarms(struct app *app, const char *server_id)
 			LOG_STR("change", db_bool(r, i, 0) ? "raised" : "cleared"),
 			LOG_STR("kind", db_text(r, i, 1)),
 			LOG_STR("server", db_text(r, i, 2)),
+			LOG_STR("serverId", db_text(r, i, 4)),
+			LOG_STR("ownerId", db_text(r, i, 5)),
 			LOG_STR("reason", db_text(r, i, 3)));
 	PQclear(r);
 }

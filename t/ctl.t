@@ -365,6 +365,11 @@ sub pool {
 	is_deeply [map { "$_->{kind} $_->{server} $_->{reason}" } @{ json('pool')->{alarms} }],
 		['sessions other 9 of 10 sessions are missing'], 'one that is raised';
 	status_is(DONE, qr/^sessions  other +\S+  9 of 10 sessions are missing$/m, 'for people', 'pool');
+	$s->psql(q{UPDATE waha_servers SET user_id = (SELECT id FROM users ORDER BY email LIMIT 1) WHERE nome = 'other'});
+	my $owner = $s->psql_value(q{SELECT coalesce(email, id::text) FROM users ORDER BY email LIMIT 1});
+	is json('pool')->{alarms}[0]{owner}, $owner, 'whose server it is';
+	status_is(DONE, qr/^sessions  other +\Q$owner\E +\S+  9 of 10/m, 'for people', 'pool');
+	$s->psql(q{UPDATE waha_servers SET user_id = NULL WHERE nome = 'other'});
 	$s->psql('DELETE FROM alarms');
 	my ($waha) = grep { $_->{nome} eq 'WAHA' } @{ json('servers')->{servers} };
 	is_deeply [@{$waha}{qw(kind health)}], ['waha', 'up'], 'servers tells kind and health';

@@ -178,6 +178,13 @@ sub labels {
 	my %names = map { ($_ => 1) } $text =~ /[{,](\w+)="/g;
 	is_deeply [sort keys %names], [sort qw(version lifecycle health from to outcome reason step le owner server kind state task)],
 		'labels are those and no others';
+	$s->psql("INSERT INTO alarms (kind, server_id, reason) SELECT 'sessions', id, 'most are missing' FROM waha_servers LIMIT 1");
+	is value('wapool_alarms{kind="sessions",owner="platform"}'), 1, 'an alarm at the platform\'s server';
+	$s->psql('UPDATE waha_servers SET user_id = (SELECT id FROM users LIMIT 1) WHERE id IN (SELECT server_id FROM alarms)');
+	is value('wapool_alarms{kind="sessions",owner="user"}'), 1, 'at a user\'s: told apart, not whose';
+	is value('wapool_alarms{kind="sessions",owner="platform"}'), 0, 'and not as the platform\'s';
+	$s->psql('UPDATE waha_servers SET user_id = NULL WHERE id IN (SELECT server_id FROM alarms)');
+	$s->psql('DELETE FROM alarms');
 	return;
 }
 

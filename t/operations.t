@@ -75,8 +75,8 @@ sub glance {
 
 sub alarm_shown {
 	$s->psql("INSERT INTO alarms (kind, server_id, reason) SELECT 'server', id, 'connection refused' FROM waha_servers");
-	is_deeply [map { [@{$_}{qw(kind serverId server reason)}] } @{ pool()->{alarms} }],
-		[['server', server_id($s), 'WAHA', 'connection refused']], 'it names its server and why';
+	is_deeply [map { [@{$_}{qw(kind serverId server userId reason)}] } @{ pool()->{alarms} }],
+		[['server', server_id($s), 'WAHA', undef, 'connection refused']], 'it names its server and why';
 	$s->psql('DELETE FROM alarms');
 	$s->psql("INSERT INTO alarms (kind, reason) VALUES ('network', '2 of 3 servers look down')");
 	is_deeply [@{ pool()->{frozen} }{qw(why reason)}], ['network', '2 of 3 servers look down'], 'one of the network freezes repairs';

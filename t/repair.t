@@ -252,6 +252,7 @@ sub frozen {
 	is alarms(), "sessions: $n of $n connected sessions are in trouble", 'an alarm stands';
 	is +(() = $text =~ /"event":"alarm"/g), 1, 'and was logged once' or diag $text;
 	like $text, qr/"level":"error"[^\n]*"event":"alarm"[^\n]*"change":"raised"/, 'as an error';
+	like $text, qr/"event":"alarm"[^\n]*"serverId":"[0-9a-f-]{36}","ownerId":""/, 'and where: at the platform\'s server';
 	is requests_seen($s, POST => '/api/sessions/*/restart'), $restarts, 'nothing was restarted';
 	is column($_, 'lifecycle, paired_at IS NOT NULL'), 'assigned t', "$_->{name} is still its owner's" for @all;
 	no_faults($s);

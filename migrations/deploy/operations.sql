@@ -64,13 +64,14 @@ LANGUAGE sql STABLE AS $$
 			sum(n) FILTER (WHERE label LIKE 'assigned,%,online') AS online
 		FROM counters WHERE family = 'instances' GROUP BY 1),
 	shown AS (
-		SELECT s.*, coalesce(h.standby, 0) AS standby, coalesce(h.online, 0) AS online,
+		SELECT s.*, u.email, coalesce(h.standby, 0) AS standby, coalesce(h.online, 0) AS online,
 			a.since AS frozen_at
 		FROM waha_servers s LEFT JOIN held h ON h.server_id = s.id
+		LEFT JOIN users u ON u.id = s.user_id
 		LEFT JOIN alarms a ON a.server_id = s.id AND a.kind = 'sessions'
 		ORDER BY s.user_id IS NOT NULL, s.nome, s.id LIMIT p_most)
 	SELECT coalesce(json_agg(json_build_object('id', id, 'name', nome, 'kind', kind, 'userId', user_id,
-		'health', health, 'reason', health_reason, 'active', ativo, 'draining', draining_at IS NOT NULL,
+		'email', email, 'health', health, 'reason', health_reason, 'active', ativo, 'draining', draining_at IS NOT NULL,
 		'drainingSince', rfc3339(draining_at), 'frozenSince', rfc3339(frozen_at), 'sessions', sessions_ativas,
 		'max', max_sessions, 'standby', standby, 'online', online, 'priority', prioridade,
 		'latencyMs', CASE WHEN health = 'up' AND failures = 0 THEN latency_ms END,
@@ -92,10 +93,11 @@ LANGUAGE sql STABLE AS $$
 				UNION ALL SELECT kind, since, reason FROM alarms WHERE kind = 'network') AS f
 			ORDER BY f.since LIMIT 1),
 		'alarms', (SELECT coalesce(json_agg(json_build_object('kind', a.kind, 'serverId', a.server_id,
-				'server', s.nome, 'since', rfc3339(a.since), 'reason', a.reason)
-				ORDER BY a.kind <> 'network', a.since), '[]')
-			FROM (SELECT * FROM alarms ORDER BY since LIMIT p_most) AS a
-			LEFT JOIN waha_servers s ON s.id = a.server_id),
+				'server', a.nome, 'userId', a.user_id, 'email', u.email, 'since', rfc3339(a.since),
+				'reason', a.reason) ORDER BY a.kind <> 'network', a.user_id IS NOT NULL, a.since), '[]')
+			FROM (SELECT w.*, s.nome, s.user_id FROM alarms w LEFT JOIN waha_servers s ON s.id = w.server_id
+				ORDER BY s.user_id IS NOT NULL, w.since LIMIT p_most) AS a
+			LEFT JOIN users u ON u.id = a.user_id),
 		'progress', (SELECT coalesce(json_agg(json_build_object('what', g.what, 'serverId', g.server_id,
 				'server', s.nome, 'done', g.done, 'total', g.total, 'failing', g.failing,
 				'since', rfc3339(g.since)) ORDER BY g.since), '[]')

@@ -2,23 +2,30 @@
 BEGIN;
 
 -- Before maintenance of gateways: from now on nothing is claimed or mended. False if it was so already.
+-- What waits between two attempts to mend it waits no longer: it is stopped like the others.
 CREATE FUNCTION quiesce_begin() RETURNS boolean
 LANGUAGE plpgsql AS $$
+DECLARE
+	v_begins boolean;
 BEGIN
 	UPDATE installation SET quiesced_at = clock_timestamp() WHERE quiesced_at IS NULL;
-	RETURN FOUND;
+	v_begins := FOUND;
+	UPDATE instances SET work_next_at = clock_timestamp() WHERE mending AND work_next_at > clock_timestamp();
+	RETURN v_begins;
 END $$;
 
--- One session that runs, leased, the longest assigned first. One that could not be stopped comes again
--- after all others, p_since tells of which run.
-CREATE FUNCTION quiesce_claim(p_since timestamptz, p_lease interval) RETURNS SETOF instances
+-- One session that runs, leased: the next after that device, so that a walk over all of them reads each once,
+-- by the index that is there for another reason. One that could not be stopped is left alone for the rest of
+-- its run, of which p_since tells the beginning.
+CREATE FUNCTION quiesce_claim(p_after uuid, p_since timestamptz, p_lease interval) RETURNS SETOF instances
 LANGUAGE sql AS $$
 	WITH c AS MATERIALIZED (
 		SELECT id FROM instances
-		WHERE lifecycle = 'assigned' AND status IN ('STARTING', 'SCAN_QR_CODE', 'WORKING')
+		WHERE device_id > p_after
+			AND lifecycle = 'assigned' AND status IN ('STARTING', 'SCAN_QR_CODE', 'WORKING')
 			AND (work_lease_until IS NULL OR work_lease_until < clock_timestamp())
 			AND work_next_at <= p_since AND quiesced()
-		ORDER BY assigned_at
+		ORDER BY device_id
 		LIMIT 1
 		FOR NO KEY UPDATE SKIP LOCKED)
 	UPDATE instances i SET work_token = gen_random_uuid(), work_lease_until = clock_timestamp() + p_lease

@@ -50,6 +50,14 @@ UPDATE instances SET paired_at = now(), health = 'stuck' WHERE lifecycle = 'assi
 SELECT alarms_judge(server('t'));
 SELECT is((SELECT (x->>'kind', x->>'server')::text FROM json_array_elements(pool_overview(500)->'alarms') x), '(sessions,t)',
 	'an alarm names its server');
+SELECT is((SELECT (x->>'userId', x->>'email')::text FROM json_array_elements(pool_overview(500)->'alarms') x), '(,)',
+	'the platform''s is nobody''s');
+UPDATE waha_servers SET user_id = somebody('ana') WHERE id = server('t');
+SELECT is((SELECT (x->>'userId' = somebody('ana')::text, x->>'email')::text FROM json_array_elements(pool_overview(500)->'alarms') x),
+	'(t,ana@example.org)', 'that of a user''s own server says whose it is');
+SELECT is((SELECT x->>'email' FROM json_array_elements(pool_overview(500)->'servers') x WHERE x->>'name' = 't'), 'ana@example.org',
+	'and so does the server');
+UPDATE waha_servers SET user_id = NULL WHERE id = server('t');
 SELECT isnt((SELECT x->>'frozenSince' FROM json_array_elements(pool_overview(500)->'servers') x WHERE x->>'name' = 't'), NULL,
 	'where nothing is mended meanwhile');
 UPDATE waha_servers SET health = 'down', health_reason = 'refused', latency_ms = 5, failures = 3;

@@ -128,7 +128,7 @@ function makeServer(server, open, again) {
 		on: { click: () => toggle(server, open, again) } });
 
 	button.id = `history-${server.id}`;
-	return h('tr', {}, h('th', { scope: 'row' }, h('span', { class: 'name' }), ' ', h('span', { class: 'badge' })),
+	return h('tr', {}, h('th', { scope: 'row' }, h('span', { class: 'name' }), ' ', h('span', { class: 'badge' }), h('div', { class: 'muted small' })),
 		cell('servers.state'), cell('servers.sessions', h('div', { class: 'tabular' }), h('meter', { class: 'meter', min: 0, 'aria-hidden': 'true' }),
 			h('div', { class: 'muted small' })),
 		cell('servers.latency', h('span', { class: 'tabular' })), cell('servers.looked'), h('td', { class: 'row-end' }, button));
@@ -155,8 +155,9 @@ function renewServer(row, server, isOpen) {
 	const [name, health, sessions, latency, looked, end] = row.children;
 	const [count, meter, online] = sessions.lastChild.children;
 
-	put(name.firstChild, server.name);
-	put(name.lastChild, { waha: 'WAHA', evolution: 'Evolution API', gowa: 'GOWA' }[server.kind]);
+	put(name.children[0], server.name);
+	put(name.children[2], server.email ?? server.userId ?? '');
+	put(name.children[1], { waha: 'WAHA', evolution: 'Evolution API', gowa: 'GOWA' }[server.kind]);
 	fill(health.lastChild, serverState(server), server.health === 'down' && server.reason
 		? h('div', { class: 'muted small', lang: 'en' }, server.reason) : null);
 	put(count, of(server.sessions, server.max));

@@ -140,9 +140,9 @@ function failure() {
 
 /* What is wrong: alarms, a freeze, a helper that is missing. */
 function wrongs(o) {
-	const alarms = o.alarms.map((one) => ({ id: `${one.kind}-${one.serverId}`, look: 'error',
-		title: t(`alarm.${one.kind}`, { server: one.server ?? '' }), text: t(`alarm.${one.kind}.text`),
-		detail: one.reason, since: one.since }));
+	const alarms = o.alarms.map((one) => ({ id: `${one.kind}-${one.serverId}`, look: one.userId ? 'warn' : 'error',
+		title: t(`alarm.${one.kind}${one.userId ? '.own' : ''}`, { server: one.server ?? '', owner: one.email ?? one.userId }),
+		text: t(one.userId ? 'alarm.own.text' : `alarm.${one.kind}.text`), detail: one.reason, since: one.since }));
 	const quiet = !o.helper.lastRunAt || new Date(o.checkedAt) - new Date(o.helper.lastRunAt) > LATE;
 
 	if (o.frozen?.why === 'maintenance')
