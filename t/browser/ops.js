@@ -216,6 +216,39 @@ await test('the list follows by itself, and who stands in it is not disturbed', 
 	assert.equal(await link.evaluate((one) => one === document.activeElement), true, 'the focus stays');
 });
 
+await test('a list of hundreds follows where one looks, a page at a time', async () => {
+	await stack.psql("UPDATE waha_servers SET max_sessions = 1000 WHERE nome = 'Outro'");
+	await stack.psql(`INSERT INTO instances (name, server_id, lifecycle)
+		SELECT 'longa-' || to_char(n, 'FM000'), id, 'standby' FROM waha_servers, generate_series(1, 330) n WHERE nome = 'Outro'`);
+	const { page } = await operator('#instances?q=longa');
+	const rows = page.locator('#instances tbody tr');
+	const names = () => rows.getByRole('link').allTextContents();
+	const limits = [];
+	page.on('request', (request) => /admin\/instances\?/.test(request.url()) && limits.push(Number(new URL(request.url()).searchParams.get('limit'))));
+	for (let n = 50; n < 300; n += 50) {
+		await eventually(`${n} rows`, async () => await rows.count() === n);
+		await page.getByRole('button', { name: 'Mostrar mais' }).click();
+	}
+	await eventually('300 rows', async () => await rows.count() === 300);
+
+	await page.getByRole('link', { name: 'longa-270' }).scrollIntoViewIfNeeded();
+	await stack.psql("DELETE FROM instances WHERE name IN ('longa-271', 'longa-003')");
+	await stack.psql("INSERT INTO instances (name, server_id, lifecycle) SELECT 'longa-269b', id, 'standby' FROM waha_servers WHERE nome = 'Outro'");
+	await page.getByRole('link', { name: 'longa-269b' }).waitFor();
+	await page.getByRole('link', { name: 'longa-271' }).waitFor({ state: 'detached' });
+	await page.getByRole('link', { name: 'longa-005' }).scrollIntoViewIfNeeded();
+	await page.getByRole('link', { name: 'longa-003' }).waitFor({ state: 'detached' });
+	await stack.psql("INSERT INTO instances (name, server_id, lifecycle) SELECT 'longa-' || n, id, 'standby' FROM waha_servers, unnest(ARRAY['000a', '000b', '000c']) n WHERE nome = 'Outro'");
+	await page.getByRole('link', { name: 'longa-000c' }).waitFor();
+	const there = await names();
+	assert.deepEqual(there, [...there].sort(), 'in their order');
+	assert.equal(new Set(there).size, there.length, 'each once');
+	const all = (await stack.psql_value("SELECT string_agg(name, ' ' ORDER BY name) FROM instances WHERE name LIKE 'longa%'")).split(' ');
+	assert.deepEqual(there, all.slice(0, there.length), 'none is missing');
+	assert.ok(Math.max(...limits) <= 200, `never more than a page: ${limits}`);
+	await stack.psql("DELETE FROM instances WHERE name LIKE 'longa%'");
+});
+
 await test('what users, gateways and programs say is text, whatever it is', async () => {
 	const evil = (where) => `<img src=x onerror="window.struck='${where}'">`;
 	const { id, instance } = await customer();
