@@ -231,6 +231,8 @@ sub told_by_database {
 	my $user = somebody();
 	connect_as($user);
 	my $update = "UPDATE instances SET profile_name = '%s' WHERE assigned_to_user_id = '$user->{id}'";
+	is told(sprintf $update, 'W'), '', 'who has no page open is not told of';
+	my $stream = listen_as($user);
 	my $text = told(sprintf $update, 'X');
 	like $text, qr/INFO:\s+\{.*"device\.updated".*\}/, 'a connection that asks for it is told by the database';
 	unlike $text, qr/"X"/, 'not what, but that';

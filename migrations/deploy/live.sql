@@ -3,14 +3,16 @@ BEGIN;
 
 -- Tells whoever runs this transaction what a page of that user is to hear once it has committed: a message
 -- with the SQLSTATE WLIVE (lib/news.c) with the event in it, the user in DETAIL, the type in HINT. It costs no
--- statement, no row and no lock, whichever function caused it. Only to who asked for it (wapool.live=on, as lib/db.c
--- does when there is somewhere to publish); INFO, as that reaches the client whatever client_min_messages says,
--- and no log.
+-- row and no lock, whichever function caused it. Only to who asked for it (wapool.live=on, as lib/db.c
+-- does when there is somewhere to publish), and only of users who may have a page open (change `streams`): telling
+-- nobody was an eighth of a connect. INFO, as that reaches the client whatever client_min_messages says, and no log.
 CREATE FUNCTION live_tell(p_user uuid, p_device uuid, p_type text, p_status text, p_at timestamptz, p_more json)
 RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
 	IF current_setting('wapool.live', true) IS DISTINCT FROM 'on' OR p_user IS NULL OR p_device IS NULL THEN
+		RETURN;
+	ELSIF NOT EXISTS (SELECT FROM stream_ends WHERE user_id = p_user) THEN
 		RETURN;
 	END IF;
 	RAISE INFO USING ERRCODE = 'WLIVE', DETAIL = p_user, HINT = p_type,

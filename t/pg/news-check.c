@@ -16,6 +16,10 @@ static const struct db_stmt stmt_tell_and_fail = {"tell_and_fail",
 	"(SELECT 0)",
 	1};
 
+static const struct db_stmt stmt_page = {"page",
+	"SELECT stream_begins('0b5e4a3c-7f43-4d92-9a52-6f1f1f0c7a01', 'infinity')", 0};
+static const struct db_stmt stmt_no_page = {"no_page", "DELETE FROM stream_ends", 0};
+
 /* What was heard: types, a space after each. */
 static void
 hear(void *arg, const char *user, const char *type, const char *json)
@@ -23,6 +27,28 @@ hear(void *arg, const char *user, const char *type, const char *json)
 	ck_assert_str_eq(user, "0b5e4a3c-7f43-4d92-9a52-6f1f1f0c7a01");
 	ck_assert_ptr_nonnull(strstr(json, type));
 	ck_assert(buf_printf(arg, "%s ", type));
+}
+
+static void
+run(struct db_conn *c, const struct db_stmt *s)
+{
+	struct err e = ERR_INIT;
+	PGresult *r = db_exec(c, deadline_in(AMPLE), s, NULL, &e);
+
+	ck_assert_msg(r != NULL, "%s", e.text);
+	PQclear(r);
+}
+
+/* A connection that hears of a user who has a page open. */
+static struct db_conn *
+listener(struct db_pool *p, struct buf *heard)
+{
+	struct db_conn *c;
+
+	db_pool_news(p, hear, heard);
+	c = pg_get(p);
+	run(c, &stmt_page);
+	return c;
 }
 
 static void
@@ -43,8 +69,7 @@ START_TEST(news_are_passed_on_after_the_commit)
 	struct buf heard;
 
 	buf_init(&heard, 200);
-	db_pool_news(p, hear, &heard);
-	c = pg_get(p);
+	c = listener(p, &heard);
 	tell(c, "alone");
 	ck_assert_str_eq(buf_str(&heard), "alone ");
 	ck_assert(db_begin(c, deadline_in(AMPLE), &e));
@@ -68,8 +93,7 @@ START_TEST(what_is_undone_is_no_news)
 	struct buf heard;
 
 	buf_init(&heard, 200);
-	db_pool_news(p, hear, &heard);
-	c = pg_get(p);
+	c = listener(p, &heard);
 	ck_assert(db_begin(c, deadline_in(AMPLE), &e));
 	tell(c, "undone");
 	db_rollback(c, deadline_in(AMPLE));
@@ -99,8 +123,7 @@ START_TEST(what_is_too_large_is_left_out_and_no_more)
 	memset(large, 'x', size);
 	large[size] = '\0';
 	buf_init(&heard, 200);
-	db_pool_news(p, hear, &heard);
-	c = pg_get(p);
+	c = listener(p, &heard);
 	tell(c, large);
 	ck_assert_str_eq(buf_str(&heard), "");
 	tell(c, "after");
@@ -109,6 +132,25 @@ START_TEST(what_is_too_large_is_left_out_and_no_more)
 	db_pool_free(p);
 	buf_free(&heard);
 	free(large);
+}
+END_TEST
+
+START_TEST(who_has_no_page_open_is_not_told_of)
+{
+	struct db_pool *p = pg_pool(1, AMPLE);
+	struct db_conn *c;
+	struct buf heard;
+
+	buf_init(&heard, 200);
+	c = listener(p, &heard);
+	run(c, &stmt_no_page);
+	tell(c, "unheard");
+	run(c, &stmt_page);
+	tell(c, "heard");
+	ck_assert_str_eq(buf_str(&heard), "heard ");
+	db_put(p, c);
+	db_pool_free(p);
+	buf_free(&heard);
 }
 END_TEST
 
@@ -128,7 +170,8 @@ main(void)
 {
 	const TTest *const tests[] = {news_are_passed_on_after_the_commit,
 		what_is_undone_is_no_news, what_is_too_large_is_left_out_and_no_more,
-		nobody_is_told_who_did_not_ask, NULL};
+		who_has_no_page_open_is_not_told_of, nobody_is_told_who_did_not_ask,
+		NULL};
 
 	return pg_main(unit_suite("news", tests));
 }

@@ -2,7 +2,7 @@
  * may use it too. The contract, and every option: docs/live.md. */
 
 const OPENING = 15000;    // ms until an answer must have begun
-const SETTLED = 2000;     // ms after which an nginx that was reloaded loses nothing any more
+const SETTLED = 2000;     // ms after which nothing is under way any more that a new stream does not hear of
 const SPREAD = 1000;      // ms over which pages come back that nginx sent away at the same moment
 const LEAST = 1000;       // ms that a stream must have lasted to count as one
 const LONGEST = 30000;    // ms between two attempts
@@ -162,7 +162,7 @@ class Live {
 		const first = this.#opens++ === 0;
 
 		this.#become('live');
-		this.#schedule(first ? undefined : SETTLED);
+		this.#schedule(SETTLED);
 		this.#options.onSync(first ? 'open' : 'resumed');
 	}
 
