@@ -95,13 +95,13 @@ await test('an alarm is shown while it lasts', async () => {
 	await page.locator('#alarms').getByText('WAHA não responde').waitFor({ state: 'detached' });
 
 	/* One at somebody's own server says whose it is. */
-	await stack.psql(`UPDATE waha_servers SET user_id = (SELECT id FROM users WHERE email = '${admin.email}')`);
-	await stack.psql("INSERT INTO alarms (kind, server_id, reason) SELECT 'server', id, 'connection refused' FROM waha_servers LIMIT 1");
-	await said(page, `WAHA, servidor de ${admin.email}, não responde`);
+	await stack.psql(`INSERT INTO waha_servers (nome, api_url, user_id, check_next_at)
+		SELECT 'Dela', 'https://dela.example', id, now() + interval '1 day' FROM users WHERE email = '${admin.email}'`);
+	await stack.psql("INSERT INTO alarms (kind, server_id, reason) SELECT 'server', id, 'connection refused' FROM waha_servers WHERE nome = 'Dela'");
+	await said(page, `Dela, servidor de ${admin.email}, não responde`);
 	await page.getByText('só as conexões dele').waitFor();
-	await page.getByRole('row', { name: /WAHA/ }).getByText(admin.email).waitFor();
-	await stack.psql('DELETE FROM alarms');
-	await stack.psql('UPDATE waha_servers SET user_id = NULL');
+	await page.getByRole('row', { name: /Dela/ }).getByText(admin.email).waitFor();
+	await stack.psql("DELETE FROM waha_servers WHERE nome = 'Dela'");
 	await page.locator('#alarms').getByText('servidor de').waitFor({ state: 'detached' });
 });
 
