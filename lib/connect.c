@@ -15,7 +15,7 @@
 #define SWAPS_MAX 2         /* fresh instances tried before their server is left */
 #define NEXT_TRY_MS 400     /* less than this shows nobody a QR */
 #define ABSENT_LOOKS 8      /* about 3 s: a WAHA that has just started lists nothing */
-#define POLL_FIRST_MS 60    /* between two looks at a starting session, doubling... */
+#define POLL_FIRST_MS 60    /* before a look at a starting session, doubling... */
 #define POLL_LONGEST_MS 500 /* ...up to this */
 
 static const struct db_stmt stmt_current = {"connect_current",
@@ -280,12 +280,26 @@ step(struct attempt *a, enum outcome *result)
 	return true;
 }
 
+/* Waits before a look, twice as long each time. False once the deadline has passed. */
+static bool
+rest(struct attempt *a, int64_t *wait)
+{
+	int64_t began = clock_us();
+	bool in_time = clock_sleep(*wait, a->deadline);
+
+	spent_since(SPENT_WAIT, began);
+	*wait = *wait * 2 < POLL_LONGEST_MS ? *wait * 2 : POLL_LONGEST_MS;
+	return in_time ||
+		err_set(a->e, ERR_TIMEOUT, "the session is still %s",
+			a->out->session.word);
+}
+
 static enum outcome
 bring_up(struct attempt *a)
 {
 	enum outcome result = SLOW;
-	int64_t wait = POLL_FIRST_MS, began;
-	bool in_time;
+	int64_t wait = POLL_FIRST_MS;
+	bool started = false;
 
 	/* One that was claimed on its user's own server, for this click, is yet to be made. */
 	if (a->out->claim.outcome == CLAIM_NEW && a->out->claim.generation == 0 &&
@@ -293,21 +307,20 @@ bring_up(struct attempt *a)
 		return blame(a->e);
 	if (a->out->claim.outcome == CLAIM_NEW)
 		a->dark_ms = clock_ms();
-	/* A fresh one is known to be stopped: starting it at once saves a look. */
-	if (a->out->claim.outcome == CLAIM_NEW && a->gw->qr_run_ms == 0 &&
-		!nudge(a, SESSION_STOPPED) && a->e->code != ERR_NOT_FOUND)
-		return blame(a->e);
-	while (!step(a, &result)) {
-		began = clock_us();
-		in_time = clock_sleep(wait, a->deadline);
-		spent_since(SPENT_WAIT, began);
-		if (!in_time) {
-			err_set(a->e, ERR_TIMEOUT, "the session is still %s",
-				a->out->session.word);
-			return SLOW;
-		}
-		wait = wait * 2 < POLL_LONGEST_MS ? wait * 2 : POLL_LONGEST_MS;
+	/* A fresh one is known to be stopped: starting it at once saves a look, and no session comes up
+	 * within a moment: that saves another. */
+	if (a->out->claim.outcome == CLAIM_NEW && a->gw->qr_run_ms == 0) {
+		utf8_copy(
+			a->out->session.word, sizeof(a->out->session.word), "STARTING");
+		started = nudge(a, SESSION_STOPPED);
+		if (!started && a->e->code != ERR_NOT_FOUND)
+			return blame(a->e);
 	}
+	if (started && !rest(a, &wait))
+		return SLOW;
+	while (!step(a, &result))
+		if (!rest(a, &wait))
+			return SLOW;
 	return result;
 }
 
