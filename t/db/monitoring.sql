@@ -37,7 +37,7 @@ WHERE is_pooled = true AND assigned_to_user_id IS NULL;
 SELECT results_eq('estatisticas', 'VALUES (5::bigint, 3::bigint, 2::bigint)',
 	'total, disponiveis, em_uso: what is being made, emptied, retired or an admin''s is not counted');
 SELECT results_eq('quem',
-	$$VALUES ('em-uso'::varchar, 'STOPPED'::varchar, somebody('bea'), 'bea@example.org'),
+	$$VALUES ('em-uso'::instance_name, 'STOPPED'::varchar, somebody('bea'), 'bea@example.org'),
 	  ('livre-1', 'STOPPED', NULL, NULL), ('livre-2', 'STOPPED', NULL, NULL), ('livre-3', 'STOPPED', NULL, NULL),
 	  ('nome-da-instancia', 'STOPPED', somebody('ana'), 'ana@example.org')$$,
 	'who uses which');
