@@ -2,6 +2,7 @@
  * with how long it lasts. */
 #include <string.h>
 
+#include "lib/connection.h"
 #include "lib/device.h"
 #include "lib/log.h"
 #include "lib/pool.h"
@@ -89,7 +90,7 @@ is_still_his(struct app *app, const struct request *rq, const struct user *u,
 {
 	struct connection now;
 
-	return pool_connection(app, u, c->device_id, rq->deadline, &now, NULL) &&
+	return connection_get(app, u, c->device_id, rq->deadline, &now, NULL) &&
 		now.assigned && strcmp(now.name, c->name) == 0 &&
 		strcmp(now.server_id, c->server_id) == 0;
 }
@@ -141,7 +142,7 @@ current_qr(struct app *app, struct request *rq, struct response *rs)
 
 	if (!auth_token(app, rq, &u, rs) || !device_of_query(rq, device, rs))
 		return;
-	if (!pool_connection(
+	if (!connection_get(
 		    app, &u, *device != '\0' ? device : NULL, rq->deadline, &c, &e))
 		response_error(rs, rq, &e);
 	else if (!c.device_known)

@@ -16,7 +16,7 @@ static const struct db_stmt stmt_unmake = {
 static const struct db_stmt stmt_remove = {
 	"device_remove", "SELECT device_remove($1, $2)", 2};
 
-/* A session that the gateway has not listed for minutes is not connected (pool_connection). */
+/* A session that the gateway has not listed for minutes is not connected (lib/connection). */
 static const struct db_stmt stmt_list = {"device_list",
 	"SELECT d.id, d.nome, d.is_default, i.name, CASE WHEN i.missing_since <"
 	" statement_timestamp() - interval '3 minutes' THEN 'MISSING' ELSE i.status"

@@ -24,19 +24,6 @@ static const struct db_stmt stmt_swap = {"pool_swap",
 static const struct db_stmt stmt_release = {
 	"pool_release", "SELECT pool_release($1, $2, 'disconnected by its user')", 2};
 
-static const struct db_stmt stmt_connection = {"pool_connection",
-	/* a session that the gateway has not listed for minutes is not connected, whatever
-	 * it said last */
-	"SELECT d.id, i.name, i.server_id, CASE WHEN i.missing_since <"
-	" statement_timestamp() - interval '3 minutes' THEN 'MISSING' ELSE i.status "
-	"END,"
-	" i.phone_number, i.profile_name"
-	" FROM devices d LEFT JOIN instances i ON i.device_id = d.id"
-	" WHERE d.user_id = active_user($1) AND (d.id = $2::uuid OR $2::uuid IS NULL "
-	"AND "
-	"d.is_default)",
-	2};
-
 static const struct db_stmt stmt_wake = {"pool_wake", "NOTIFY wapool", 0};
 
 static enum claim_outcome
@@ -152,30 +139,6 @@ pool_release(struct app *app, const struct user *u, const char *device, deadline
 	PQclear(r);
 	if (released)
 		pool_wake(app, d);
-	return true;
-}
-
-bool
-pool_connection(struct app *app, const struct user *u, const char *device, deadline_t d,
-	struct connection *out, struct err *e)
-{
-	PGresult *r = db_query(
-		app->db, d, &stmt_connection, (const char *[]){u->id, device}, e);
-
-	*out = (struct connection){.device_known = device == NULL};
-	if (r == NULL)
-		return false;
-	if (PQntuples(r) > 0) {
-		out->device_known = true;
-		out->assigned = db_text(r, 0, 1) != NULL;
-		db_copy(r, 0, 0, out->device_id, sizeof(out->device_id));
-		db_copy(r, 0, 1, out->name, sizeof(out->name));
-		db_copy(r, 0, 2, out->server_id, sizeof(out->server_id));
-		db_copy(r, 0, 3, out->status, sizeof(out->status));
-		db_copy(r, 0, 4, out->phone, sizeof(out->phone));
-		db_copy(r, 0, 5, out->profile, sizeof(out->profile));
-	}
-	PQclear(r);
 	return true;
 }
 

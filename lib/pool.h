@@ -43,18 +43,6 @@ struct claim {
 	                                      array of PostgreSQL's; "" for none */
 };
 
-/* What a device has now. */
-struct connection {
-	bool device_known; /* false: the id given is not one of the user's */
-	bool assigned;
-	char name[256];
-	char device_id[37]; /* "" if the user has no device yet */
-	char server_id[37];
-	char status[51];
-	char phone[65];
-	char profile[256];
-};
-
 /* The device's instance, or a free one. Makes the user's row and his default device if
  * they are not there yet. Wakes the helper when few are left. */
 bool pool_claim(struct app *app, const struct user *u, const char *device, deadline_t d,
@@ -70,10 +58,6 @@ bool pool_swap(struct app *app, struct claim *claim, const char *reason,
  * not the user's; a device that has none is no error. Wakes the helper. */
 bool pool_release(struct app *app, const struct user *u, const char *device,
 	deadline_t d, bool *known, struct err *e);
-
-/* What the device has. *out is empty on failure. */
-bool pool_connection(struct app *app, const struct user *u, const char *device,
-	deadline_t d, struct connection *out, struct err *e);
 
 /* Tells the helpers that there is something to do. Never fails. */
 void pool_wake(struct app *app, deadline_t d);

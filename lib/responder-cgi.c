@@ -123,5 +123,6 @@ responder_run_cgi(const struct responder *r, struct app *app)
 	}
 	default_signals();
 	c.left = body_size(environ);
-	return responder_serve(r, app, &c.base) ? 0 : 1;
+	responder_serve(r, app, &(struct peer *){&c.base}, 1);
+	return c.base.dropped ? 1 : 0;
 }

@@ -46,15 +46,18 @@ struct service {
 	atomic_bool failed; /* a thread found the listening socket unusable */
 };
 
-/* What a thread holds. */
+/* One request that a thread has taken. */
 struct turn {
+	struct peer base; /* first, so that a peer * is a turn * */
 	FCGX_Request fr;
 	bool fresh; /* its connection is not in the epoll set yet */
 };
 
-struct fcgi_peer {
-	struct peer base; /* first, so that a peer * is a fcgi_peer * */
-	FCGX_Request *fr;
+/* What a thread was told of. */
+struct ready {
+	int kept[RESPONDER_AT_ONCE]; /* connections that have something to say */
+	size_t nkept;
+	bool listener, stop;
 };
 
 static void
@@ -90,7 +93,7 @@ responder_is_cgi(void)
 static ssize_t
 fcgi_read(struct peer *p, char *into, size_t size)
 {
-	FCGX_Stream *in = ((struct fcgi_peer *)p)->fr->in;
+	FCGX_Stream *in = ((struct turn *)p)->fr.in;
 	int n;
 
 	if (deadline_left(p->deadline) == 0)
@@ -103,7 +106,7 @@ fcgi_read(struct peer *p, char *into, size_t size)
 static bool
 fcgi_write(struct peer *p, const char *bytes, size_t n)
 {
-	FCGX_Request *fr = ((struct fcgi_peer *)p)->fr;
+	FCGX_Request *fr = &((struct turn *)p)->fr;
 
 	/* closing both here sends the end of the request with the last bytes, before
 	 * the log line is written; FCGX_Finish_r finds nothing left to do */
@@ -120,17 +123,27 @@ expect(const struct service *s, int fd, int op)
 	return epoll_ctl(s->epoll_fd, op, fd, &ev) == 0;
 }
 
-/* What there is something to read on, waiting at most `ms` (-1: for ever); -1 if nothing is. */
-static int
-next_readable(const struct service *s, int ms)
+/* Waits at most `ms` (-1: for ever) for something to read. A responder whose requests go
+ * together takes what there is, any other one at a time, so that the rest is other threads'. */
+static void
+look(const struct service *s, int ms, struct ready *out)
 {
-	struct epoll_event ev;
-	int n;
+	struct epoll_event ev[RESPONDER_AT_ONCE];
+	int most = s->r->run_all != NULL ? RESPONDER_AT_ONCE : 1, n;
 
+	*out = (struct ready){0};
 	do
-		n = epoll_wait(s->epoll_fd, &ev, 1, ms);
+		n = epoll_wait(s->epoll_fd, ev, most, ms);
 	while (n < 0 && errno == EINTR);
-	return n == 1 ? ev.data.fd : -1;
+	for (int i = 0; i < n; i++)
+		if (ev[i].data.fd == s->stop_fd)
+			out->stop = true;
+		else if (ev[i].data.fd == LISTEN_FD)
+			out->listener = true;
+		else
+			out->kept[out->nkept++] = ev[i].data.fd;
+	if (n < 0)
+		out->stop = true;
 }
 
 /* Pauses without becoming deaf to the stop. */
@@ -220,7 +233,10 @@ begin(struct service *s, struct turn *t, int fd)
 	t->fresh = fd == LISTEN_FD;
 	t->fr.ipcFd = t->fresh ? take_connection(s) : fd;
 	t->fr.keepConnection = 1; /* read anew from the head */
-	return t->fr.ipcFd >= 0 && FCGX_Accept_r(&t->fr) == 0;
+	if (t->fr.ipcFd < 0 || FCGX_Accept_r(&t->fr) != 0)
+		return false;
+	t->base.env = t->fr.envp;
+	return true;
 }
 
 /* The end of a request. A connection that nginx keeps goes back to where any thread finds it. */
@@ -236,39 +252,59 @@ finish(struct service *s, struct turn *t)
 		close(fd);
 }
 
+/* Answers what has come on those connections. */
 static void
-serve(struct service *s, struct turn *t, int fd)
+serve(struct service *s, struct turn *turns, const int *fds, size_t n)
 {
-	struct fcgi_peer p = {
-		.base = {.read = fcgi_read, .write = fcgi_write}, .fr = &t->fr};
+	struct peer *peers[RESPONDER_AT_ONCE] = {NULL};
+	size_t begun = 0;
 
-	if (!begin(s, t, fd))
-		return;
-	p.base.env = t->fr.envp;
-	if (!responder_serve(s->r, s->app, &p.base)) {
-		/* FCGX_Finish_r would send a well-formed empty answer */
-		FCGX_Free(&t->fr, 1);
-		return;
+	for (size_t i = 0; i < n; i++)
+		if (begin(s, &turns[begun], fds[i])) {
+			peers[begun] = &turns[begun].base;
+			begun++;
+		}
+	responder_serve(s->r, s->app, peers, begun);
+	for (size_t i = 0; i < begun; i++) {
+		struct turn *t = &turns[i];
+
+		/* while stopping, one more answer a connection: else those who go on asking
+		 * would keep this process for ever */
+		if (t->base.unread || atomic_load(&s->stopping))
+			t->fr.keepConnection = 0;
+		if (t->base.dropped)
+			/* FCGX_Finish_r would send a well-formed empty answer */
+			FCGX_Free(&t->fr, 1);
+		else
+			finish(s, t);
 	}
-	/* while stopping, one more answer a connection: else those who go on asking would keep
-	 * this process for ever */
-	if (p.base.unread || atomic_load(&s->stopping))
-		t->fr.keepConnection = 0;
-	finish(s, t);
+}
+
+static void
+init_turns(struct turn *turns)
+{
+	for (size_t i = 0; i < RESPONDER_AT_ONCE; i++) {
+		turns[i] =
+			(struct turn){.base = {.read = fcgi_read, .write = fcgi_write}};
+		FCGX_InitRequest(&turns[i].fr, -1, 0);
+	}
 }
 
 static void *
 worker(void *arg)
 {
 	struct service *s = arg;
-	struct turn t = {.fresh = true};
-	int fd;
+	struct turn turns[RESPONDER_AT_ONCE];
+	struct ready ready = {0};
 
-	FCGX_InitRequest(&t.fr, -1, 0);
-	/* new connections are left to the next process once this one stops */
-	while ((fd = next_readable(s, -1)) >= 0 && fd != s->stop_fd &&
-		!(fd == LISTEN_FD && atomic_load(&s->stopping)))
-		serve(s, &t, fd);
+	init_turns(turns);
+	while (!ready.stop) {
+		look(s, -1, &ready);
+		serve(s, turns, ready.kept, ready.nkept);
+		/* new connections are left to the next process once this one stops */
+		if (ready.listener && !atomic_load(&s->stopping))
+			serve(s, turns, &(const int){LISTEN_FD}, 1);
+	}
 	return NULL;
 }
 
@@ -276,14 +312,16 @@ worker(void *arg)
 static void
 serve_the_last(struct service *s)
 {
-	struct turn t = {.fresh = false};
-	int fd;
+	struct turn turns[RESPONDER_AT_ONCE];
+	struct ready ready;
 
-	FCGX_InitRequest(&t.fr, -1, 0);
+	init_turns(turns);
 	epoll_ctl(s->epoll_fd, EPOLL_CTL_DEL, s->stop_fd, NULL);
 	epoll_ctl(s->epoll_fd, EPOLL_CTL_DEL, LISTEN_FD, NULL);
-	while ((fd = next_readable(s, 0)) >= 0)
-		serve(s, &t, fd);
+	do {
+		look(s, 0, &ready);
+		serve(s, turns, ready.kept, ready.nkept);
+	} while (ready.nkept > 0);
 }
 
 static int

@@ -4,7 +4,7 @@
  *   responder.c        start: arguments, configuration, which of the two ways
  *   responder-fcgi.c   threads on an inherited listening socket (libfcgi)
  *   responder-cgi.c    the one request of a CGI process
- *   responder-serve.c  one request, whichever way it came: body, route, answer, log
+ *   responder-serve.c  requests, whichever way they came: body, route, answer, log
  */
 #ifndef WAPOOL_RESPONDER_INT_H
 #define WAPOOL_RESPONDER_INT_H
@@ -22,13 +22,15 @@ struct peer {
 	ssize_t (*read)(struct peer *p, char *into, size_t size);
 	/* Sends the whole answer. False if the other end is gone. */
 	bool (*write)(struct peer *p, const char *bytes, size_t n);
-	deadline_t deadline; /* set by responder_serve before the first read */
-	bool unread; /* set by responder_serve if it left some of the body behind */
+	/* Set by responder_serve: */
+	deadline_t deadline; /* before the first read */
+	bool unread;         /* some of the body was left behind */
+	bool dropped; /* without an answer, because the body broke off: to be closed */
 };
 
-/* Answers one request. False if it was dropped without an answer, because its body
- * broke off: the connection must then be closed. */
-bool responder_serve(const struct responder *r, struct app *app, struct peer *p);
+/* Answers the requests of n peers, RESPONDER_AT_ONCE at the most. */
+void responder_serve(const struct responder *r, struct app *app,
+	struct peer *const *peers, size_t n);
 
 /* Blocks the signals that ask a responder to stop, in this thread and
  * those it starts. */

@@ -1,4 +1,4 @@
-/* One request, whichever way it came: body, route, answer, log. */
+/* Requests, whichever way they came: body, route, answer, log. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +13,8 @@
 #define ALLOW_MAX 16            /* methods of one path */
 #define RENDER_MAX (RESPONSE_MAX + (64u << 10))
 
+enum intake { BODY_OK, BODY_TOO_LARGE, BODY_MALFORMED, BODY_BROKEN };
+
 /* One request on its way through this file. */
 struct exchange {
 	const struct responder *r;
@@ -21,10 +23,12 @@ struct exchange {
 	struct request rq;
 	struct response rs;
 	struct share_turn turn;
+	int64_t began;
+	const struct route *route;
+	bool known; /* the path has routes, if not for this method */
+	enum intake got;
 	bool head;
 };
-
-enum intake { BODY_OK, BODY_TOO_LARGE, BODY_MALFORMED, BODY_BROKEN };
 
 static bool
 method_fits(const struct route *route, const char *method)
@@ -33,20 +37,19 @@ method_fits(const struct route *route, const char *method)
 		(strcmp(method, "HEAD") == 0 && strcmp(route->method, "GET") == 0);
 }
 
-/* The first route for path and method, whose placeholders are then in rq->args; NULL if
- * there is none, and then *known says whether the path has other methods. */
-static const struct route *
-find_route(struct exchange *x, bool *known)
+/* Finds the first route for path and method, whose placeholders are then in rq.args. */
+static void
+find_route(struct exchange *x)
 {
-	*known = false;
 	for (const struct route *route = x->r->routes; route->path != NULL; route++) {
 		if (!request_match(&x->rq, route->path))
 			continue;
-		if (method_fits(route, x->rq.method))
-			return route;
-		*known = true;
+		if (method_fits(route, x->rq.method)) {
+			x->route = route;
+			return;
+		}
+		x->known = true;
 	}
-	return NULL;
 }
 
 static void
@@ -133,29 +136,28 @@ read_body(struct exchange *x, size_t keep, size_t limit)
 	return total > limit ? BODY_TOO_LARGE : BODY_OK;
 }
 
-static void
-run_route(struct exchange *x, const struct route *route, enum intake got)
+/* True if it is no request for its route. */
+static bool
+is_unfit(struct exchange *x)
 {
-	if (got == BODY_MALFORMED)
+	if (x->got == BODY_MALFORMED)
 		response_problem(&x->rs, &x->rq, PROBLEM_BAD_REQUEST, NULL);
-	else if (got == BODY_TOO_LARGE)
+	else if (x->got == BODY_TOO_LARGE)
 		response_problem(&x->rs, &x->rq, PROBLEM_TOO_LARGE, NULL);
 	else if (x->rq.body.failed)
 		response_problem(&x->rs, &x->rq, PROBLEM_UNAVAILABLE, NULL);
 	else
-		route->run(x->app, &x->rq, &x->rs);
-	/* a handler that did not answer, or whose answer could not be built */
-	if (x->rs.status == 500 && x->rs.content_type == NULL)
-		response_problem(&x->rs, &x->rq, PROBLEM_INTERNAL, NULL);
+		return false;
+	return true;
 }
 
 static void
-run_without_route(struct exchange *x, bool known)
+run_without_route(struct exchange *x)
 {
-	if (known && strcmp(x->rq.method, "OPTIONS") == 0) {
+	if (x->known && strcmp(x->rq.method, "OPTIONS") == 0) {
 		response_bytes(&x->rs, 204, NULL, "", 0);
 		add_allow(x);
-	} else if (known) {
+	} else if (x->known) {
 		response_problem(&x->rs, &x->rq, PROBLEM_METHOD, NULL);
 		add_allow(x);
 	} else {
@@ -163,22 +165,34 @@ run_without_route(struct exchange *x, bool known)
 	}
 }
 
-/* Fills x->rs. False if the request must be dropped. */
+/* Fills x->rs, unless that is left to run_all: then true. */
 static bool
-dispatch(struct exchange *x)
+run_alone(struct exchange *x)
 {
-	bool known;
-	const struct route *route = find_route(x, &known);
-	size_t keep = route != NULL ? route->max_body : 0;
-	enum intake got = read_body(x, keep, keep > 0 ? keep : IGNORED_MAX);
-
-	if (got == BODY_BROKEN)
+	log_request_id(x->rq.id);
+	if (x->route == NULL)
+		run_without_route(x);
+	else if (is_unfit(x))
 		return false;
-	if (route != NULL)
-		run_route(x, route, got);
+	else if (x->route->run != NULL)
+		x->route->run(x->app, &x->rq, &x->rs);
 	else
-		run_without_route(x, known);
-	return true;
+		return true;
+	return false;
+}
+
+/* Fills every x[i].rs. */
+static void
+run_routes(struct exchange *x, size_t n)
+{
+	struct call calls[RESPONDER_AT_ONCE];
+	size_t open = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (run_alone(&x[i]))
+			calls[open++] = (struct call){&x[i].rq, &x[i].rs};
+	if (open > 0)
+		x->r->run_all(x->app, calls, open);
 }
 
 /* Builds the whole answer; a smaller one if it did not fit. */
@@ -186,6 +200,9 @@ static bool
 render(struct exchange *x, struct buf *out)
 {
 	response_header(&x->rs, "X-Request-Id", x->rq.id);
+	/* a handler that did not answer, or whose answer could not be built */
+	if (x->rs.status == 500 && x->rs.content_type == NULL)
+		response_problem(&x->rs, &x->rq, PROBLEM_INTERNAL, NULL);
 	if (response_render(&x->rs, x->head, out))
 		return true;
 	buf_reset(out);
@@ -196,60 +213,91 @@ render(struct exchange *x, struct buf *out)
 
 /* What is left of `us` when the others are taken away is the responder's own work. */
 static void
-log_request(const struct exchange *x, int64_t began, bool sent)
+log_request(const struct exchange *x, size_t together, bool sent)
 {
 	log_write(LOG_INFO, "request", LOG_STR("method", x->rq.method),
 		LOG_STR("path", x->rq.path), LOG_INT("status", x->rs.status),
-		LOG_INT("us", clock_us() - began), LOG_INT("dbUs", spent_us(SPENT_DB)),
+		LOG_INT("us", clock_us() - x->began),
+		LOG_INT("dbUs", spent_us(SPENT_DB)),
 		LOG_INT("httpUs", spent_us(SPENT_HTTP)),
 		LOG_INT("waitUs", spent_us(SPENT_WAIT)),
 		LOG_INT("authUs", spent_us(SPENT_AUTH)),
 		LOG_INT("qrUs", spent_us(SPENT_QR)),
+		LOG_INT("together", (int64_t)together),
 		LOG_INT("bytes", x->head ? 0 : x->rs.body.len), LOG_INT("sent", sent));
 }
 
 static void
-log_dropped(const struct exchange *x, int64_t began, const char *reason)
+drop(struct exchange *x, const char *reason)
 {
+	x->peer->dropped = true;
+	log_request_id(x->rq.id);
 	log_write(LOG_WARN, "request dropped", LOG_STR("method", x->rq.method),
 		LOG_STR("path", x->rq.path), LOG_STR("reason", reason),
-		LOG_INT("us", clock_us() - began));
+		LOG_INT("us", clock_us() - x->began));
 }
 
-bool
-responder_serve(const struct responder *r, struct app *app, struct peer *p)
+/* Reads a request. False if its body broke off. */
+static bool
+take(struct exchange *x, const struct responder *r, struct app *app, struct peer *p)
 {
-	struct exchange x = {.r = r, .app = app, .peer = p};
-	int64_t began = clock_us();
-	bool answered = false, sent;
+	size_t keep;
+
+	*x = (struct exchange){.r = r, .app = app, .peer = p, .began = clock_us()};
+	request_init(&x->rq, p->env);
+	response_init(&x->rs);
+	x->rq.deadline = deadline_in(app->config.request_deadline_ms);
+	x->rq.turn = &x->turn;
+	x->head = strcmp(x->rq.method, "HEAD") == 0;
+	p->deadline = x->rq.deadline;
+	p->unread = p->dropped = false;
+	find_route(x);
+	keep = x->route != NULL ? x->route->max_body : 0;
+	x->got = read_body(x, keep, keep > 0 ? keep : IGNORED_MAX);
+	return x->got != BODY_BROKEN;
+}
+
+static void
+leave(struct exchange *x)
+{
+	share_give(x->app->share, &x->turn);
+	response_free(&x->rs);
+	request_free(&x->rq);
+}
+
+static void
+answer(struct exchange *x, size_t together)
+{
 	struct buf out;
 
+	log_request_id(x->rq.id);
 	buf_init(&out, RENDER_MAX);
-	request_init(&x.rq, p->env);
-	response_init(&x.rs);
-	log_request_id(x.rq.id);
-	spent_reset();
-	x.rq.deadline = deadline_in(app->config.request_deadline_ms);
-	x.rq.turn = &x.turn;
-	x.head = strcmp(x.rq.method, "HEAD") == 0;
-	p->deadline = x.rq.deadline;
-	p->unread = false;
-	if (!dispatch(&x)) {
-		log_dropped(&x, began, "the body broke off");
-		goto out;
-	}
-	if (!render(&x, &out)) {
-		log_dropped(&x, began, "out of memory");
-		goto out;
-	}
-	sent = p->write(p, buf_str(&out), out.len);
-	log_request(&x, began, sent);
-	answered = true;
-out:
-	share_give(app->share, &x.turn);
-	log_request_id(NULL);
-	response_free(&x.rs);
-	request_free(&x.rq);
+	if (render(x, &out))
+		log_request(
+			x, together, x->peer->write(x->peer, buf_str(&out), out.len));
+	else
+		drop(x, "out of memory");
 	buf_free(&out);
-	return answered;
+	leave(x);
+}
+
+void
+responder_serve(
+	const struct responder *r, struct app *app, struct peer *const *peers, size_t n)
+{
+	struct exchange x[RESPONDER_AT_ONCE];
+	size_t whole = 0;
+
+	spent_reset();
+	for (size_t i = 0; i < n; i++)
+		if (take(&x[whole], r, app, peers[i])) {
+			whole++;
+		} else {
+			drop(&x[whole], "the body broke off");
+			leave(&x[whole]);
+		}
+	run_routes(x, whole);
+	for (size_t i = 0; i < whole; i++)
+		answer(&x[i], whole);
+	log_request_id(NULL);
 }

@@ -15,11 +15,22 @@
 /* Answers one request. app is shared by all threads; rq and rs are this thread's. */
 typedef void route_run(struct app *app, struct request *rq, struct response *rs);
 
+/* Several requests that had come when a thread looked. */
+#define RESPONDER_AT_ONCE 16
+struct call {
+	struct request *rq;
+	struct response *rs;
+};
+
+/* Answers n of them, 1 to RESPONDER_AT_ONCE, of any route that has no `run` of its own. Before it
+ * logs about one it says so with log_request_id. */
+typedef void route_run_all(struct app *app, struct call *calls, size_t n);
+
 struct route {
 	const char *method; /* "GET" answers HEAD too; OPTIONS is answered with Allow */
 	const char *path;   /* "/webhook/{server_id}" */
 	size_t max_body;    /* bytes, else 413; 0: a body is read and ignored */
-	route_run *run;
+	route_run *run;     /* NULL: the responder's run_all */
 };
 
 struct responder {
@@ -28,6 +39,9 @@ struct responder {
 	bool waits; /* for others' servers: half of the threads are one user's at most */
 	unsigned needs; /* APP_* of lib/app.h: what must be open before a request */
 	const struct route *routes; /* ends with a route whose path is NULL */
+	/* Or NULL. With it a thread takes all requests there are, not one at a time: for short
+	 * ones that can share their way to the database, since all wait for the slowest. */
+	route_run_all *run_all;
 };
 
 /*

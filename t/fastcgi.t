@@ -323,6 +323,63 @@ subtest 'idle kept connections hold no thread' => sub {
 	ok $_->closed, 'then they are closed' for @kept[10 .. 11];
 };
 
+# --- requests that are answered together
+
+# A responder of one thread, which a request holds, and n connections that it keeps.
+sub held {
+	my ($n) = @_;
+	my $r = responder(THREADS => 1, ECHO_TOGETHER => 1);
+	my @kept = map { FastCGI->connect($r->{path}) } 1 .. $n;
+	$_->ask('POST', '/echo', body => 'first', keep => 1) for @kept;
+	my $holder = FastCGI->connect($r->{path});
+	$holder->send(FastCGI::head(FastCGI::params('GET', '/wait/hold')) . FastCGI::body());
+	until_true(sub { -e "$r->{dir}/hold.in" });
+	return ($r, $holder, @kept);
+}
+
+sub ask_together {
+	my ($c, $path, $body) = @_;
+	$c->send(FastCGI::head(FastCGI::params('POST', $path, length => length $body), 1) . FastCGI::body($body));
+}
+
+subtest 'who comes together gets an answer of his own' => sub {
+	my ($r, $holder, @kept) = held(6);
+	ask_together($kept[$_], '/together', "body $_") for 0 .. 2;
+	ask_together($kept[3], '/echo', 'another route');
+	ask_together($kept[4], '/together', 'x' x 101);
+	$kept[5]->send(FastCGI::head(FastCGI::params('POST', '/together', length => 100), 1)
+		. FastCGI::stream(FastCGI::STDIN_STREAM, 'cut'));
+	shutdown $kept[5]{socket}, 1;
+	touch("$r->{dir}/hold.go");
+	is $holder->response->{body}, 'done', 'the one that held the thread';
+	is $kept[$_]->response->{body}, "3 body $_", "number $_ of three" for 0 .. 2;
+	is $kept[3]->response->{body}, 'another route', 'a route of its own';
+	is $kept[4]->response->{status}, 413, 'one that is refused';
+	ok $kept[5]->closed, 'one that broke off';
+	is $kept[0]->ask('POST', '/together', body => 'alone', keep => 1)->{body}, '1 alone', 'the connections are kept';
+	my %together = map { $_->{path} => $_->{together} } grep { $_->{event} eq 'request' } map { decode_json($_) } split /\n/, slurp($r->{log});
+	is $together{'/echo'}, 5, 'the log tells how many shared the time';
+	is stop($r), 0, 'exit status';
+};
+
+subtest 'who waits when the responder stops is answered' => sub {
+	my ($r, $holder, @kept) = held(4);
+	ask_together($kept[$_], '/together', "body $_") for 0 .. 3;
+	kill 'TERM', $r->{pid};
+	touch("$r->{dir}/hold.go");
+	is $holder->response->{body}, 'done', 'the one that held the thread';
+	is_deeply [map { $_->response->{body} } @kept], [map { "4 body $_" } 0 .. 3], 'all of them';
+	is ended($r->{pid}), 0, 'exit status';
+	ok $_->closed, 'then closed' for @kept;
+};
+
+subtest 'as CGI each comes alone' => sub {
+	local $ENV{ECHO_TOGETHER} = 1;
+	my ($bytes, $status) = cgi('POST', '/together', body => 'cgi');
+	like $bytes, qr/\r\n\r\n1 cgi\z/, 'one';
+	is $status, 0, 'exit status';
+};
+
 # --- peers that misbehave
 
 my $half_head = responder(THREADS => 1);

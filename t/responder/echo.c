@@ -143,6 +143,19 @@ run_gate(struct app *app, struct request *rq, struct response *rs)
 	pthread_mutex_unlock(&gate_lock);
 }
 
+/* Answers how many came together, and the body. */
+static void
+run_together(struct app *app, struct call *calls, size_t n)
+{
+	char text[200];
+
+	(void)app;
+	for (size_t i = 0; i < n; i++) {
+		snprintf(text, sizeof(text), "%zu %s", n, buf_str(&calls[i].rq->body));
+		response_bytes(calls[i].rs, 200, "text/plain", text, strlen(text));
+	}
+}
+
 static const struct route routes[] = {
 	{"POST", "/echo", 100000, run_echo},
 	{"PUT", "/echo", 100000, run_echo},
@@ -155,15 +168,22 @@ static const struct route routes[] = {
 	{"GET", "/nothing", 0, run_nothing},
 	{"GET", "/wait/{name}", 0, run_wait},
 	{"GET", "/gate/{n}", 0, run_gate},
+	{"POST", "/together", 100, NULL},
 	{0},
 };
 
-static const struct responder responder = {
+static const struct responder one_by_one = {
 	.name = "echo", .threads = 4, .needs = 0, .routes = routes};
+static const struct responder together = {.name = "echo",
+	.threads = 4,
+	.needs = 0,
+	.routes = routes,
+	.run_all = run_together};
 
 int
 main(int argc, char **argv)
 {
 	pthread_cond_init(&gate_moved, NULL);
-	return responder_main(&responder, argc, argv);
+	return responder_main(
+		getenv("ECHO_TOGETHER") != NULL ? &together : &one_by_one, argc, argv);
 }
