@@ -34,7 +34,9 @@ static const struct db_stmt stmt_of_session = {"server_of_session",
 	"SELECT " COLUMNS " FROM waha_servers s"
 	" WHERE s.user_id IS NULL"
 	" OR s.id IN (SELECT server_id FROM instances WHERE name = $1 LIMIT 20)"
-	" ORDER BY (s.user_id IS NULL), s.id LIMIT 20",
+	" ORDER BY s.user_id IS NULL AND EXISTS (SELECT FROM instances i"
+	"  WHERE i.server_id = s.id AND i.name = $1) DESC,"
+	" (s.user_id IS NULL), s.id LIMIT 20",
 	1};
 
 static const struct db_stmt stmt_platform = {"server_platform",
