@@ -10,6 +10,7 @@ use lib "$FindBin::Bin/../run/lib", "$FindBin::Bin/../bench/lib";
 use File::Temp ();
 use IO::Socket::INET;
 use JSON::PP ();
+use POSIX ();
 use Test::More;
 
 use Bench ();
@@ -27,6 +28,7 @@ subtest 'every question is asked by bench/run'   => \&questions;
 subtest 'plots are well-formed, whatever the figures' => \&plots;
 subtest 'the report'                             => \&report;
 subtest 'bench-load counts what it was answered' => \&load;
+subtest 'bench-load takes nothing for an answer that is none' => \&answers;
 subtest 'wrk sends the same requests' => \&wrk_requests;
 subtest 'pgbench is given the peers\' statements' => \&statements;
 subtest 'bench-load says what is wrong with what it was given' => \&load_options;
@@ -105,6 +107,47 @@ sub report {
 	return;
 }
 
+# Whole answers of every form, and what is none: each on a connection of its own.
+sub answers {
+	my %answer = (
+		'in chunks' => [200, "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n1;x=y\r\nd\r\n0\r\n\r\n"],
+		'without a body' => [204, "\r\n"], 'of no length' => [200, "Content-Length: 0\r\n\r\n"],
+		'a length that is none' => [0, "Content-Length: -5\r\n\r\nabcde"], 'a length in words' => [0, "Content-Length: 5 bytes\r\n\r\nabcde"],
+		'a chunk of less than nothing' => [0, "Transfer-Encoding: chunked\r\n\r\n-3\r\nabc\r\n0\r\n\r\n"],
+		'a chunk of no length' => [0, "Transfer-Encoding: chunked\r\n\r\nx\r\n"], 'neither length nor chunks' => [0, "\r\nabc"],
+		'cut short' => [0, "Content-Length: 9\r\n\r\nabc"]);
+	for my $what (sort keys %answer) {
+		my ($want, $rest) = @{ $answer{$what} };
+		my $status = $want || 200;
+		is_deeply answered_with("HTTP/1.1 $status X\r\n$rest"), { $want => 1 }, "an answer $what";
+	}
+	is_deeply answered_with($_), { 0 => 1 }, 'no answer: ' . (length $_ ? substr $_, 0, 12 : 'an end') for '', "HTTP/1.1 20 X\r\n\r\n", "SSH-2.0-x y\r\n\r\n" . 'x' x 20;
+	return;
+}
+
+# What bench-load counts whose one request is answered by these bytes, and the end of the connection.
+sub answered_with {
+	my ($bytes) = @_;
+	my $server = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 5) or die "listen: $!\n";
+	my $pid = fork // die "fork: $!\n";
+	if ($pid == 0) {
+		local $SIG{PIPE} = 'IGNORE';
+		my $client = $server->accept;
+		my $line;
+		do { $line = <$client> } until !defined $line || $line eq "\r\n";
+		print {$client} $bytes;
+		close $client;
+		$server->accept;    # it opens another, which it needs no more
+		sleep 10;
+		POSIX::_exit(0);
+	}
+	local $ENV{WAPOOL_BUILD} = load_program() =~ s{/bench/load\z}{}r;
+	my $r = Bench::load({}, [Bench::request(GET => '/')], connections => 1, requests => 1, port => $server->sockport, clear => 1);
+	kill 'KILL', $pid;
+	waitpid $pid, 0;
+	return $r->{statuses};
+}
+
 sub statements {
 	is Bench::with_values('f($1, $2::int, $1)', ':user', 'NULL'), 'f(:user, NULL::int, :user)', 'values take the places of parameters';
 	ok !eval { Bench::with_values('f($2)', 1); 1 }, 'one that is missing is no statement';
@@ -157,7 +200,6 @@ sub load {
 			print {$client} "HTTP/1.1 $status X\r\nContent-Length: " . length($body) . "\r\nX-Request-Id: id-$status\r\n\r\n$body";
 			$client->flush;
 		}
-		require POSIX;
 		POSIX::_exit(0);
 	}
 	my $out = "$dir/each";

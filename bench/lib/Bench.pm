@@ -16,7 +16,7 @@ use POSIX qw(strftime);
 use Time::HiRes qw(time);
 
 use Bench::Plot ();
-use Wapool::Process qw(find_program run_ok spew);
+use Wapool::Process qw(find_program run_ok run_program spew);
 use Wapool::Stack;
 
 our @EXPORT_OK = qw(stack stock sessions load wrk request rounds alternate median ratio measure pick cpu_of quick
@@ -216,7 +216,15 @@ sub machine {
 	my ($cores)  = `nproc` =~ /(\d+)/;
 	my ($memory) = `grep MemTotal /proc/meminfo` =~ /(\d+)/;
 	my ($kernel) = `uname -r` =~ /(\S+)/;
-	return { cpu => $cpu, cores => $cores, memory_mib => int($memory / 1024), kernel => $kernel };
+	return { cpu => $cpu, cores => 0 + $cores, memory_mib => int($memory / 1024), kernel => $kernel, software => software() };
+}
+
+# The versions of what runs beside us, as they tell them.
+sub software {
+	my %ask = (PostgreSQL => ['psql', '--version'], nginx => ['nginx', '-v'], OpenSSL => ['openssl', 'version'], node => ['node', '--version'],
+		gcc => ['cc', '-dumpfullversion']);
+	return { map { my ($said) = eval { (run_program([find_program($ask{$_}[0]), $ask{$_}[1]]))[1] } // ''; my ($version) = $said =~ /(\d+(?:\.\d+)+)/;
+		($_ => $version // 'none') } keys %ask };
 }
 
 sub load_average {

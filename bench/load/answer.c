@@ -1,3 +1,4 @@
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -31,8 +32,10 @@ chunked_length(const char *body, size_t len)
 
 		if (memchr(line, '\n', len - at) == NULL)
 			return 0;
+		if (!isxdigit((unsigned char)*line)) /* strtoul takes a sign, too */
+			return -1;
 		n = strtoul(line, &end, 16);
-		if (end == line || n > 1u << 30)
+		if ((*end != '\r' && *end != ';') || n > 1u << 30)
 			return -1;
 		at = (size_t)((const char *)memchr(line, '\n', len - at) + 1 - body);
 		if (at + n + 2 > len)
