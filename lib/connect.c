@@ -324,13 +324,15 @@ bring_up(struct attempt *a)
 	return result;
 }
 
+/* server: the claim's, or NULL: to be read. It is freed here. */
 static enum outcome
-try_instance(struct app *app, const struct connect_wish *wish, bool hurry, deadline_t d,
-	struct connect_result *out, struct err *e)
+try_instance(struct app *app, const struct connect_wish *wish, struct server *server,
+	bool hurry, deadline_t d, struct connect_result *out, struct err *e)
 {
-	struct server *server = server_load(app, out->claim.server_id, d, e);
 	enum outcome result = UNREACHED;
 
+	if (server == NULL)
+		server = server_load(app, out->claim.server_id, d, e);
 	if (server == NULL && (e->code == ERR_UNAVAILABLE || e->code == ERR_TIMEOUT))
 		result = OURS;
 	else if (server != NULL)
@@ -426,10 +428,10 @@ swap(struct app *app, struct connect_result *out, enum remedy remedy, deadline_t
 
 /* Tries what is claimed, then others, within the one deadline: each server is left once. Where there is
  * none to go to, a server that answers 5xx is tried with one other instance, and one that is slow gets
- * all the time that is left. */
+ * all the time that is left. server: the first claim's, as try_instance takes it. */
 static enum outcome
-try_all(struct app *app, const struct connect_wish *wish, deadline_t d,
-	struct connect_result *out, struct err *e)
+try_all(struct app *app, const struct connect_wish *wish, struct server *server,
+	deadline_t d, struct connect_result *out, struct err *e)
 {
 	enum outcome result;
 	enum remedy remedy;
@@ -440,7 +442,8 @@ try_all(struct app *app, const struct connect_wish *wish, deadline_t d,
 		out->claim.outcome == CLAIM_OWN || out->claim.outcome == CLAIM_NEW;
 		swaps++) {
 		err_clear(e);
-		result = try_instance(app, wish, !alone, d, out, e);
+		result = try_instance(app, wish, server, !alone, d, out, e);
+		server = NULL; /* the next one may be another's */
 		remedy = remedy_for(result, out, swaps, d, e);
 		if (alone && remedy != NONE)
 			remedy = result == BROKEN && spares-- > 0 ? ANOTHER : NONE;
@@ -465,17 +468,18 @@ connect_run(struct app *app, const struct user *u, const struct connect_wish *wi
 {
 	enum claim_outcome first;
 	enum outcome result;
+	struct server *server;
 
 	*out = (struct connect_result){0};
 	buf_init(&out->show, SHOW_MAX);
 	*problem = PROBLEM_UNAVAILABLE;
-	if (!pool_claim(app, u, wish->device, d, &out->claim, e)) {
+	if (!pool_claim(app, u, wish->device, d, &out->claim, &server, e)) {
 		if (e->code == ERR_UNAUTHORIZED)
 			*problem = PROBLEM_UNAUTHORIZED;
 		return false;
 	}
 	first = out->claim.outcome;
-	result = try_all(app, wish, d, out, e);
+	result = try_all(app, wish, server, d, out, e);
 	if (result == SHOWN)
 		return true;
 	if (result == NOTHING) {
@@ -503,7 +507,7 @@ connect_instance(struct app *app, const struct connect_wish *wish, deadline_t d,
 	enum outcome result;
 
 	buf_init(&out->show, SHOW_MAX);
-	result = try_instance(app, wish, false, d, out, e);
+	result = try_instance(app, wish, NULL, false, d, out, e);
 	if (result == SHOWN)
 		return true;
 	take_leave(app, &out->claim, result);

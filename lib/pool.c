@@ -6,14 +6,18 @@
 #include "lib/claim-int.h"
 #include "lib/db.h"
 #include "lib/log.h"
+#include "lib/server-int.h"
 
 #define CLAIM_COLUMNS                                                                  \
 	"c.outcome, c.instance_id, c.name, c.server_id, c.device_id, c.epoch, "        \
 	"c.generation, c.status, c.paired, c.low"
+#define CLAIM_NCOLUMNS 10
 
+/* With the server, which every claim wants next: a round trip less. */
 static const struct db_stmt stmt_claim = {"pool_claim",
-	"SELECT " CLAIM_COLUMNS
-	" FROM pool_claim($1, $2, $3, $4::int, '{}', $5::int) c",
+	"SELECT " CLAIM_COLUMNS ", " SERVER_COLUMNS
+	" FROM pool_claim($1, $2, $3, $4::int, '{}', $5::int) c"
+	" LEFT JOIN waha_servers s ON s.id = c.server_id",
 	5};
 
 static const struct db_stmt stmt_swap = {"pool_swap",
@@ -53,35 +57,35 @@ claim_of_row(const PGresult *r, struct claim *out)
 	db_copy(r, 0, 7, out->status, sizeof(out->status));
 }
 
-static bool
-read_claim(struct app *app, PGresult *r, deadline_t d, struct claim *out)
+/* Does not take the result. */
+static void
+read_claim(struct app *app, const PGresult *r, deadline_t d, struct claim *out)
 {
-	bool low;
-
-	if (r == NULL)
-		return false;
 	claim_of_row(r, out);
 	out->outcome = outcome_of(db_text(r, 0, 0));
-	low = db_bool(r, 0, 9);
-	PQclear(r);
-	if (low)
+	if (db_bool(r, 0, 9))
 		pool_wake(app, d);
-	return true;
 }
 
 bool
 pool_claim(struct app *app, const struct user *u, const char *device, deadline_t d,
-	struct claim *out, struct err *e)
+	struct claim *out, struct server **server, struct err *e)
 {
 	char low[DB_PARAM_SIZE], hour[DB_PARAM_SIZE];
+	PGresult *r = db_query(app->db, d, &stmt_claim,
+		(const char *[]){u->id, u->email, device,
+			db_param_int(low, app->config.pool_low),
+			db_param_int(hour, app->config.claim_limit)},
+		e);
 
-	return read_claim(app,
-		db_query(app->db, d, &stmt_claim,
-			(const char *[]){u->id, u->email, device,
-				db_param_int(low, app->config.pool_low),
-				db_param_int(hour, app->config.claim_limit)},
-			e),
-		d, out);
+	*server = NULL;
+	if (r == NULL)
+		return false;
+	read_claim(app, r, d, out);
+	if (db_text(r, 0, CLAIM_NCOLUMNS) != NULL)
+		*server = server_of_row(app, r, 0, CLAIM_NCOLUMNS, NULL);
+	PQclear(r);
+	return true;
 }
 
 /* Adds the claim's server to those it has left: "{id,id}". */
@@ -103,6 +107,7 @@ pool_swap(struct app *app, struct claim *claim, const char *reason, bool leave_s
 {
 	char epoch[DB_PARAM_SIZE], low[DB_PARAM_SIZE];
 	char left[sizeof(claim->left)];
+	PGresult *r;
 
 	if (leave_server && !leave(claim))
 		return true;
@@ -110,15 +115,15 @@ pool_swap(struct app *app, struct claim *claim, const char *reason, bool leave_s
 
 	log_write(LOG_WARN, "pool.swap", LOG_STR("instance", claim->name),
 		LOG_STR("reason", reason));
-	if (!read_claim(app,
-		    db_query(app->db, d, &stmt_swap,
-			    (const char *[]){claim->instance_id,
-				    db_param_int(epoch, claim->epoch), reason,
-				    db_param_int(low, app->config.pool_low),
-				    leave_server ? left : "{}"},
-			    e),
-		    d, claim))
+	r = db_query(app->db, d, &stmt_swap,
+		(const char *[]){claim->instance_id, db_param_int(epoch, claim->epoch),
+			reason, db_param_int(low, app->config.pool_low),
+			leave_server ? left : "{}"},
+		e);
+	if (r == NULL)
 		return false;
+	read_claim(app, r, d, claim);
+	PQclear(r);
 	memcpy(claim->left, left, sizeof(left));
 	pool_wake(app, d); /* the one given up wants to be emptied */
 	return true;

@@ -44,9 +44,10 @@ struct claim {
 };
 
 /* The device's instance, or a free one. Makes the user's row and his default device if
- * they are not there yet. Wakes the helper when few are left. */
+ * they are not there yet. Wakes the helper when few are left. *server: the instance's; free it
+ * with server_free. NULL where there is none, or it cannot be read: server_load tells why. */
 bool pool_claim(struct app *app, const struct user *u, const char *device, deadline_t d,
-	struct claim *out, struct err *e);
+	struct claim *out, struct server **server, struct err *e);
 
 /* Gives up a broken, never paired instance for a fresh one; *claim is replaced. With
  * leave_server one of a server that this claim has not left yet: if none has a free one,

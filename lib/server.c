@@ -8,37 +8,25 @@
 #include "lib/log.h"
 #include "lib/rate.h"
 #include "lib/seal.h"
+#include "lib/server-int.h"
 #include "lib/utf8.h"
 
 #define SECRET_MAX 4096
 
-#define FORMER                                                                         \
-	"CASE WHEN s.webhook_secret <> '' THEN s.webhook_secret_sealed"                \
-	" WHEN s.webhook_secret_former_until > statement_timestamp()"                  \
-	" THEN s.webhook_secret_former END"
-#define COLUMNS                                                                        \
-	"s.id, s.kind, s.api_url, s.api_key, s.api_key_sealed, s.webhook_secret, "     \
-	"s.webhook_secret_sealed, s.timeout, (SELECT id FROM installation), "          \
-	"s.version, s.retry_attempts, s.user_id IS NOT NULL, s.rate_limit, " FORMER    \
-	", "                                                                           \
-	"CASE WHEN coalesce(s.webhook_secret, '') = '' THEN "                          \
-	"md5(s.webhook_secret_sealed) END, "                                           \
-	"CASE WHEN coalesce(s.webhook_secret, '') = '' THEN "                          \
-	"md5(s.webhook_secret_sealed || coalesce(s.api_key_sealed, '')) END, "         \
-	"md5(" FORMER " || coalesce(s.api_key_sealed, ''))"
-
-static const struct db_stmt stmt_load = {
-	"server_load", "SELECT " COLUMNS " FROM waha_servers s WHERE s.id = $1", 1};
+static const struct db_stmt stmt_load = {"server_load",
+	"SELECT " SERVER_COLUMNS " FROM waha_servers s WHERE s.id = $1", 1};
 
 static const struct db_stmt stmt_of_session = {"server_of_session",
-	"SELECT " COLUMNS " FROM waha_servers s"
+	"SELECT " SERVER_COLUMNS " FROM waha_servers s"
 	" WHERE s.user_id IS NULL"
 	" OR s.id IN (SELECT server_id FROM instances WHERE name = $1 LIMIT 20)"
-	" ORDER BY (s.user_id IS NULL), s.id LIMIT 20",
+	" ORDER BY s.user_id IS NULL AND EXISTS (SELECT FROM instances i"
+	"  WHERE i.server_id = s.id AND i.name = $1) DESC,"
+	" (s.user_id IS NULL), s.id LIMIT 20",
 	1};
 
 static const struct db_stmt stmt_platform = {"server_platform",
-	"SELECT " COLUMNS " FROM waha_servers s"
+	"SELECT " SERVER_COLUMNS " FROM waha_servers s"
 	" WHERE s.user_id IS NULL AND s.api_url = $1 AND s.max_sessions = $2::int"
 	" AND s.kind = $3",
 	3};
@@ -49,11 +37,11 @@ static const struct db_stmt stmt_ensure = {"server_ensure",
 	" VALUES (NULL, $4, $1, 5, $2, 0, $3)"
 	" ON CONFLICT ON CONSTRAINT waha_servers_user_id_api_url_key DO UPDATE"
 	" SET max_sessions = excluded.max_sessions, kind = excluded.kind"
-	" RETURNING " COLUMNS,
+	" RETURNING " SERVER_COLUMNS,
 	4};
 
 static const struct db_stmt stmt_unsealed = {"server_unsealed",
-	"SELECT " COLUMNS " FROM waha_servers s"
+	"SELECT " SERVER_COLUMNS " FROM waha_servers s"
 	" WHERE nullif(s.api_key, '') IS NOT NULL"
 	" OR nullif(s.webhook_secret, '') IS NOT NULL"
 	" OR s.webhook_secret_sealed IS NULL LIMIT 100",
@@ -73,6 +61,7 @@ static const struct db_stmt stmt_seal_secret = {"server_seal_secret",
 	" AND webhook_secret_sealed IS NOT DISTINCT FROM $4",
 	4};
 
+/* SERVER_COLUMNS */
 enum {
 	ID,
 	KIND,
@@ -187,36 +176,37 @@ limit_rate(struct app *app, struct server *s, int64_t limit)
 	return true;
 }
 
-static struct server *
-server_of_row(struct app *app, const PGresult *r, int row, struct err *e)
+struct server *
+server_of_row(struct app *app, const PGresult *r, int row, int first, struct err *e)
 {
 	struct server *s = calloc(1, sizeof(*s));
-	const char *id = db_text(r, row, ID);
+	const char *id = db_text(r, row, first + ID);
 
 	if (s == NULL)
 		goto fail;
-	db_copy(r, row, ID, s->id, sizeof(s->id));
-	db_copy(r, row, KIND, s->kind, sizeof(s->kind));
-	db_copy(r, row, POOL_ID, s->pool_id, sizeof(s->pool_id));
-	db_copy(r, row, SECRET_MARK, s->secret_mark, sizeof(s->secret_mark));
-	db_copy(r, row, PRESENT_MARK, s->present_mark, sizeof(s->present_mark));
-	db_copy(r, row, FORMER_MARK, s->former_mark, sizeof(s->former_mark));
-	utf8_copy(s->version, sizeof(s->version), db_text(r, row, VERSION));
-	s->retries = (int)db_int(r, row, RETRIES);
-	s->timeout_ms = (int)db_int(r, row, TIMEOUT) * 1000;
+	db_copy(r, row, first + ID, s->id, sizeof(s->id));
+	db_copy(r, row, first + KIND, s->kind, sizeof(s->kind));
+	db_copy(r, row, first + POOL_ID, s->pool_id, sizeof(s->pool_id));
+	db_copy(r, row, first + SECRET_MARK, s->secret_mark, sizeof(s->secret_mark));
+	db_copy(r, row, first + PRESENT_MARK, s->present_mark, sizeof(s->present_mark));
+	db_copy(r, row, first + FORMER_MARK, s->former_mark, sizeof(s->former_mark));
+	utf8_copy(s->version, sizeof(s->version), db_text(r, row, first + VERSION));
+	s->retries = (int)db_int(r, row, first + RETRIES);
+	s->timeout_ms = (int)db_int(r, row, first + TIMEOUT) * 1000;
 	if (s->timeout_ms > app->config.gateway_timeout_ms)
 		s->timeout_ms = app->config.gateway_timeout_ms;
-	s->guarded = db_bool(r, row, GUARDED);
-	s->url = trimmed(db_text(r, row, URL));
+	s->guarded = db_bool(r, row, first + GUARDED);
+	s->url = trimmed(db_text(r, row, first + URL));
 	s->webhook_url = webhook_url(app, id);
-	s->key = open_secret(app, id, "api_key", db_text(r, row, KEY),
-		db_text(r, row, KEY_SEALED), e);
-	s->webhook_secret = open_secret(app, id, "webhook_secret",
-		db_text(r, row, SECRET), db_text(r, row, SECRET_SEALED), e);
+	s->key = open_secret(app, id, "api_key", db_text(r, row, first + KEY),
+		db_text(r, row, first + KEY_SEALED), e);
+	s->webhook_secret =
+		open_secret(app, id, "webhook_secret", db_text(r, row, first + SECRET),
+			db_text(r, row, first + SECRET_SEALED), e);
 	/* one whose key has gone is of no use, and no harm */
-	s->former_secret = open_secret(
-		app, id, "webhook_secret", NULL, db_text(r, row, FORMER_SEALED), NULL);
-	if (!limit_rate(app, s, db_int(r, row, RATE_LIMIT)) || s->url == NULL ||
+	s->former_secret = open_secret(app, id, "webhook_secret", NULL,
+		db_text(r, row, first + FORMER_SEALED), NULL);
+	if (!limit_rate(app, s, db_int(r, row, first + RATE_LIMIT)) || s->url == NULL ||
 		s->webhook_url == NULL || s->key == NULL || s->webhook_secret == NULL)
 		goto fail;
 	if (gateway_of(s->kind) == NULL) {
@@ -239,7 +229,7 @@ server_load(struct app *app, const char *id, deadline_t d, struct err *e)
 	if (r != NULL && PQntuples(r) == 0)
 		err_set(e, ERR_NOT_FOUND, "no such server");
 	else if (r != NULL)
-		s = server_of_row(app, r, 0, e);
+		s = server_of_row(app, r, 0, 0, e);
 	PQclear(r);
 	return s;
 }
@@ -257,7 +247,7 @@ servers_of_session(struct app *app, const char *session,
 		return false;
 	for (int row = 0; row < PQntuples(r) && *n < SERVERS_MAX; row++) {
 		err_clear(&why);
-		out[*n] = server_of_row(app, r, row, &why);
+		out[*n] = server_of_row(app, r, row, 0, &why);
 		if (out[*n] != NULL)
 			(*n)++;
 		else

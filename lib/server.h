@@ -22,7 +22,8 @@ struct server *server_load(struct app *app, const char *id, deadline_t d, struct
 
 /*
  * Servers that may have sent a webhook about that session when no id was given: those
- * that have an instance of that name, and the platform's; SERVERS_MAX at the most. They
+ * that have an instance of that name (the platform's first, so that no number of users can
+ * crowd it out), and others of the platform; SERVERS_MAX at the most. They
  * are put into out (each to be freed), their number into *n; one that cannot be used is
  * logged and left out. False on an error of db, with *n 0.
  */

@@ -10,9 +10,11 @@ use lib "$FindBin::Bin/../run/lib", "$FindBin::Bin/../bench/lib";
 use File::Temp ();
 use IO::Socket::INET;
 use JSON::PP ();
+use POSIX ();
 use Test::More;
 
 use Bench ();
+use Bench::Peers ();
 use Bench::Plot qw(bars lines);
 use Bench::Report ();
 use Wapool::Process qw(run_ok run_program slurp spew);
@@ -26,6 +28,10 @@ subtest 'every question is asked by bench/run'   => \&questions;
 subtest 'plots are well-formed, whatever the figures' => \&plots;
 subtest 'the report'                             => \&report;
 subtest 'bench-load counts what it was answered' => \&load;
+subtest 'bench-load takes nothing for an answer that is none' => \&answers;
+subtest 'wrk sends the same requests' => \&wrk_requests;
+subtest 'pgbench is given the peers\' statements' => \&statements;
+subtest 'bench-load says what is wrong with what it was given' => \&load_options;
 done_testing;
 
 sub numbers {
@@ -55,6 +61,8 @@ sub questions {
 	is_deeply [sort split ' ', $known], [sort map { m{([^/]+)\z} } glob "$root/bench/questions/*"], 'it knows them all';
 	my $readme = slurp("$root/bench/README");
 	like $readme, qr/^      \Q$_\E  /m, "bench/README tells of $_" for split ' ', $known;
+	my $list = run_ok([$^X, "$root/bench/run", '--list']);
+	like $list, qr/^\Q$_\E +[\d.]+ +[\d.]+$/m, "how long it takes is told: $_" for 'all', split ' ', $known;
 	for my $question (split ' ', $known) {
 		my ($bad, $said) = run_program([$^X, "-I$root/bench/lib", "-I$root/run/lib", '-c', "$root/bench/questions/$question"]);
 		is $bad, 0, "$question compiles" or diag $said;
@@ -64,7 +72,8 @@ sub questions {
 
 sub plots {
 	my $m = Bench::measure(1, 2, 3);
-	for my $svg (bars('a < b & c', '/s', ['one', $m], ['none', Bench::measure(0)]), lines('a < b & c', 'x', 'y', ['l', [[1, 10], [1000, 0.5], [10, 0]]])) {
+	for my $svg (bars('a < b & c', '/s', ['one', $m], ['none', Bench::measure(0)]), lines('a < b & c', 'x', 'y', ['l', [map { [$_->[0], Bench::measure($_->[1])] } [1, 10], [1000, 0.5], [10, 0]]]),
+		Bench::Plot::signed(bars('a < b & c', 'ms', ['one', $m]), 'x' x 300, 'where < from')) {
 		like $svg, qr/a &lt; b &amp; c/, 'texts are escaped';
 		my @open;
 		for my $tag ($svg =~ /<([^>]*)>/g) {
@@ -98,6 +107,86 @@ sub report {
 	return;
 }
 
+# Whole answers of every form, and what is none: each on a connection of its own.
+sub answers {
+	my %answer = (
+		'in chunks' => [200, "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n1;x=y\r\nd\r\n0\r\n\r\n"],
+		'without a body' => [204, "\r\n"], 'of no length' => [200, "Content-Length: 0\r\n\r\n"],
+		'a length that is none' => [0, "Content-Length: -5\r\n\r\nabcde"], 'a length in words' => [0, "Content-Length: 5 bytes\r\n\r\nabcde"],
+		'a chunk of less than nothing' => [0, "Transfer-Encoding: chunked\r\n\r\n-3\r\nabc\r\n0\r\n\r\n"],
+		'a chunk of no length' => [0, "Transfer-Encoding: chunked\r\n\r\nx\r\n"], 'neither length nor chunks' => [0, "\r\nabc"],
+		'cut short' => [0, "Content-Length: 9\r\n\r\nabc"]);
+	for my $what (sort keys %answer) {
+		my ($want, $rest) = @{ $answer{$what} };
+		my $status = $want || 200;
+		is_deeply answered_with("HTTP/1.1 $status X\r\n$rest"), { $want => 1 }, "an answer $what";
+	}
+	is_deeply answered_with($_), { 0 => 1 }, 'no answer: ' . (length $_ ? substr $_, 0, 12 : 'an end') for '', "HTTP/1.1 20 X\r\n\r\n", "SSH-2.0-x y\r\n\r\n" . 'x' x 20;
+	return;
+}
+
+# What bench-load counts whose one request is answered by these bytes, and the end of the connection.
+sub answered_with {
+	my ($bytes) = @_;
+	my $server = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 5) or die "listen: $!\n";
+	my $pid = fork // die "fork: $!\n";
+	if ($pid == 0) {
+		local $SIG{PIPE} = 'IGNORE';
+		my $client = $server->accept;
+		my $line;
+		do { $line = <$client> } until !defined $line || $line eq "\r\n";
+		print {$client} $bytes;
+		close $client;
+		$server->accept;    # it opens another, which it needs no more
+		sleep 10;
+		POSIX::_exit(0);
+	}
+	local $ENV{WAPOOL_BUILD} = load_program() =~ s{/bench/load\z}{}r;
+	my $r = Bench::load({}, [Bench::request(GET => '/')], connections => 1, requests => 1, port => $server->sockport, clear => 1);
+	kill 'KILL', $pid;
+	waitpid $pid, 0;
+	return $r->{statuses};
+}
+
+sub statements {
+	is Bench::with_values('f($1, $2::int, $1)', ':user', 'NULL'), 'f(:user, NULL::int, :user)', 'values take the places of parameters';
+	ok !eval { Bench::with_values('f($2)', 1); 1 }, 'one that is missing is no statement';
+	like Bench::Peers::statement('connection'), qr/\ASELECT .*\$1.*\$2/s, 'read from where the peers have them';
+	ok !eval { Bench::Peers::statement('none'); 1 }, 'one that they do not have is none';
+	return;
+}
+
+# wrk is asked of a server that keeps what it is sent.
+sub wrk_requests {
+	my ($wrk) = grep { -x } map { "$_/wrk" } split /:/, $ENV{PATH};
+	plan skip_all => 'wrk is not here (make deps-bench)' unless $wrk;
+	my $server = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 5) or die "listen: $!\n";
+	my $log = "$dir/sent";
+	my $pid = fork // die "fork: $!\n";
+	if ($pid == 0) {
+		local $SIG{PIPE} = 'IGNORE';
+		while (my $client = $server->accept) {
+			while (defined(my $line = <$client>)) {
+				open my $out, '>>', $log;
+				print {$out} $line;
+				close $out;
+				next if $line ne "\r\n";
+				print {$client} "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+				$client->flush;
+				select undef, undef, undef, 0.01;
+			}
+		}
+	}
+	my @requests = map { Bench::request(GET => "/$_", token => "t$_") } 'a', 'b';
+	my $rate = Bench::wrk({}, \@requests, connections => 1, seconds => 1, port => $server->sockport, clear => 1);
+	kill 'TERM', $pid;
+	waitpid $pid, 0;
+	cmp_ok $rate, '>', 0, 'so many a second';
+	my $sent = slurp($log);
+	is substr($sent, index($sent, $requests[0]), length join '', @requests[0, 1, 0]), join('', @requests[0, 1, 0]), 'byte by byte, in turn';
+	return;
+}
+
 # A server that answers 200, 404 and 200 again, each with an id.
 sub load {
 	my $server = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 5) or die "listen: $!\n";
@@ -111,7 +200,6 @@ sub load {
 			print {$client} "HTTP/1.1 $status X\r\nContent-Length: " . length($body) . "\r\nX-Request-Id: id-$status\r\n\r\n$body";
 			$client->flush;
 		}
-		require POSIX;
 		POSIX::_exit(0);
 	}
 	my $out = "$dir/each";
@@ -126,4 +214,32 @@ sub load {
 	is_deeply [map { join ' ', (split)[0, 1] } split /\n/, slurp($out)], ['id-200 200', 'id-404 404', 'id-200 200'], 'each answer by its id';
 	is_deeply [grep { !defined $r->{ms}{$_} } qw(p50 p95 p99 p100)], [], 'percentiles';
 	return;
+}
+
+# Nothing is taken for a number that is none, and nothing for requests that are cut.
+sub load_options {
+	my $program = load_program();
+	my $good = spew("$dir/good", "3\nabc");
+	for (['-c 1x', "1 $good", '-c: "1x"'], ['-c 0', "1 $good", '-c: "0"'], ['-r -1', "1 $good", '-r: "-1"'], ['-d nan', "1 $good", '-d: "nan"'],
+		['-n 99999999999999999999', "1 $good", '-n: '], ['', "70000 $good", 'PORT: "70000"']) {
+		my ($options, $rest, $said) = @$_;
+		my ($status, $output) = run_program([$program, (split ' ', $options), split ' ', $rest]);
+		is $status, 2, "$options $rest: refused" =~ s/\Q$dir\E.//r;
+		like $output, qr/\Q$said\E.* is not a (?:whole )?number/, 'in words';
+	}
+	for (['none', '', 'no requests'], ['cut', "9\nabc", 'cut short'], ['negative', "-1\nabc", 'no length'], ['no number', "abc\n", 'no length']) {
+		my ($what, $content, $said) = @$_;
+		my ($status, $output) = run_program([$program, 1, spew("$dir/bad", $content)]);
+		isnt $status, 0, "a file of requests: $what";
+		like $output, qr/\Q$said\E/, 'in words';
+	}
+	my ($status, $output) = run_program([$program, '--help']);
+	is $status, 0, '--help';
+	like $output, qr/\Ausage: .*^  -r  open loop/ms, 'tells of the options';
+	return;
+}
+
+sub load_program {
+	my $build = $ENV{WAPOOL_BUILD} // 'build';
+	return ($build =~ m{\A/} ? $build : "$root/$build") . '/bench/load';
 }

@@ -267,7 +267,17 @@ sub which_server {
 	is_deeply $_->{json}, $refused[0]{json}, 'whether there is such a server cannot be seen' for @refused;
 	is $sent->('loja-1', $secret, "/webhook/$other")->{status}, 200, 'a server may use any name';
 	is state_of('loja-1'), 'STOPPED nobody', 'but another server\'s session is not meant';
-	$s->psql("DELETE FROM webhook_events; DELETE FROM instances; DELETE FROM waha_servers WHERE id = '$other'");
+
+	# More of the platform's than are tried: that which has the session comes first.
+	$s->psql(q{INSERT INTO waha_servers (id, nome, api_url, api_key, webhook_secret)
+		SELECT ('ffffffff-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid, 'Mais ' || n, 'http://127.0.0.1:3/' || n, 'k', 'the-secret-of-server-' || n
+		FROM generate_series(1, 30) n});
+	my $last = 'ffffffff-0000-4000-8000-000000000030';
+	is $sent->('longe-1', 'the-secret-of-server-30', '/webhook')->{status}, 401, 'one of thirty servers, about nobody\'s session';
+	assign('longe-1', $last);
+	is $sent->('longe-1', 'the-secret-of-server-30', '/webhook')->{status}, 200, 'about its own';
+	is $server_of->(), $last, 'it is found';
+	$s->psql("DELETE FROM webhook_events; DELETE FROM instances; DELETE FROM waha_servers WHERE id = '$other' OR nome LIKE 'Mais %'");
 	return;
 }
 

@@ -15,11 +15,12 @@ use JSON::PP ();
 use POSIX qw(strftime);
 use Time::HiRes qw(time);
 
-use Wapool::Process qw(run_ok spew wait_until);
+use Bench::Plot ();
+use Wapool::Process qw(find_program run_ok run_program spew);
 use Wapool::Stack;
 
-our @EXPORT_OK = qw(stack stock load request webhook_request rounds alternate median ratio measure pick cpu_of quick
-	record row note pgbench PASSWORD WEBHOOK_SECRET SEED);
+our @EXPORT_OK = qw(stack stock sessions load wrk request rounds alternate median ratio measure pick cpu_of quick
+	record row note pgbench with_values WEBHOOK_SECRET SEED);
 
 use constant { SEED => 20, WEBHOOK_SECRET => 'a-webhook-secret-of-the-benchmark' };
 
@@ -58,6 +59,23 @@ sub stock {
 	return;
 }
 
+# A gateway of that name at the simulator with so many sessions, and its row and theirs in the table. They are made there
+# directly, and here in bulk: making them is not what is asked. Returns the server's id.
+sub sessions {
+	my ($s, $name, $n) = @_;
+	my $id = $s->psql_value(sprintf "INSERT INTO waha_servers (nome, api_url, api_key, rate_limit, prioridade, max_sessions)"
+		. " VALUES ('%s', '%s/s/%s', '%s', 0, 5, %d) RETURNING id", $name, $s->sim_url, $name, $s->sim_key, $n);
+	my $pool = $s->psql_value('SELECT id FROM installation');
+	my @requests = map { request(POST => "/s/$name/api/sessions", headers => { 'X-Api-Key' => $s->sim_key }, json => {
+		name => "pool-1-$name-$_", start => JSON::PP::false,
+		config => { metadata => { 'wapool.generation' => '1', 'wapool.id' => $pool }, webhooks => [] } }) } 1 .. $n;
+	my $r = load($s, \@requests, connections => 4, requests => $n, port => $s->{sim_port}, clear => 1);
+	die "$r->{statuses}{201} of $n sessions made\n" if ($r->{statuses}{201} // 0) != $n;
+	$s->psql("INSERT INTO instances (name, server_id, lifecycle, status, generation)"
+		. " SELECT 'pool-1-$name-' || g, '$id', 'standby', 'STOPPED', 1 FROM generate_series(1, $n) g");
+	return $id;
+}
+
 # --- Load ---
 
 # One request as bytes. token, json or body, headers => {…}
@@ -79,9 +97,7 @@ sub request {
 #   member (counts its different values), out (a file: request id, status, microseconds of each), port (default: the stack's HTTPS), clear => 1
 sub load {
 	my ($s, $requests, %opt) = @_;
-	my $file = File::Temp->new;
-	print {$file} length($_), "\n", $_ for @$requests;
-	$file->flush;
+	my $file = written($requests);
 	my $build = $ENV{WAPOOL_BUILD} // 'build';
 	my $program = $build =~ m{\A/} ? "$build/bench/load" : "$TOP/$build/bench/load";
 	my @argv = ($program, '-c', $opt{connections} // 16, '-s', $opt{seed} // SEED);
@@ -96,12 +112,42 @@ sub load {
 	return JSON::PP->new->decode($text);
 }
 
-# Transactions a second by pgbench of a file, with prepared statements.
+# Requests in a file as bench-load reads them.
+sub written {
+	my ($requests) = @_;
+	my $file = File::Temp->new;
+	print {$file} length($_), "\n", $_ for @$requests;
+	$file->flush;
+	return $file;
+}
+
+# The same requests a second by wrk, a client that is not ours: connections, seconds, port, clear as those of load.
+sub wrk {
+	my ($s, $requests, %opt) = @_;
+	my $file = written($requests);
+	my $url  = sprintf '%s://127.0.0.1:%d/', $opt{clear} ? 'http' : 'https', $opt{port} // $s->{https_port};
+	my $text = run_ok([find_program('wrk'), '-t', 1, '-c', $opt{connections} // 16, '-d', ($opt{seconds} // 5) . 's',
+		'-s', "$TOP/bench/load/wrk.lua", $url, '--', $file->filename]);
+	croak "wrk said:\n$text" if $text =~ /^\s*(?:Non-2xx|Socket errors)/m;
+	return $text =~ m{^Requests/sec:\s+([\d.]+)}m ? $1 : croak "wrk said:\n$text";
+}
+
+# Transactions a second by pgbench of a file, with prepared statements: clients, seconds or transactions (a number that
+# each client does), set => {variable => value}
 sub pgbench {
 	my ($s, $file, %opt) = @_;
-	my $text = run_ok(['pgbench', '-n', '-M', 'prepared', '-c', $opt{clients} // 16, '-j', 2, '-T', $opt{seconds} // 5,
-		'--random-seed', SEED, '-f', $file, $s->database_url]);
+	my $set = $opt{set} || {};
+	my $text = run_ok(['pgbench', '-n', '-M', 'prepared', '-c', $opt{clients} // 16, '-j', 2,
+		$opt{transactions} ? ('-t', $opt{transactions}) : ('-T', $opt{seconds} // 5),
+		(map { ('-D', "$_=$set->{$_}") } sort keys %$set), '--random-seed', SEED, '-f', $file, $s->database_url]);
+	croak "pgbench said:\n$text" if $text =~ /^number of failed transactions: [1-9]/m;
 	return $text =~ /tps = ([\d.]+)/ ? $1 : croak "pgbench said:\n$text";
+}
+
+# A statement with values instead of $1, $2, …: constants, or variables of pgbench, which it sends as parameters again.
+sub with_values {
+	my ($statement, @values) = @_;
+	return $statement =~ s{\$(\d+)}{$values[$1 - 1] // croak "no value for \$$1"}ger;
 }
 
 # Seconds of processor that those processes have used so far (PostgreSQL's include its ended ones).
@@ -170,7 +216,15 @@ sub machine {
 	my ($cores)  = `nproc` =~ /(\d+)/;
 	my ($memory) = `grep MemTotal /proc/meminfo` =~ /(\d+)/;
 	my ($kernel) = `uname -r` =~ /(\S+)/;
-	return { cpu => $cpu, cores => $cores, memory_mib => int($memory / 1024), kernel => $kernel };
+	return { cpu => $cpu, cores => 0 + $cores, memory_mib => int($memory / 1024), kernel => $kernel, software => software() };
+}
+
+# The versions of what runs beside us, as they tell them.
+sub software {
+	my %ask = (PostgreSQL => ['psql', '--version'], nginx => ['nginx', '-v'], OpenSSL => ['openssl', 'version'], node => ['node', '--version'],
+		gcc => ['cc', '-dumpfullversion']);
+	return { map { my ($said) = eval { (run_program([find_program($ask{$_}[0]), $ask{$_}[1]]))[1] } // ''; my ($version) = $said =~ /(\d+(?:\.\d+)+)/;
+		($_ => $version // 'none') } keys %ask };
 }
 
 sub load_average {
@@ -186,14 +240,23 @@ sub record {
 	my $name = basename($0);
 	my ($commit) = `git -C $TOP rev-parse --short HEAD 2>/dev/null` =~ /(\S+)/;
 	my $changed  = `git -C $TOP status --porcelain --untracked-files=no -- lib handlers maintain migrations nginx 2>/dev/null`;
-	mkdir "$TOP/bench/results";
-	spew("$TOP/bench/results/$name.json", $JSON->encode({
-		question => $name, command => "bench/run $name" . (quick() ? ' --quick' : ''),
+	my %told = (question => $name, command => 'bench/run ' . (quick() ? '--quick ' : '') . $name,
 		commit => ($commit // 'unknown') . ($changed ? ' and changes' : ''), machine => machine(), seed => SEED,
-		date => strftime('%Y-%m-%dT%H:%M:%SZ', gmtime), seconds => sprintf('%.0f', time - $began) + 0,
-		load_average_before => $load_before, table => \@rows, notes => \@notes, data => $data }));
-	spew("$TOP/bench/results/$name.svg", $svg) if defined $svg;
+		date => strftime('%Y-%m-%dT%H:%M:%SZ', gmtime), load_average_before => $load_before);
+	my $dir = $ENV{BENCH_RESULTS} // "$TOP/bench/results";
+	mkdir $dir;
+	spew("$dir/$name.json", $JSON->encode({ %told, seconds => sprintf('%.0f', time - $began) + 0,
+		table => \@rows, notes => \@notes, data => $data }));
+	spew("$dir/$name.svg", Bench::Plot::signed($svg, origin(%told))) if defined $svg;
 	return;
+}
+
+# Where figures come from, in two lines for beneath a plot.
+sub origin {
+	my (%told) = @_;
+	my $m = $told{machine};
+	return ("$m->{cores} cores ($m->{cpu}), $m->{memory_mib} MiB, Linux $m->{kernel}; load average before: $told{load_average_before}",
+		"$told{command} at commit $told{commit}, seed $told{seed}, " . substr($told{date}, 0, 10) . '. Medians; the thin lines reach from the least run to the greatest.');
 }
 
 1;

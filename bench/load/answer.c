@@ -1,3 +1,4 @@
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -31,8 +32,10 @@ chunked_length(const char *body, size_t len)
 
 		if (memchr(line, '\n', len - at) == NULL)
 			return 0;
+		if (!isxdigit((unsigned char)*line)) /* strtoul takes a sign, too */
+			return -1;
 		n = strtoul(line, &end, 16);
-		if (end == line || n > 1u << 30)
+		if ((*end != '\r' && *end != ';') || n > 1u << 30)
 			return -1;
 		at = (size_t)((const char *)memchr(line, '\n', len - at) + 1 - body);
 		if (at + n + 2 > len)
@@ -41,6 +44,27 @@ chunked_length(const char *body, size_t len)
 		if (n == 0)
 			return (long)at;
 	}
+}
+
+/* Three digits and what ends them. */
+static bool
+status_of(const char *p, int *status)
+{
+	if (strspn(p, "0123456789") != 3 || (p[3] != ' ' && p[3] != '\r'))
+		return false;
+	*status = (p[0] - '0') * 100 + (p[1] - '0') * 10 + (p[2] - '0');
+	return true;
+}
+
+/* The value of a Content-Length, -1 if it is none. */
+static long
+body_length(const char *value)
+{
+	size_t digits = strspn(value, "0123456789");
+
+	if (digits == 0 || digits > 10 || value[digits] != '\r')
+		return -1;
+	return strtol(value, NULL, 10);
 }
 
 long
@@ -55,7 +79,8 @@ answer_length(const char *in, size_t len, int *status, const char **body, bool *
 		return 0;
 	if (strncmp(in, "HTTP/1.1 ", 9) != 0)
 		return -1;
-	*status = (int)strtol(in + 9, NULL, 10);
+	if (!status_of(in + 9, status))
+		return -1;
 	head = (size_t)(end + 4 - in);
 	*body = in + head;
 	connection = header(in, end, "Connection");
@@ -70,6 +95,8 @@ answer_length(const char *in, size_t len, int *status, const char **body, bool *
 	}
 	if (length == NULL)
 		return -1;
-	n = (long)head + strtol(length, NULL, 10);
-	return (size_t)n <= len ? n : 0;
+	n = body_length(length);
+	if (n < 0)
+		return -1;
+	return head + (size_t)n <= len ? (long)head + n : 0;
 }

@@ -2,6 +2,7 @@
 #include <err.h>
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <openssl/err.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -34,7 +35,8 @@ conn_open(struct conn *c, const struct target *t)
 		.sin_family = AF_INET, .sin_port = htons((uint16_t)t->port)};
 	int one = 1;
 
-	inet_pton(AF_INET, t->host, &to.sin_addr);
+	if (inet_pton(AF_INET, t->host, &to.sin_addr) != 1)
+		errx(1, "%s: not an address", t->host);
 	c->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (c->fd < 0 ||
 		(connect(c->fd, (struct sockaddr *)&to, sizeof(to)) != 0 &&
@@ -79,6 +81,8 @@ step_of(const struct conn *c, int rc)
 	case SSL_ERROR_WANT_WRITE:
 		return STEP_WAIT_WRITE;
 	default:
+		/* what stays in the thread's queue would be taken for the next one's error */
+		ERR_clear_error();
 		return STEP_BROKEN;
 	}
 }

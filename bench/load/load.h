@@ -13,6 +13,21 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+
+/* What was asked for. */
+struct options {
+	int conns, port;
+	double rate, seconds, warmup; /* rate 0: closed loop */
+	size_t most;                  /* requests to send, 0: no bound */
+	long seed;
+	const char *member, *file; /* member: NULL if none */
+	FILE *out;                 /* or NULL */
+	bool clear;
+};
+
+/* Ends the program with what is wrong with the command line, or after --help. */
+void options_read(struct options *o, int argc, char **argv);
 
 /* One request, as it goes over the wire. */
 struct shot {

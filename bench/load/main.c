@@ -1,4 +1,6 @@
+#include <ctype.h>
 #include <err.h>
+#include <errno.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,31 +14,15 @@
 #include "bench/load/load.h"
 
 #define GRACE_S 30 /* for answers after the end */
-#define USAGE                                                                          \
-	"usage: bench-load [-c CONNECTIONS] [-r RATE] [-d SECONDS] [-n REQUESTS]\n"    \
-	"    [-w WARMUP_SECONDS] [-s SEED] [-m MEMBER] [-o OUT] [-p] PORT FILE\n"      \
-	"\n"                                                                           \
-	"FILE holds requests: each a line with its length, then so many bytes. They "  \
-	"are sent in\n"                                                                \
-	"their order, again from the start after the last. Until SECONDS are over or " \
-	"REQUESTS are sent.\n"                                                         \
-	"  -r  open loop: RATE a second fall due, at random gaps drawn from SEED\n"    \
-	"  -m  counts the different values of this member of JSON answers\n"           \
-	"  -o  a line for each answer: its X-Request-Id, status, microseconds\n"       \
-	"  -p  in clear instead of TLS\n"
-
+#define SHOT_MAX (16u << 20)
 struct load {
 	struct target to;
-	struct conn *conns;
-	int nconns;
+	struct options o;
+	struct conn *conns; /* o.conns of them */
 	struct conn **idle;
 	int nidle;
 	struct shot *shots;
 	size_t nshots, next;
-	double rate, seconds, warmup;
-	size_t most; /* requests to send, 0: no bound */
-	const char *member;
-	FILE *out; /* or NULL */
 	char **values;
 	size_t nvalues;
 	struct outcome *all;
@@ -66,18 +52,39 @@ grown(void *p, size_t n, size_t *size, size_t each)
 	return p;
 }
 
+/* A line with the length of what follows it: false at the end of the file. */
+static bool
+read_length(FILE *f, const char *path, size_t *len)
+{
+	char line[32], *end;
+
+	if (fgets(line, sizeof(line), f) == NULL) {
+		if (ferror(f))
+			err(1, "%s", path);
+		return false;
+	}
+	errno = 0;
+	*len = strtoul(line, &end, 10);
+	if (!isdigit((unsigned char)*line) || *end != '\n' || errno != 0 ||
+		*len > SHOT_MAX)
+		errx(1, "%s: no length of a request where one should be", path);
+	return true;
+}
+
 static void
 read_shots(struct load *l, const char *path)
 {
 	FILE *f = fopen(path, "rb");
-	size_t size = 0, len;
+	struct shot s;
+	size_t size = 0;
 
 	if (f == NULL)
 		err(1, "%s", path);
-	while (fscanf(f, "%zu", &len) == 1 && fgetc(f) == '\n') {
-		struct shot s = {.bytes = malloc(len), .len = len};
-
-		if (s.bytes == NULL || fread(s.bytes, 1, len, f) != len)
+	while (read_length(f, path, &s.len)) {
+		s.bytes = malloc(s.len > 0 ? s.len : 1);
+		if (s.bytes == NULL)
+			err(1, "out of memory");
+		if (fread(s.bytes, 1, s.len, f) != s.len)
 			errx(1, "%s: cut short", path);
 		l->shots = grown(l->shots, l->nshots, &size, sizeof(s));
 		l->shots[l->nshots++] = s;
@@ -91,17 +98,19 @@ static void
 note_value(struct load *l, const char *body)
 {
 	static size_t size;
-	const char *p = strstr(body, l->member), *end;
+	const char *p = strstr(body, l->o.member), *end;
 
 	if (p == NULL)
 		return;
-	p += strlen(l->member) + 1; /* past the quote that ends the name */
+	p += strlen(l->o.member) + 1; /* past the quote that ends the name */
 	p += strspn(p, " :\"");
 	end = strchr(p, '"');
 	if (end == NULL)
 		return;
 	l->values = grown(l->values, l->nvalues, &size, sizeof(char *));
-	l->values[l->nvalues++] = strndup(p, (size_t)(end - p));
+	l->values[l->nvalues] = strndup(p, (size_t)(end - p));
+	if (l->values[l->nvalues++] == NULL)
+		err(1, "out of memory");
 }
 
 static int
@@ -125,7 +134,7 @@ distinct(struct load *l)
 static bool
 may_send(const struct load *l, int64_t at)
 {
-	return at < l->end_ns && (l->most == 0 || l->sent < l->most);
+	return at < l->end_ns && (l->o.most == 0 || l->sent < l->o.most);
 }
 
 /* Sends what is due on idle connections. */
@@ -133,15 +142,15 @@ static void
 send_due(struct load *l, int64_t now)
 {
 	while (l->nidle > 0) {
-		int64_t began = l->rate > 0 ? l->due_ns : now;
+		int64_t began = l->o.rate > 0 ? l->due_ns : now;
 
 		if (began > now || !may_send(l, began))
 			return;
 		conn_send(l->idle[--l->nidle], &l->to, &l->shots[l->next], began);
 		l->next = (l->next + 1) % l->nshots;
 		l->sent++;
-		if (l->rate > 0)
-			l->due_ns += (int64_t)(-log(1 - drand48()) / l->rate * 1e9);
+		if (l->o.rate > 0)
+			l->due_ns += (int64_t)(-log(1 - drand48()) / l->o.rate * 1e9);
 	}
 }
 
@@ -150,7 +159,8 @@ note_id(struct load *l, const struct conn *c, int status)
 {
 	const char *id = strcasestr(c->in, "\r\nX-Request-Id: ");
 
-	fprintf(l->out, "%.*s %d %lld\n", id != NULL ? (int)strcspn(id + 16, "\r") : 1,
+	fprintf(l->o.out, "%.*s %d %lld\n",
+		id != NULL ? (int)strcspn(id + 16, "\r") : 1,
 		id != NULL ? id + 16 : "-", status,
 		(long long)(l->last_ns - c->began_ns) / 1000);
 }
@@ -159,11 +169,11 @@ static void
 take(struct load *l, const struct conn *c, int status, const char *body)
 {
 	l->last_ns = now_ns();
-	if (l->member != NULL && status == 200)
+	if (l->o.member != NULL && status == 200)
 		note_value(l, body);
 	if (c->began_ns < l->measured_ns)
 		return;
-	if (l->out != NULL)
+	if (l->o.out != NULL)
 		note_id(l, c, status);
 	l->all = grown(l->all, l->n, &l->size, sizeof(*l->all));
 	l->all[l->n++] =
@@ -181,6 +191,8 @@ wait_events(struct load *l, int64_t until)
 		.tv_sec = left > 0 ? left / 1000000000 : 0};
 	int n = epoll_pwait2(l->to.epoll_fd, events, 256, &ts, NULL);
 
+	if (n < 0 && errno != EINTR)
+		err(1, "epoll_pwait2");
 	for (int i = 0; i < n; i++) {
 		struct conn *c = events[i].data.ptr;
 		bool was_idle = c->state == CONN_IDLE;
@@ -204,24 +216,24 @@ is_over(const struct load *l, int64_t now)
 {
 	bool none_busy = true;
 
-	for (int i = 0; i < l->nconns && none_busy; i++)
+	for (int i = 0; i < l->o.conns && none_busy; i++)
 		none_busy = l->conns[i].state != CONN_BUSY;
 	if (now > l->end_ns + GRACE_S * (int64_t)1000000000)
 		return true;
-	return none_busy && !may_send(l, l->rate > 0 ? l->due_ns : now);
+	return none_busy && !may_send(l, l->o.rate > 0 ? l->due_ns : now);
 }
 
 static void
 open_all(struct load *l)
 {
 	l->to.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	l->conns = calloc((size_t)l->nconns, sizeof(*l->conns));
-	l->idle = calloc((size_t)l->nconns, sizeof(*l->idle));
-	if (l->conns == NULL || l->idle == NULL)
-		err(1, "out of memory");
-	for (int i = 0; i < l->nconns; i++)
+	l->conns = calloc((size_t)l->o.conns, sizeof(*l->conns));
+	l->idle = calloc((size_t)l->o.conns, sizeof(*l->idle));
+	if (l->to.epoll_fd < 0 || l->conns == NULL || l->idle == NULL)
+		err(1, "connections");
+	for (int i = 0; i < l->o.conns; i++)
 		conn_open(&l->conns[i], &l->to);
-	while (l->nidle < l->nconns)
+	while (l->nidle < l->o.conns)
 		wait_events(l, now_ns() + 1000000000);
 }
 
@@ -232,34 +244,42 @@ run(struct load *l)
 
 	open_all(l);
 	l->begin_ns = l->due_ns = now_ns();
-	l->measured_ns = l->begin_ns + (int64_t)(l->warmup * 1e9);
-	l->end_ns = l->measured_ns + (int64_t)(l->seconds * 1e9);
+	l->measured_ns = l->begin_ns + (int64_t)(l->o.warmup * 1e9);
+	l->end_ns = l->measured_ns + (int64_t)(l->o.seconds * 1e9);
 	while (!is_over(l, now = now_ns())) {
 		send_due(l, now);
 		wait_events(l,
-			l->rate > 0 && l->nidle > 0 && l->due_ns > now &&
+			l->o.rate > 0 && l->nidle > 0 && l->due_ns > now &&
 					may_send(l, l->due_ns)
 				? l->due_ns
 				: now + 100000000);
 	}
+	for (int i = 0; i < l->o.conns; i++) /* never answered: that is no success */
+		if (l->conns[i].state == CONN_BUSY) {
+			l->conns[i].in[0] = '\0';
+			take(l, &l->conns[i], 0, "");
+		}
 	/* what fell due and found no connection before the end of all patience */
-	for (; l->rate > 0 && l->most == 0 && l->due_ns < l->end_ns; l->unsent++)
-		l->due_ns += (int64_t)(-log(1 - drand48()) / l->rate * 1e9);
+	for (; l->o.rate > 0 && l->o.most == 0 && l->due_ns < l->end_ns; l->unsent++)
+		l->due_ns += (int64_t)(-log(1 - drand48()) / l->o.rate * 1e9);
 }
 
 static void
 tell(struct load *l)
 {
-	char more[200], *p = more;
+	char values[40] = "", more[200];
 	struct rusage used;
-	int64_t ended = l->most > 0 || l->last_ns > l->end_ns ? l->last_ns : l->end_ns;
+	int64_t ended =
+		l->o.most > 0 || l->last_ns > l->end_ns ? l->last_ns : l->end_ns;
 
 	getrusage(RUSAGE_SELF, &used);
-	p += sprintf(p, ", \"unsent\": %zu, \"client_cpu_s\": %.2f", l->unsent,
+	if (l->o.member != NULL)
+		snprintf(values, sizeof(values), ", \"distinct\": %zu", distinct(l));
+	snprintf(more, sizeof(more), ", \"unsent\": %zu, \"client_cpu_s\": %.2f%s",
+		l->unsent,
 		(double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
-			(double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6);
-	if (l->member != NULL)
-		sprintf(p, ", \"distinct\": %zu", distinct(l));
+			(double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6,
+		values);
 	report(l->all, l->n, (double)(ended - l->measured_ns) / 1e9, more);
 }
 
@@ -267,7 +287,7 @@ tell(struct load *l)
 static void
 end(struct load *l)
 {
-	for (int i = 0; i < l->nconns; i++) {
+	for (int i = 0; i < l->o.conns; i++) {
 		conn_close(&l->conns[i]);
 		free(l->conns[i].in);
 	}
@@ -287,56 +307,20 @@ end(struct load *l)
 int
 main(int argc, char **argv)
 {
-	struct load l = {.nconns = 1, .seconds = 3600, .to = {.host = "127.0.0.1"}};
-	bool clear = false;
-	int opt;
+	struct load l = {.to = {.host = "127.0.0.1"}};
+	struct options *o = &l.o;
 
-	srand48(1);
-	while ((opt = getopt(argc, argv, "c:r:d:n:w:s:m:o:p")) != -1)
-		switch (opt) {
-		case 'c':
-			l.nconns = atoi(optarg);
-			break;
-		case 'r':
-			l.rate = atof(optarg);
-			break;
-		case 'd':
-			l.seconds = atof(optarg);
-			break;
-		case 'n':
-			l.most = strtoul(optarg, NULL, 10);
-			break;
-		case 'w':
-			l.warmup = atof(optarg);
-			break;
-		case 's':
-			srand48(atol(optarg));
-			break;
-		case 'm':
-			l.member = optarg;
-			break;
-		case 'o':
-			l.out = fopen(optarg, "w");
-			if (l.out == NULL)
-				err(1, "%s", optarg);
-			break;
-		case 'p':
-			clear = true;
-			break;
-		default:
-			fputs(USAGE, stderr);
-			return 2;
-		}
-	if (argc - optind != 2 || l.nconns < 1) {
-		fputs(USAGE, stderr);
-		return 2;
-	}
+	options_read(o, argc, argv);
+	srand48(o->seed);
+	l.to.port = o->port;
 	signal(SIGPIPE, SIG_IGN);
-	l.to.port = atoi(argv[optind]);
-	l.to.tls = clear ? NULL : SSL_CTX_new(TLS_client_method());
-	read_shots(&l, argv[optind + 1]);
+	if (!o->clear && (l.to.tls = SSL_CTX_new(TLS_client_method())) == NULL)
+		errx(1, "TLS");
+	read_shots(&l, o->file);
 	run(&l);
 	tell(&l);
 	end(&l);
-	return l.out != NULL && fclose(l.out) != 0;
+	if ((o->out != NULL && fclose(o->out) != 0) || fflush(stdout) != 0)
+		err(1, "what was measured could not be written");
+	return 0;
 }

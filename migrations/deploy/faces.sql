@@ -183,7 +183,7 @@ CREATE POLICY everything ON instances FOR SELECT TO service_role USING (true);
 
 -- Seed 001's table: the sessions that users have.
 CREATE VIEW waha_sessions WITH (security_invoker = true) AS
-SELECT i.id, i.assigned_to_user_id AS user_id, i.server_id AS waha_server_id, i.name AS session_name,
+SELECT i.id, i.assigned_to_user_id AS user_id, i.server_id AS waha_server_id, i.name::varchar(255) AS session_name,
 	face_status(i.status, i.banned_at IS NOT NULL) AS status, i.phone_number, i.profile_name,
 	NULL::text AS qr_code, i.last_connected_at, i.created_at, i.updated_at
 FROM instances i
@@ -262,8 +262,8 @@ GRANT SELECT (id, name, server_id, lifecycle, assigned_to_user_id, status, banne
 -- Seed 003's table: what stands by and what is assigned. Counters are what counts now: 0 when their window
 -- is over (change `quotas`).
 CREATE VIEW whatsapp_instances WITH (security_invoker = true) AS
-SELECT i.id, i.name AS nome, i.phone_number AS numero_telefone,
-	face_status(i.status, i.banned_at IS NOT NULL) AS status, i.capacidade_hora, i.capacidade_dia,
+SELECT i.id, i.name::varchar(255) AS nome, i.phone_number AS numero_telefone,
+	face_status(i.status, i.banned_at IS NOT NULL) AS status, i.capacidade_hora::integer, i.capacidade_dia::integer,
 	CASE WHEN i.quota_hour >= now.hour THEN i.msgs_enviadas_hora ELSE 0 END AS msgs_enviadas_hora,
 	CASE WHEN i.quota_day >= now.day THEN i.msgs_enviadas_dia ELSE 0 END AS msgs_enviadas_dia,
 	i.prioridade, i.ultima_msg_at, i.created_at, i.updated_at

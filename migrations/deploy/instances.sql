@@ -7,12 +7,13 @@ BEGIN;
 CREATE DOMAIN instance_lifecycle AS text
 	CHECK (VALUE IN ('provisioning', 'standby', 'assigned', 'recycling', 'retired'));
 CREATE DOMAIN instance_origin AS text CHECK (VALUE IN ('pool', 'admin', 'user'));
+CREATE DOMAIN instance_name AS varchar(255) CHECK (octet_length(VALUE) BETWEEN 1 AND 255);
 
 -- One WhatsApp session on one gateway server. The canonical table; seeds 001's and
 -- 003's tables are faces of it.
 CREATE TABLE instances (
 	id                  uuid PRIMARY KEY DEFAULT gen_random_uuid(),
-	name                varchar(255) NOT NULL CHECK (octet_length(name) BETWEEN 1 AND 255),
+	name                instance_name NOT NULL,
 	server_id           uuid NOT NULL REFERENCES waha_servers (id),
 	origin              instance_origin NOT NULL DEFAULT 'pool',
 	lifecycle           instance_lifecycle NOT NULL DEFAULT 'provisioning',

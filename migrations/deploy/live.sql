@@ -21,16 +21,16 @@ BEGIN
 			'at', to_char(coalesce(p_at, clock_timestamp()) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')));
 END $$;
 
--- A device more, less, or under another name.
+-- A device more, less, or under another name. A condition of the trigger would be read anew for each new device.
 CREATE FUNCTION devices_live() RETURNS trigger
 LANGUAGE plpgsql AS $$
-DECLARE
-	v_row devices := CASE WHEN TG_OP = 'DELETE' THEN OLD ELSE NEW END;
 BEGIN
-	PERFORM live_tell(v_row.user_id, v_row.id, 'device.updated', NULL, NULL, NULL);
+	IF current_setting('wapool.live', true) = 'on' THEN
+		PERFORM live_tell(coalesce(NEW.user_id, OLD.user_id), coalesce(NEW.id, OLD.id), 'device.updated', NULL, NULL, NULL);
+	END IF;
 	RETURN NULL;
 END $$;
 CREATE TRIGGER live AFTER INSERT OR UPDATE OF nome OR DELETE ON devices
-FOR EACH ROW WHEN (current_setting('wapool.live', true) = 'on') EXECUTE FUNCTION devices_live();
+FOR EACH ROW EXECUTE FUNCTION devices_live();
 
 COMMIT;

@@ -162,11 +162,13 @@ BEGIN
 	END IF;
 	PERFORM FROM devices WHERE id = v_device FOR NO KEY UPDATE;
 
-	UPDATE instances SET pairing_asked_at = clock_timestamp()
-	WHERE device_id = v_device
-	RETURNING 'own', id, name, server_id, device_id, epoch, generation, status, phone_number,
-		paired_at IS NOT NULL, false INTO v_claim;
-	IF FOUND THEN
+	IF EXISTS (SELECT FROM instances WHERE device_id = v_device) THEN -- to look costs less than to begin an UPDATE
+		UPDATE instances SET pairing_asked_at = clock_timestamp()
+		WHERE device_id = v_device
+		RETURNING 'own', id, name, server_id, device_id, epoch, generation, status, phone_number,
+			paired_at IS NOT NULL, false INTO v_claim;
+	END IF;
+	IF v_claim.outcome = 'own' THEN
 		IF v_claim.paired OR NOT EXISTS (SELECT FROM instances i JOIN waha_servers s ON s.id = i.server_id
 				WHERE i.id = v_claim.instance_id AND i.origin <> 'admin' AND s.draining_at IS NOT NULL)
 			OR NOT pool_has_other(p_user, '{}') THEN

@@ -16,10 +16,12 @@ BEGIN
 	RETURN FOUND;
 END $$;
 
+CREATE DOMAIN quota AS integer CHECK (VALUE >= 0);
+
 -- Seed 003's columns, and the windows that they count. No index has them: a message sent stays HOT.
 ALTER TABLE instances
-	ADD COLUMN capacidade_hora    integer NOT NULL DEFAULT 20 CHECK (capacidade_hora >= 0),
-	ADD COLUMN capacidade_dia     integer NOT NULL DEFAULT 100 CHECK (capacidade_dia >= 0),
+	ADD COLUMN capacidade_hora    quota NOT NULL DEFAULT 20,
+	ADD COLUMN capacidade_dia     quota NOT NULL DEFAULT 100,
 	ADD COLUMN msgs_enviadas_hora integer NOT NULL DEFAULT 0,
 	ADD COLUMN msgs_enviadas_dia  integer NOT NULL DEFAULT 0,
 	ADD COLUMN prioridade         integer NOT NULL DEFAULT 1,

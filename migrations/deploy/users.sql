@@ -1,13 +1,15 @@
 -- Deploy wapool:users to pg
 BEGIN;
 
+CREATE DOMAIN user_role AS text CHECK (VALUE IN ('user', 'admin'));
+
 -- A person. Made by wapoolctl, or at the first claim of somebody whose token comes
 -- from another issuer (Supabase): then the password is NULL and login refuses him.
 CREATE TABLE users (
 	id            uuid PRIMARY KEY DEFAULT gen_random_uuid(),
 	email         text,
 	password_hash text,
-	role          text NOT NULL DEFAULT 'user' CHECK (role IN ('user', 'admin')),
+	role          user_role NOT NULL DEFAULT 'user',
 	disabled_at   timestamptz,
 	created_at    timestamptz NOT NULL DEFAULT now(),
 	updated_at    timestamptz NOT NULL DEFAULT now()

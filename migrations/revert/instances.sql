@@ -13,5 +13,6 @@ DROP FUNCTION actor();
 DROP FUNCTION acting(text);
 DROP FUNCTION because(text, text);
 DROP DOMAIN instance_origin;
+DROP DOMAIN instance_name;
 DROP DOMAIN instance_lifecycle;
 COMMIT;

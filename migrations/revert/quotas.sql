@@ -12,6 +12,7 @@ DROP SEQUENCE chosen_seq;
 ALTER TABLE instances DROP COLUMN chosen, DROP COLUMN quota_day, DROP COLUMN quota_hour,
 	DROP COLUMN ultima_msg_at, DROP COLUMN prioridade, DROP COLUMN msgs_enviadas_dia,
 	DROP COLUMN msgs_enviadas_hora, DROP COLUMN capacidade_dia, DROP COLUMN capacidade_hora;
+DROP DOMAIN quota;
 DROP FUNCTION installation_tz(text);
 ALTER TABLE installation DROP COLUMN quotas_at, DROP COLUMN tz;
 COMMIT;

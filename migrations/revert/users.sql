@@ -6,4 +6,5 @@ DROP FUNCTION active_user(uuid);
 DROP FUNCTION ensure_user(uuid, text);
 DROP TABLE devices;
 DROP TABLE users;
+DROP DOMAIN user_role;
 COMMIT;

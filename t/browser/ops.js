@@ -95,13 +95,13 @@ await test('an alarm is shown while it lasts', async () => {
 	await page.locator('#alarms').getByText('WAHA não responde').waitFor({ state: 'detached' });
 
 	/* One at somebody's own server says whose it is. */
-	await stack.psql(`UPDATE waha_servers SET user_id = (SELECT id FROM users WHERE email = '${admin.email}')`);
-	await stack.psql("INSERT INTO alarms (kind, server_id, reason) SELECT 'server', id, 'connection refused' FROM waha_servers LIMIT 1");
-	await said(page, `WAHA, servidor de ${admin.email}, não responde`);
+	await stack.psql(`INSERT INTO waha_servers (nome, api_url, user_id, check_next_at)
+		SELECT 'Dela', 'https://dela.example', id, now() + interval '1 day' FROM users WHERE email = '${admin.email}'`);
+	await stack.psql("INSERT INTO alarms (kind, server_id, reason) SELECT 'server', id, 'connection refused' FROM waha_servers WHERE nome = 'Dela'");
+	await said(page, `Dela, servidor de ${admin.email}, não responde`);
 	await page.getByText('só as conexões dele').waitFor();
-	await page.getByRole('row', { name: /WAHA/ }).getByText(admin.email).waitFor();
-	await stack.psql('DELETE FROM alarms');
-	await stack.psql('UPDATE waha_servers SET user_id = NULL');
+	await page.getByRole('row', { name: /Dela/ }).getByText(admin.email).waitFor();
+	await stack.psql("DELETE FROM waha_servers WHERE nome = 'Dela'");
 	await page.locator('#alarms').getByText('servidor de').waitFor({ state: 'detached' });
 });
 
@@ -214,6 +214,39 @@ await test('the list follows by itself, and who stands in it is not disturbed', 
 	await stack.psql("DELETE FROM instances WHERE name = 'nova-0'");
 	await page.getByRole('link', { name: 'nova-0' }).waitFor({ state: 'detached' });
 	assert.equal(await link.evaluate((one) => one === document.activeElement), true, 'the focus stays');
+});
+
+await test('a list of hundreds follows where one looks, a page at a time', async () => {
+	await stack.psql("UPDATE waha_servers SET max_sessions = 1000 WHERE nome = 'Outro'");
+	await stack.psql(`INSERT INTO instances (name, server_id, lifecycle)
+		SELECT 'longa-' || to_char(n, 'FM000'), id, 'standby' FROM waha_servers, generate_series(1, 330) n WHERE nome = 'Outro'`);
+	const { page } = await operator('#instances?q=longa');
+	const rows = page.locator('#instances tbody tr');
+	const names = () => rows.getByRole('link').allTextContents();
+	const limits = [];
+	page.on('request', (request) => /admin\/instances\?/.test(request.url()) && limits.push(Number(new URL(request.url()).searchParams.get('limit'))));
+	for (let n = 50; n < 300; n += 50) {
+		await eventually(`${n} rows`, async () => await rows.count() === n);
+		await page.getByRole('button', { name: 'Mostrar mais' }).click();
+	}
+	await eventually('300 rows', async () => await rows.count() === 300);
+
+	await page.getByRole('link', { name: 'longa-270' }).scrollIntoViewIfNeeded();
+	await stack.psql("DELETE FROM instances WHERE name IN ('longa-271', 'longa-003')");
+	await stack.psql("INSERT INTO instances (name, server_id, lifecycle) SELECT 'longa-269b', id, 'standby' FROM waha_servers WHERE nome = 'Outro'");
+	await page.getByRole('link', { name: 'longa-269b' }).waitFor();
+	await page.getByRole('link', { name: 'longa-271' }).waitFor({ state: 'detached' });
+	await page.getByRole('link', { name: 'longa-005' }).scrollIntoViewIfNeeded();
+	await page.getByRole('link', { name: 'longa-003' }).waitFor({ state: 'detached' });
+	await stack.psql("INSERT INTO instances (name, server_id, lifecycle) SELECT 'longa-' || n, id, 'standby' FROM waha_servers, unnest(ARRAY['000a', '000b', '000c']) n WHERE nome = 'Outro'");
+	await page.getByRole('link', { name: 'longa-000c' }).waitFor();
+	const there = await names();
+	assert.deepEqual(there, [...there].sort(), 'in their order');
+	assert.equal(new Set(there).size, there.length, 'each once');
+	const all = (await stack.psql_value("SELECT string_agg(name, ' ' ORDER BY name) FROM instances WHERE name LIKE 'longa%'")).split(' ');
+	assert.deepEqual(there, all.slice(0, there.length), 'none is missing');
+	assert.ok(Math.max(...limits) <= 200, `never more than a page: ${limits}`);
+	await stack.psql("DELETE FROM instances WHERE name LIKE 'longa%'");
 });
 
 await test('what users, gateways and programs say is text, whatever it is', async () => {

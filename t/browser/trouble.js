@@ -91,6 +91,89 @@ await test('an empty pool: the page waits with the user, and the QR comes by its
 	await sees(ana.page, CONNECTED);
 });
 
+// A page whose clock stands still but for tick(): { waited } is what went by. Its clicks are answered with that
+// problem, and told to asked().
+async function inVain(who, { path = 'api/whatsapp/connect', code, status, retryAfter, unless = () => false }) {
+	const times = [];
+	let now = 0;
+
+	await who.page.route(`**/${path}`, (route) => {
+		if (unless(route.request()))
+			return route.continue();
+		times.push(now);
+		return route.fulfill({ status, headers: { 'Retry-After': `${retryAfter}` }, contentType: 'application/problem+json',
+			body: JSON.stringify({ type: `urn:wapool:problem:${code}`, title: 'x', status }) });
+	});
+	return {
+		times,
+		freeze: () => who.page.clock.install(),
+		async tick() {
+			now += 1;
+			await who.page.clock.runFor(1000);
+			await who.page.getByText('Tentando de novo…').waitFor({ state: 'hidden' });
+		},
+	};
+}
+
+await test('a pool that stays empty: some two minutes of waiting, honestly told, then a button', async () => {
+	for (const width of [1280, 390]) {
+		const ana = await atStart({ width });
+		const empty = await inVain(ana, { code: 'pool-empty', status: 503, retryAfter: 2 });
+		const end = ana.page.getByRole('heading', { name: 'Não deu certo desta vez' });
+		ana.expects(/connect: 503/);
+		await empty.freeze();
+		await button(ana.page, 'Conectar WhatsApp').click();
+		await ana.page.getByText('Isso leva alguns segundos.').waitFor();
+		await button(ana.page, 'Tentar agora').focus();
+		for (let n = 0; n < 60; n++)
+			await empty.tick();
+		await ana.page.getByText('agora não há nenhuma livre. Pode levar uns dois minutos.').waitFor();
+		await fits(ana.page);
+		await accessible(ana.page, 'waiting for long');
+		for (let n = 0; n < 90 && !await end.isVisible(); n++)
+			await empty.tick();
+		await end.waitFor();
+		await ana.page.getByText('Esperamos dois minutos e nenhuma conexão ficou livre.').waitFor();
+		assert.ok(empty.times.at(-1) > 100, `the last try was after ${empty.times.at(-1)} s`);
+		const gaps = empty.times.slice(1).map((time, n) => time - empty.times[n]);
+		assert.ok(Math.max(...gaps) <= 11 && gaps[0] <= 5 && gaps.at(-1) >= 8, `longer and longer: ${gaps}`);
+		await fits(ana.page);
+		await accessible(ana.page, 'given up');
+		await ana.page.unroute('**/api/whatsapp/connect');
+		await ana.page.clock.resume();
+		await button(ana.page, 'Tentar de novo').click();
+		await qr(ana.page).waitFor();
+	}
+});
+
+await test('whoever has used up his keys connects without one; a long wait is told, and not waited', async () => {
+	const ana = await atStart();
+	ana.expects(/(connect|login): 429/);
+	const keys = await inVain(ana, { code: 'idempotency-full', status: 429, retryAfter: 80_000,
+		unless: (request) => !request.headers()['idempotency-key'] });
+	await button(ana.page, 'Conectar WhatsApp').click();
+	await qr(ana.page).waitFor();
+	assert.equal(keys.times.length, 1, 'he was refused once');
+	await button(ana.page, 'Cancelar').click();
+	await ana.page.unroute('**/api/whatsapp/connect');
+
+	await inVain(ana, { code: 'claims-used', status: 429, retryAfter: 1800 });
+	await button(ana.page, 'Conectar WhatsApp').click();
+	await ana.page.getByText('Foram muitos pedidos em pouco tempo. Tente de novo em 30 min.').waitFor();
+	await accessible(ana.page, 'too often');
+
+	/* A new number needs a key: without one a repeated request would make two. */
+	await inVain(ana, { path: 'device/login', code: 'idempotency-full', status: 429, retryAfter: 80_000 });
+	await ana.page.evaluate((token) => {
+		const element = document.createElement('wapool-connect');
+		element.setAttribute('new-device', '');
+		element.setAttribute('autostart', '');
+		element.token = token;
+		document.querySelector('main').prepend(element);
+	}, JSON.parse(await ana.page.evaluate(() => Object.values(sessionStorage).find((one) => one.includes('token')))).token);
+	await ana.page.getByText('Esta conta atingiu o seu limite de pedidos por dia. Tente de novo em 23 h.').waitFor();
+});
+
 await test('the gateway is down: the page goes on by itself when it is back', async () => {
 	const ana = await atStart();
 	ana.expects(/connect: 50[234]/);

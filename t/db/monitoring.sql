@@ -37,9 +37,10 @@ WHERE is_pooled = true AND assigned_to_user_id IS NULL;
 SELECT results_eq('estatisticas', 'VALUES (5::bigint, 3::bigint, 2::bigint)',
 	'total, disponiveis, em_uso: what is being made, emptied, retired or an admin''s is not counted');
 SELECT results_eq('quem',
-	$$VALUES ('em-uso'::varchar, 'STOPPED'::varchar, somebody('bea'), 'bea@example.org'),
+	$$SELECT v.name::instance_name, v.status, v.owner, v.email
+	FROM (VALUES ('em-uso', 'STOPPED'::varchar, somebody('bea'), 'bea@example.org'),
 	  ('livre-1', 'STOPPED', NULL, NULL), ('livre-2', 'STOPPED', NULL, NULL), ('livre-3', 'STOPPED', NULL, NULL),
-	  ('nome-da-instancia', 'STOPPED', somebody('ana'), 'ana@example.org')$$,
+	  ('nome-da-instancia', 'STOPPED', somebody('ana'), 'ana@example.org')) AS v (name, status, owner, email)$$,
 	'who uses which');
 SELECT results_eq('livres', 'VALUES (3::bigint)', 'how many are free');
 

@@ -1,19 +1,20 @@
-/* Events that did not arrive: whose, where to, why not; and sending them again, one or all. The list is loaded anew when their
- * number changes, unless somebody stands in it. */
+/* Events that did not arrive: whose, where to, why not; and sending them again, one or all. The list follows when their
+ * number changes, a long one always, unless somebody stands in it. */
 
 import { ApiError, call } from './api.js';
 import { ask } from './dialog.js';
 import { fill, h, put } from './dom.js';
 import { ago, date, t } from './i18n.js';
 import { announce } from './layout.js';
+import { PAGE, Pages } from './ops-pages.js';
 import { NONE, busy, cell, choose, done, failed, table, waiting } from './ops-parts.js';
 
-const PAGE = 50;
 const TYPES = ['device.connected', 'device.disconnected', 'qr.updated', 'message.received', 'message.ack', 'instance.health'];
 
 export function showEvents(body, query, look) {
 	const wish = { state: query.get('state') === 'pending' ? 'pending' : 'parked', type: TYPES.includes(query.get('type')) ? query.get('type') : '' };
-	const list = { rows: [], next: null, turn: 0, busy: false, gone: false, known: '' };
+	const pages = new Pages((one) => one.id);
+	const list = { turn: 0, busy: false, gone: false, known: '' };
 	const state = choose('state', 'filter.state', [['parked', 'events.parked'], ['pending', 'events.pending']], wish.state);
 	const type = choose('type', 'events.type', [['', 'filter.all'], ...TYPES.map((one) => [one, one])], wish.type);
 	const found = table('events.title', ['events.type', 'instances.user', 'events.host', 'events.when', 'events.why', null]);
@@ -34,8 +35,8 @@ export function showEvents(body, query, look) {
 		update({ events }) {
 			const now = `${events.parked} ${events.pending}`;
 
-			if (now !== list.known && list.known && !list.busy && !place.contains(document.activeElement))
-				load();
+			if ((now !== list.known || pages.parted) && list.known && !list.busy && !place.contains(document.activeElement))
+				follow();
 			list.known = now;
 		},
 		leave() {
@@ -53,25 +54,48 @@ export function showEvents(body, query, look) {
 		load();
 	}
 
+	function question(more) {
+		return call('GET', 'admin/deliveries', { query: { ...wish, ...more } });
+	}
+
+	/* What is shown, as it is now; none fewer than there were. */
+	async function follow() {
+		const { turn } = list;
+		const again = pages.again(found.body.children);
+
+		if (!again)
+			return;
+		try {
+			const page = await question({ limit: again.limit, cursor: again.cursor });
+
+			if (turn !== list.turn || list.gone || place.contains(document.activeElement))
+				return;
+			again.take(page.deliveries, page.next);
+			show();
+		} catch (error) {
+			if (!(error instanceof ApiError))    // the look at the pool tells of an outage
+				throw error;
+		}
+	}
+
 	async function load(on = null) {
 		const turn = ++list.turn;
 
 		list.busy = true;
-		if (!on && list.rows.length === 0)
+		if (!on && pages.rows.length === 0)
 			fill(place, waiting());
 		try {
-			const page = await call('GET', 'admin/deliveries', { query: { ...wish, limit: PAGE, cursor: on } });
+			const page = await question({ limit: PAGE, cursor: on });
 
 			if (turn !== list.turn || list.gone)
 				return;
-			list.rows = on ? [...list.rows, ...page.deliveries] : page.deliveries;
-			list.next = page.next;
+			pages.add(page.deliveries, page.next, on);
 			show();
 		} catch (error) {
 			if (!(error instanceof ApiError))
 				throw error;
 			if (turn === list.turn && !list.gone) {
-				list.rows = [];
+				pages.clear();
 				all.hidden = true;
 				fill(place, failed(error, () => load(on)));
 				fill(foot);
@@ -83,13 +107,13 @@ export function showEvents(body, query, look) {
 	}
 
 	function show() {
-		all.hidden = wish.state !== 'parked' || list.rows.length === 0;
-		if (list.rows.length === 0)
+		all.hidden = wish.state !== 'parked' || pages.rows.length === 0;
+		if (pages.rows.length === 0)
 			fill(place, h('div', { class: 'empty' }, h('h3', { i18n: `events.none.${wish.state}` })));
 		else
 			fill(place, found.node);
-		fill(found.body, list.rows.map(rowOf));
-		fill(foot, list.next ? h('button', { class: 'button', type: 'button', i18n: 'ops.more', on: { click: () => load(list.next) } }) : null);
+		fill(found.body, pages.rows.map(rowOf));
+		fill(foot, pages.next ? h('button', { class: 'button', type: 'button', i18n: 'ops.more', on: { click: () => load(pages.next) } }) : null);
 	}
 
 	function rowOf(event) {
@@ -120,9 +144,9 @@ export function showEvents(body, query, look) {
 		const answer = await busy(button, said, () => call('POST', `admin/deliveries/${event.id}/replay`));
 
 		if (answer) {
-			const place = list.rows.indexOf(event);
+			const place = pages.rows.indexOf(event);
 
-			list.rows = list.rows.filter((one) => one !== event);
+			pages.without(event);
 			show();
 			fill(said, done(t('events.sent', { n: 1 })));
 			(found.body.children[place]?.querySelector('button') ?? document.getElementById('events-title').closest('main')).focus();

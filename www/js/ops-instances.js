@@ -5,10 +5,8 @@ import { ApiError, call } from './api.js';
 import { fill, h, put } from './dom.js';
 import { ago, date, t } from './i18n.js';
 import { announce } from './layout.js';
+import { PAGE, Pages } from './ops-pages.js';
 import { NONE, cell, choose, failed, howIs, keep, left, stateOf, table, waiting } from './ops-parts.js';
-
-const PAGE = 50;
-const MOST = 200;    // what one question gets
 
 /* What the state filter means to the API. */
 const states = {
@@ -34,7 +32,8 @@ const choices = [
 
 export function showInstances(body, query) {
 	const wish = { state: query.get('state') in states ? query.get('state') : '', server: query.get('server') ?? '', q: query.get('q') ?? '' };
-	const list = { rows: [], next: null, turn: 0, busy: false, gone: false };    // turn: of the last wish; busy: it has no answer yet
+	const pages = new Pages((one) => `${one.nome}\n${one.id}`);
+	const list = { turn: 0, busy: false, gone: false };    // turn: of the last wish; busy: it has no answer yet
 	const state = choose('state', 'filter.state', choices, wish.state);
 	const server = choose('server', 'filter.server', [['', 'filter.all']], wish.server);
 	const text = h('input', { type: 'search', id: 'q', value: wish.q, autocomplete: 'off', maxlength: 80, spellcheck: 'false' });
@@ -88,7 +87,7 @@ export function showInstances(body, query) {
 
 		list.busy = true;
 
-		if (!on && list.rows.length === 0)
+		if (!on && pages.rows.length === 0)
 			fill(place, waiting());
 		place.setAttribute('aria-busy', 'true');
 		try {
@@ -96,14 +95,13 @@ export function showInstances(body, query) {
 
 			if (turn !== list.turn || list.gone)
 				return;
-			list.rows = on ? [...list.rows, ...page.instances] : page.instances;
-			list.next = page.next;
+			pages.add(page.instances, page.next, on);
 			show(on ? page.instances.length : 0);
 		} catch (error) {
 			if (!(error instanceof ApiError))
 				throw error;
 			if (turn === list.turn && !list.gone) {
-				list.rows = [];
+				pages.clear();
 				fill(place, failed(error, () => load(on)));
 				fill(foot);
 				delete foot.dataset.shown;
@@ -118,16 +116,16 @@ export function showInstances(body, query) {
 	/* What is shown, as it is now, without a word: who reads, or has the focus in it, is not disturbed. */
 	async function follow() {
 		const { turn } = list;
+		const again = list.busy ? null : pages.again(found.body.children);
 
-		if (list.busy || list.rows.length > MOST)
+		if (!again)
 			return;
 		try {
-			const page = await ask({ limit: Math.max(PAGE, list.rows.length) });
+			const page = await ask({ limit: again.limit, cursor: again.cursor });
 
 			if (turn !== list.turn || list.gone)
 				return;
-			list.rows = page.instances;
-			list.next = page.next;
+			again.take(page.instances, page.next);
 			rows();
 		} catch (error) {
 			if (!(error instanceof ApiError))    // the look at the pool tells of an outage
@@ -136,28 +134,29 @@ export function showInstances(body, query) {
 	}
 
 	function rows() {
-		const more = list.next !== null;
-		const shown = `${list.rows.length} ${more}`;
+		const all = pages.rows;
+		const more = pages.next !== null;
+		const shown = `${all.length} ${more}`;
 
-		if (list.rows.length === 0)
+		if (all.length === 0)
 			fill(place, h('div', { class: 'empty' }, h('h3', { i18n: 'instances.none' }), h('p', { i18n: 'instances.none.text' })));
 		else if (!found.node.isConnected)
 			fill(place, found.node);
-		keep(found.body, list.rows, (one) => one.id, makeRow, renewRow);
+		keep(found.body, all, (one) => one.id, makeRow, renewRow);
 		if (foot.dataset.shown === shown)
 			return;
 		foot.dataset.shown = shown;
-		fill(foot, h('p', { class: 'muted small', i18n: 'instances.shown', i18nParams: { n: list.rows.length } }),
-			more ? h('button', { class: 'button', type: 'button', id: 'more', i18n: 'ops.more', on: { click: () => load(list.next) } }) : null);
+		fill(foot, h('p', { class: 'muted small', i18n: 'instances.shown', i18nParams: { n: all.length } }),
+			more ? h('button', { class: 'button', type: 'button', id: 'more', i18n: 'ops.more', on: { click: () => load(pages.next) } }) : null);
 	}
 
 	/* added: how many are new at the end; the first of them gets the focus. */
 	function show(added) {
 		rows();
 		if (added)
-			found.body.children[list.rows.length - added]?.querySelector('a').focus();
+			found.body.children[pages.rows.length - added]?.querySelector('a').focus();
 		else
-			announce(t('instances.shown', { n: list.rows.length }));
+			announce(t('instances.shown', { n: pages.rows.length }));
 	}
 }
 

@@ -68,6 +68,7 @@ const words = {
 		didDisconnect: 'WhatsApp desconectado.',
 		soonTitle: 'Só mais um instante',
 		soonText: 'Estamos preparando uma conexão para você. Isso leva alguns segundos.',
+		soonLong: 'Ainda estamos preparando uma conexão para você: agora não há nenhuma livre. Pode levar uns dois minutos.',
 		fullText: 'Todas as conexões estão em uso agora. Assim que uma ficar livre, ela é sua.',
 		slowText: 'O WhatsApp está demorando para responder.',
 		maintenanceText: 'Estamos em manutenção. Você não precisa fazer nada: continuamos quando ela terminar.',
@@ -78,6 +79,14 @@ const words = {
 		tryNow: 'Tentar agora',
 		failedTitle: 'Não deu certo desta vez',
 		failedText: 'Tentamos algumas vezes e o WhatsApp não respondeu. Tente de novo em alguns minutos.',
+		emptyFailed: 'Esperamos dois minutos e nenhuma conexão ficou livre. Nada está errado com o seu celular. Tente de novo em alguns minutos.',
+		maintenanceFailed: 'A manutenção ainda não terminou. Tente de novo mais tarde.',
+		unavailableFailed: 'O nosso serviço ainda não se recuperou da falha. Tente de novo em alguns minutos.',
+		unreachableFailed: 'Não conseguimos falar com o serviço. Confira a sua internet e tente de novo.',
+		oftenFailed: 'Foram muitos pedidos em pouco tempo. Tente de novo em {time}.',
+		keysFailed: 'Esta conta atingiu o seu limite de pedidos por dia. Tente de novo em {time}.',
+		inMinutes: '{n} min',
+		inHours: '{n} h',
 		codeFailed: 'Não foi possível gerar um código para esse número. Confira o número, ou use o QR Code.',
 		internal: 'Algo deu errado do nosso lado. Tente de novo; se continuar, fale com o suporte.',
 		support: 'Para o suporte: {id}',
@@ -146,6 +155,7 @@ const words = {
 		didDisconnect: 'WhatsApp is disconnected.',
 		soonTitle: 'Just a moment',
 		soonText: 'We are preparing a connection for you. That takes a few seconds.',
+		soonLong: 'We are still preparing a connection for you: none is free right now. It may take some two minutes.',
 		fullText: 'All connections are in use right now. The next free one is yours.',
 		slowText: 'WhatsApp is slow to answer.',
 		maintenanceText: 'We are doing maintenance. You need not do anything: we go on when it is over.',
@@ -156,6 +166,14 @@ const words = {
 		tryNow: 'Try now',
 		failedTitle: 'That did not work this time',
 		failedText: 'We tried several times, and WhatsApp did not answer. Try again in a few minutes.',
+		emptyFailed: 'We waited two minutes, and no connection became free. Nothing is wrong with your phone. Try again in a few minutes.',
+		maintenanceFailed: 'Maintenance is not over yet. Try again later.',
+		unavailableFailed: 'Our service has not recovered from its failure yet. Try again in a few minutes.',
+		unreachableFailed: 'We could not reach the service. Check your internet and try again.',
+		oftenFailed: 'Those were many requests in a short time. Try again in {time}.',
+		keysFailed: 'This account has made all the requests it may make in a day. Try again in {time}.',
+		inMinutes: '{n} min',
+		inHours: '{n} h',
 		codeFailed: 'No code could be made for that number. Check it, or use the QR code.',
 		internal: 'Something went wrong on our side. Try again; if it goes on, tell support.',
 		support: 'For support: {id}',
@@ -451,10 +469,18 @@ async function failureOf(answer) {
 const LIFE = 20;        /* seconds of a code of which the answer does not tell */
 const RUNS = 3;         /* pairing runs without a scan until we ask whether somebody is there */
 const GRACE = 5000;     /* ms that a page may take to give a token */
-const TRIES = 12;       /* of a connect that fails for a while */
+const PATIENT = 120;    /* seconds that a person waits for a connect that fails for a while */
+const LONGEST = 10;     /* seconds between two tries, if no answer asks for more */
 
 /* Why somebody has to wait, by the problem's code; else his WhatsApp is slow. */
 const reasons = { 'pool-empty': 'soonText', 'no-room': 'fullText', maintenance: 'maintenanceText', unavailable: 'unavailableText' };
+
+/* Seconds, where whoever waits is told that he need not stay. */
+const patience = { maintenance: 900 };
+
+/* What is said to who has waited in vain. */
+const failures = { 'pool-empty': 'emptyFailed', 'no-room': 'emptyFailed', maintenance: 'maintenanceFailed',
+	unavailable: 'unavailableFailed', offline: 'unreachableFailed', 'idempotency-full': 'keysFailed' };
 
 /* Milliseconds between two looks where there is no live stream; a hidden page looks a fifth as often. */
 const pace = { qr: 2000, code: 2000, pairing: 1000, reconnecting: 3000, unknown: 4000, connected: 15000, expired: 15000, idle: 30000 };
@@ -852,11 +878,15 @@ export class WapoolConnect extends HTMLElement {
 
 		const job = new AbortController();
 		const isNew = this.hasAttribute('new-device') && !this.deviceId;
+		const began = performance.now();
 		let key = randomKey();
 
 		this.#job = job;
 		for (let tries = 1; !job.signal.aborted; tries++) {
-			this.#enter('connecting', { method }, tries === 1);
+			if (tries > 1 && this.#view === 'waiting')
+				this.#triesAgain();
+			else
+				this.#enter('connecting', { method }, tries === 1);
 			try {
 				const answer = await this.#call('POST', isNew ? 'device/login' : 'api/whatsapp/connect', { key,
 					signal: job.signal, body: this.#body({ method, phoneNumber: phone,
@@ -869,25 +899,51 @@ export class WapoolConnect extends HTMLElement {
 				if (job.signal.aborted || error.code === 'aborted')
 					return;
 				this.#report(error);
-				if (!error.passing || tries >= TRIES || (method === 'code' && error.code === 'gateway-failed')) {
+				/* All the keys he may have are taken. Who asks twice for the same device is given the same: he needs none. */
+				if (error.code === 'idempotency-full' && key && !isNew) {
+					key = null;
+					continue;
+				}
+
+				const waited = (performance.now() - began) / 1000;
+
+				if (!error.passing || waited + (error.retryAfter ?? 0) > (patience[error.code] ?? PATIENT)
+					|| (method === 'code' && error.code === 'gateway-failed')) {
 					this.#wentWrong(error, { method, phone });
 					return;
 				}
-				if (error.code !== 'offline')
+				if (error.code !== 'offline' && key)
 					key = randomKey();
-				await this.#wait(error, tries, { method, signal: job.signal });
+				await this.#wait(error, tries, { method, waited, signal: job.signal });
 			}
 		}
 	}
 
-	/* Until the time that the answer named, or the network is back, or "Try now". */
-	#wait(error, tries, { method, signal }) {
-		const least = error.retryAfter ?? Math.min(2 ** tries, 20);
-		const seconds = Math.ceil(least + Math.random() * Math.min(least, 3) / 2);
-		const text = reasons[error.code] ?? (error.status === 429 ? 'oftenText' : 'slowText');
+	/* The wait is over: what it was for stays to be read, until there is an answer. */
+	#triesAgain() {
+		this.#patch('again', (line) => {
+			line.textContent = this.#say('againNow');
+		});
+	}
+
+	/* Who is at one of its buttons stays there while the reason is the same. */
+	#waits(facts) {
+		if (this.#view === 'waiting' && this.#facts.text === facts.text)
+			this.#facts = facts;
+		else
+			this.#enter('waiting', facts);
+	}
+
+	/* Until the time that the answer named, longer with each try, or until the network is back, or "Try now". */
+	#wait(error, tries, { method, waited, signal }) {
+		const asked = error.retryAfter ?? 0;
+		const seconds = Math.ceil(Math.max(asked + Math.random() * Math.min(asked, 3) / 2,
+			Math.min(2 * 1.5 ** (tries - 1), LONGEST) * (1 - Math.random() / 5)));
+		const reason = reasons[error.code] ?? (error.status === 429 ? 'oftenText' : 'slowText');
+		const text = reason === 'soonText' && waited > 15 ? 'soonLong' : reason;
 
 		this.#setTrouble('');
-		this.#enter('waiting', { method, text: !navigator.onLine ? 'offline' : error.code === 'offline' ? 'unreachable' : text,
+		this.#waits({ method, text: !navigator.onLine ? 'offline' : error.code === 'offline' ? 'unreachable' : text,
 			until: performance.now() + seconds * 1000 });
 		return new Promise((resolve) => {
 			const beat = () => {
@@ -1043,7 +1099,8 @@ export class WapoolConnect extends HTMLElement {
 		else if (error.code === 'device-not-found')
 			this.#enter('failed', { title: 'goneTitle', text: 'goneText', final: true }, true);
 		else
-			this.#enter('failed', { title: 'failedTitle', text: error.passing ? 'failedText' : 'internal', method,
+			this.#enter('failed', { title: 'failedTitle', text: !error.passing ? 'internal' : failures[error.code]
+				?? (error.status === 429 ? 'oftenFailed' : 'failedText'), after: error.retryAfter ?? 60, method,
 				phone, id: error.passing ? null : error.requestId }, true);
 	}
 
@@ -1078,6 +1135,12 @@ export class WapoolConnect extends HTMLElement {
 
 	#say(key, params = {}) {
 		return words[this.#language()][key].replace(/\{(\w+)\}/g, (place, name) => params[name] ?? place);
+	}
+
+	#duration(seconds) {
+		const minutes = Math.ceil(seconds / 60);
+
+		return minutes < 90 ? this.#say('inMinutes', { n: minutes }) : this.#say('inHours', { n: Math.ceil(minutes / 60) });
 	}
 
 	/* -- Drawing -- */
@@ -1293,9 +1356,9 @@ export class WapoolConnect extends HTMLElement {
 						() => (method === 'code' ? this.connect() : this.#toPhone()))));
 		},
 
-		failed({ title, text, final, method, phone, id }) {
+		failed({ title, text, after, final, method, phone, id }) {
 			return [
-				h('div', { class: 'head' }, this.#title(title), this.#text(text),
+				h('div', { class: 'head' }, this.#title(title), this.#text(text, { time: this.#duration(after ?? 0) }),
 					id && h('p', { class: 'hint' }, this.#say('support', { id }))),
 				h('div', { class: 'actions' },
 					final ? null : this.#button('retry', 'primary', () => this.#run({ method: method ?? 'qr', phone })),

@@ -25,6 +25,13 @@ sub install {
 	return;
 }
 
+# A statement that the peers send, with $1, $2, … for its parameters.
+sub statement {
+	my ($name) = @_;
+	my $text = run_ok([find_program('node'), '-p', 'require(process.argv[1])[process.argv[2]] ?? ""', "$HERE/common/statements.js", $name]);
+	return $text =~ s/\s+\z//r || croak "the peers have no statement $name";
+}
+
 # To be called before the stack's nginx starts: gives it a server for each peer. Returns {name => HTTPS port,
 # "name in clear" => HTTP port}.
 sub ports {

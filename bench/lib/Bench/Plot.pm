@@ -10,7 +10,8 @@ use List::Util qw(max min);
 
 our @EXPORT_OK = qw(bars lines);
 
-my @COLOURS = ('#0b7a75', '#d1495b', '#edae49', '#30638e', '#6a4c93');
+# Each apart from the others, also for who sees few colours, and dark enough for words on white.
+my @COLOURS = ('#0b7a75', '#c0392b', '#a86b00', '#1f5fa8', '#6a4c93', '#333333', '#d6468f', '#4f8a10');
 
 sub escaped {
 	my ($text) = @_;
@@ -39,10 +40,28 @@ sub short {
 	return sprintf $n >= 100 ? '%.0f' : $n >= 1 ? '%.3g' : '%.2g', $n;
 }
 
+# A plot with lines of small print beneath it: where it comes from.
+sub signed {
+	my ($svg, @lines) = @_;
+	my ($width, $height) = $svg =~ /viewBox="0 0 (\d+) (\d+)"/ or die "no plot\n";
+	my @print = map { wrapped($_, ($width - 32) / 5.7) } @lines;
+	my $grown = $height + 16 * @print + 8;
+	my $print = join '', map { text(16, $height + 4 + 16 * $_, $print[$_], 'font-size="11" fill="#555"') . "\n" } 0 .. $#print;
+	return $svg =~ s/viewBox="0 0 \d+ \d+"/viewBox="0 0 $width $grown"/r =~ s/(<rect width="\d+" height=")\d+/$1$grown/r
+		=~ s{</svg>}{$print</svg>}r;
+}
+
+# A line as lines of so many characters at most, broken between words where it can be.
+sub wrapped {
+	my ($line, $most) = @_;
+	$most = int $most;
+	return map { s/\s+\z//r } $line =~ /(\S.{0,$most}(?=\s|\z)|\S{1,$most})/g;
+}
+
 # title, unit, then [label, {median, min, max}] each.
 sub bars {
 	my ($title, $unit, @bars) = @_;
-	my ($left, $wide) = (250, 420);
+	my ($left, $wide) = (226, 250);
 	my $most = max(map { $_->[1]{max} } @bars) || 1;
 	my @parts;
 	for my $i (0 .. $#bars) {
@@ -54,7 +73,7 @@ sub bars {
 				$y + 12, $x[2]),
 			text($x[2] + 8, $y + 17, short($m->{median}) . " $unit");
 	}
-	return svg($left + $wide + 120, 60 + 34 * @bars, $title, @parts);
+	return svg($left + $wide + 110, 60 + 34 * @bars, $title, @parts);
 }
 
 # The powers of ten that span those values.
@@ -65,13 +84,13 @@ sub decades {
 	return ($first, $last == $first ? $last + 1 : $last);
 }
 
-# title, names of the axes, then [label, [[x, y], …]] each. Both axes are logarithmic.
+# title, names of the axes, then [label, [[x, y], …]] each, where y is {median, min, max}. Both axes are logarithmic.
 sub lines {
 	my ($title, $x_name, $y_name, @lines) = @_;
 	require POSIX;
-	my ($left, $top, $wide, $high) = (70, 50, 520, 300);
+	my ($left, $top, $wide, $high) = (60, 70, 390, 280);
 	my ($x0, $x1) = decades(map { map { $_->[0] } @{ $_->[1] } } @lines);
-	my ($y0, $y1) = decades(map { map { $_->[1] } @{ $_->[1] } } @lines);
+	my ($y0, $y1) = decades(map { map { @{ $_->[1] }{qw(min max)} } @{ $_->[1] } } @lines);
 	my $x_of = sub { $left + $wide * (log($_[0]) / log(10) - $x0) / ($x1 - $x0) };
 	my $y_of = sub { $top + $high * (1 - (log($_[0]) / log(10) - $y0) / ($y1 - $y0)) };
 	my @parts = qq{<path d="M$left ${top}V${\ ($top + $high)}H${\ ($left + $wide)}" stroke="#222" fill="none"/>};
@@ -82,17 +101,19 @@ sub lines {
 		push @parts, text($left - 8, $y_of->(10**$p) + 4, short(10**$p), 'text-anchor="end"'),
 			sprintf '<path d="M%d %.1fh%d" stroke="#ddd"/>', $left, $y_of->(10**$p), $wide;
 	}
-	push @parts, text($left + $wide / 2, $top + $high + 44, $x_name, 'text-anchor="middle"'), text(16, $top - 8, $y_name);
+	push @parts, text($left + $wide / 2, $top + $high + 44, $x_name, 'text-anchor="middle"'), text(16, $top - 16, $y_name);
 	for my $i (0 .. $#lines) {
 		my ($label, $points) = @{ $lines[$i] };
 		my $colour = $COLOURS[ $i % @COLOURS ];
-		my @at = map { [$x_of->($_->[0]), $y_of->($_->[1])] } grep { $_->[0] > 0 && $_->[1] > 0 } @$points;
+		my @known = grep { $_->[0] > 0 && $_->[1]{min} > 0 } @$points;
+		my @at = map { [$x_of->($_->[0]), $y_of->($_->[1]{median})] } @known;
 		push @parts, sprintf('<polyline points="%s" stroke="%s" stroke-width="2" fill="none"/>',
 			join(' ', map { sprintf '%.1f,%.1f', @$_ } @at), $colour),
+			(map { sprintf '<path d="M%.1f %.1fV%.1f" stroke="%s"/>', $x_of->($_->[0]), (map { $y_of->($_) } @{ $_->[1] }{qw(min max)}), $colour } @known),
 			(map { sprintf '<circle cx="%.1f" cy="%.1f" r="3" fill="%s"/>', @$_, $colour } @at),
 			text($left + $wide + 16, $top + 20 * $i + 12, $label, qq{fill="$colour"});
 	}
-	return svg($left + $wide + 230, $top + $high + 60, $title, @parts);
+	return svg($left + $wide + 136, $top + $high + 60, $title, @parts);
 }
 
 1;

@@ -1,8 +1,8 @@
 'use strict';
 
 const { setTimeout: sleep } = require('node:timers/promises');
-const QRCode = require('qrcode');
 const config = require('./config');
+const dataUri = require('./qr');
 const waha = require('./waha');
 
 // From a click to something to show. db: {claim, finish, wake}. Returns {status, body}.
@@ -11,6 +11,8 @@ const EMPTY = {
 	error: 'Não há instâncias disponíveis no momento',
 	message: 'Tente novamente em alguns segundos. Estamos criando mais instâncias.',
 };
+
+const OFTEN = { error: 'Muitas tentativas', message: 'Tente novamente mais tarde.' };
 
 async function bringUp(claim) {
 	const deadline = Date.now() + config.connectDeadlineMs;
@@ -59,13 +61,14 @@ function shown(claim, phone, qrCode) {
 }
 
 async function connect(db, user) {
-	const claim = await db.claim(user.sub, user.email ?? '', null, config.poolLow);
+	const claim = await db.claim(user.sub, user.email ?? '', null, config.poolLow, config.claimLimit);
 	if (claim.low) db.wake();
-	if (claim.outcome === 'empty') return { status: 503, body: EMPTY, retryAfter: 2 };
+	if (claim.outcome === 'often') return { status: 429, body: OFTEN, retryAfter: 60 };
+	if (claim.outcome !== 'own' && claim.outcome !== 'claimed') return { status: 503, body: EMPTY, retryAfter: 2 };
 	const up = await bringUp(claim);
 	if (!up) return { status: 504, body: { error: 'WhatsApp demorou demais', message: 'Tente novamente.' }, retryAfter: 5 };
 	const { session, askedAt, qr } = up;
-	const qrCode = qr && (await QRCode.toDataURL(qr, { errorCorrectionLevel: 'L', margin: 4, scale: 4 }));
+	const qrCode = qr && dataUri(qr);
 	const phone = session.me?.id ?? null;
 	const current = await db.finish(claim.instance_id, claim.epoch, Date.now() - askedAt, session.status,
 		phone, session.me?.pushName ?? null, Boolean(qr));

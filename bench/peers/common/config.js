@@ -13,5 +13,6 @@ module.exports = {
 	wahaKey: env.WAHA_API_KEY,
 	webhookSecret: env.WEBHOOK_SECRET,
 	poolLow: Number(env.POOL_LOW || 5),
+	claimLimit: Number(env.CLAIM_LIMIT || 30),
 	connectDeadlineMs: Number(env.CONNECT_DEADLINE_MS || 25000),
 };

@@ -67,6 +67,7 @@ run(() => {
 	app.post('/webhook/:server', raw, receiver(db));
 	app.use((error, req, res, next) => {
 		if (res.headersSent) return next(error);
+		if (error.code === token.DISABLED) return res.status(401).set('WWW-Authenticate', 'Bearer').json(token.UNAUTHORIZED);
 		const status = error instanceof SyntaxError ? 400 : 503;
 		res.status(status).json({ error: 'Falha', message: 'Tente novamente em alguns segundos.' });
 	});

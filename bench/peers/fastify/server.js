@@ -89,7 +89,8 @@ run(() => {
 	app.post('/webhook', { schema: answers(STORED) }, receiver(db));
 	app.post('/webhook/:server', { schema: answers(STORED) }, receiver(db));
 	app.setErrorHandler((error, request, reply) => {
-		reply.code(error instanceof SyntaxError ? 400 : error.statusCode ?? 503)
+		if (error.code === token.DISABLED) return reply.code(401).header('WWW-Authenticate', 'Bearer').send(token.UNAUTHORIZED);
+		return reply.code(error instanceof SyntaxError ? 400 : error.statusCode ?? 503)
 			.send({ error: 'Falha', message: 'Tente novamente em alguns segundos.' });
 	});
 
