@@ -13,6 +13,7 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -28,6 +29,8 @@
 #define WRITE_TIMEOUT_S 10 /* it may have to wait for its own client */
 #define EMFILE_PAUSE_MS 100
 #define STOP_GRACE_MS 5000
+#define PATIENCE_NS 2000000 /* what may pass before others are served beside a turn */
+#define RELIEF_MS 50        /* how soon a relief sees that it is not needed any more */
 
 /*
  * Shared by the threads of a process; read-only but for the flags.
@@ -42,6 +45,8 @@ struct service {
 	struct app *app;
 	int stop_fd; /* readable once the process must stop */
 	int epoll_fd;
+	int relief_fd;    /* a timer: readable once the first thread is busy for long */
+	atomic_bool busy; /* the first thread is, where the others are its relief */
 	atomic_bool stopping;
 	atomic_bool failed; /* a thread found the listening socket unusable */
 };
@@ -290,21 +295,99 @@ init_turns(struct turn *turns)
 	}
 }
 
+/* Serves what a look has found. False if this was the last of this thread. */
+static bool
+serve_ready(struct service *s, struct turn *turns, const struct ready *ready)
+{
+	serve(s, turns, ready->kept, ready->nkept);
+	/* new connections are left to the next process once this one stops */
+	if (ready->listener && !atomic_load(&s->stopping))
+		serve(s, turns, &(const int){LISTEN_FD}, 1);
+	return !ready->stop;
+}
+
 static void *
 worker(void *arg)
 {
 	struct service *s = arg;
 	struct turn turns[RESPONDER_AT_ONCE];
-	struct ready ready = {0};
+	struct ready ready;
 
 	init_turns(turns);
-	while (!ready.stop) {
+	do
 		look(s, -1, &ready);
-		serve(s, turns, ready.kept, ready.nkept);
-		/* new connections are left to the next process once this one stops */
-		if (ready.listener && !atomic_load(&s->stopping))
-			serve(s, turns, &(const int){LISTEN_FD}, 1);
+	while (serve_ready(s, turns, &ready));
+	return NULL;
+}
+
+/* Wakes a relief in ns; 0: in no time at all. */
+static void
+call_relief(const struct service *s, long ns)
+{
+	const struct itimerspec at = {.it_value.tv_nsec = ns};
+
+	timerfd_settime(s->relief_fd, 0, &at, NULL);
+}
+
+/*
+ * Where requests go together one thread takes them, so that they do: a second one that is
+ * woken for each that comes would answer them one by one. The others are its relief, for
+ * when it has to wait (PostgreSQL, a key set from its issuer) or has more than it can take.
+ */
+static void *
+first_worker(void *arg)
+{
+	struct service *s = arg;
+	struct turn turns[RESPONDER_AT_ONCE];
+	struct ready ready;
+	bool more = true;
+
+	init_turns(turns);
+	while (more) {
+		look(s, -1, &ready);
+		atomic_store(&s->busy, true);
+		call_relief(s, ready.nkept < RESPONDER_AT_ONCE ? PATIENCE_NS : 1);
+		more = serve_ready(s, turns, &ready);
+		atomic_store(&s->busy, !more);
+		call_relief(s, more ? 0 : 1);
 	}
+	return NULL;
+}
+
+/* Waits until it is needed. False: the process stops. */
+static bool
+await_need(const struct service *s)
+{
+	struct pollfd fds[] = {{.fd = s->stop_fd, .events = POLLIN},
+		{.fd = s->relief_fd, .events = POLLIN}};
+	uint64_t times;
+	ssize_t n = -1;
+
+	while (n < 0) {
+		poll(fds, 2, -1);
+		if (fds[0].revents != 0)
+			return false;
+		n = read(s->relief_fd, &times, sizeof(times)); /* one of them gets it */
+	}
+	return true;
+}
+
+static void *
+relief(void *arg)
+{
+	struct service *s = arg;
+	struct turn turns[RESPONDER_AT_ONCE];
+	struct ready ready;
+	bool more = true;
+
+	init_turns(turns);
+	while (more && await_need(s))
+		while (more && atomic_load(&s->busy)) {
+			look(s, RELIEF_MS, &ready);
+			if (ready.nkept > 0 || ready.listener)
+				call_relief(s, PATIENCE_NS); /* of this one */
+			more = serve_ready(s, turns, &ready);
+		}
 	return NULL;
 }
 
@@ -324,6 +407,13 @@ serve_the_last(struct service *s)
 	} while (ready.nkept > 0);
 }
 
+static void *(*job_of(const struct service *s, int n))(void *)
+{
+	if (s->r->run_all == NULL)
+		return worker;
+	return n == 0 ? first_worker : relief;
+}
+
 static int
 start_threads(struct service *s, pthread_t *threads, int wanted)
 {
@@ -332,7 +422,7 @@ start_threads(struct service *s, pthread_t *threads, int wanted)
 
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, STACK_SIZE);
-	while (n < wanted && pthread_create(&threads[n], &attr, worker, s) == 0)
+	while (n < wanted && pthread_create(&threads[n], &attr, job_of(s, n), s) == 0)
 		n++;
 	pthread_attr_destroy(&attr);
 	return n;
@@ -420,8 +510,9 @@ open_service(struct service *s)
 
 	s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	s->stop_fd = stop.data.fd = eventfd(0, EFD_CLOEXEC);
+	s->relief_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	/* another process may take the connection that this one was told of: accept must not block */
-	return s->epoll_fd >= 0 && s->stop_fd >= 0 && flags >= 0 &&
+	return s->epoll_fd >= 0 && s->stop_fd >= 0 && s->relief_fd >= 0 && flags >= 0 &&
 		fcntl(LISTEN_FD, F_SETFL, flags | O_NONBLOCK) == 0 &&
 		epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, s->stop_fd, &stop) == 0 &&
 		expect(s, LISTEN_FD, EPOLL_CTL_ADD);
@@ -430,7 +521,8 @@ open_service(struct service *s)
 int
 responder_run_fcgi(const struct responder *r, struct app *app)
 {
-	struct service s = {.r = r, .app = app};
+	struct service s = {
+		.r = r, .app = app, .stop_fd = -1, .epoll_fd = -1, .relief_fd = -1};
 	struct share share;
 	bool ok = false;
 
@@ -444,6 +536,8 @@ responder_run_fcgi(const struct responder *r, struct app *app)
 		log_write(LOG_ERROR, "not started",
 			LOG_STR("reason", strerrordesc_np(errno)));
 	}
+	if (s.relief_fd >= 0)
+		close(s.relief_fd);
 	if (s.stop_fd >= 0)
 		close(s.stop_fd);
 	if (s.epoll_fd >= 0)
