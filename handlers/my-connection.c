@@ -61,7 +61,7 @@ struct caller {
 };
 
 static bool
-know(struct app *app, struct call *call, struct caller *out)
+identify(struct app *app, struct call *call, struct caller *out)
 {
 	log_request_id(call->rq->id);
 	out->call = call;
@@ -80,11 +80,12 @@ my_connections(struct app *app, struct call *calls, size_t n)
 	bool ok;
 
 	for (size_t i = 0; i < n; i++)
-		if (know(app, &calls[i], &callers[known])) {
+		if (identify(app, &calls[i], &callers[known])) {
 			asks[known].user = &callers[known].user;
 			asks[known].device = db_param_text(callers[known].device);
 			known++;
 		}
+	log_request_id(NULL);
 	ok = known > 0 && connection_load(app, asks, known, calls[0].rq->deadline, &e);
 	for (size_t i = 0; i < known; i++) {
 		struct call *call = callers[i].call;

@@ -282,7 +282,7 @@ step(struct attempt *a, enum outcome *result)
 
 /* Waits before a look, twice as long each time. False once the deadline has passed. */
 static bool
-rest(struct attempt *a, int64_t *wait)
+wait_before_look(struct attempt *a, int64_t *wait)
 {
 	int64_t began = clock_us();
 	bool in_time = clock_sleep(*wait, a->deadline);
@@ -316,10 +316,10 @@ bring_up(struct attempt *a)
 		if (!started && a->e->code != ERR_NOT_FOUND)
 			return blame(a->e);
 	}
-	if (started && !rest(a, &wait))
+	if (started && !wait_before_look(a, &wait))
 		return SLOW;
 	while (!step(a, &result))
-		if (!rest(a, &wait))
+		if (!wait_before_look(a, &wait))
 			return SLOW;
 	return result;
 }

@@ -2,7 +2,7 @@
  * connection: what devices have now, from the database alone. Many are asked for at once,
  * for one statement about several costs hardly more than about one.
  *
- * Errors: those of db, but ERR_UNAUTHORIZED (see connection_get). Thread-safety: as db.
+ * Errors: those of db, and connection_get's ERR_UNAUTHORIZED. Thread-safety: as db.
  */
 #ifndef WAPOOL_CONNECTION_H
 #define WAPOOL_CONNECTION_H
@@ -35,12 +35,12 @@ struct connection_ask {
 	struct connection found;
 };
 
-/* Answers n questions, which are independent of each other, in one round trip. False: none
- * was answered, and what was found is empty. */
+/* Answers n questions, 1000 at the most, in one round trip. Their ids must be UUIDs: one that
+ * is none would fail them all. False: nothing found counts. */
 bool connection_load(struct app *app, struct connection_ask *asks, size_t n,
 	deadline_t d, struct err *e);
 
-/* One question; a disabled account is ERR_UNAUTHORIZED. *out is empty on failure. */
+/* One question; a disabled account is ERR_UNAUTHORIZED. On failure *out says nothing. */
 bool connection_get(struct app *app, const struct user *u, const char *device,
 	deadline_t d, struct connection *out, struct err *e);
 

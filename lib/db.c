@@ -219,13 +219,14 @@ static bool
 run_all(struct db_conn *c, deadline_t d, const struct db_stmt *s,
 	const char *const *const *params, size_t n, PGresult **results, struct err *e)
 {
-	int64_t began = clock_us();
+	int64_t began;
 	bool good;
 
 	if (!prepare(c, d, s, e))
 		return false;
 	if (!is_prepared(c, s))
 		return err_set(e, ERR_INTERNAL, "%s: too many statements", s->name);
+	began = clock_us();
 	if (!send_all(c, s, params, n)) {
 		c->broken = true;
 		return fail(c, NULL, s->name, e);

@@ -77,13 +77,16 @@ PGresult *db_query(struct db_pool *p, deadline_t d, const struct db_stmt *s,
 	const char *const *params, struct err *e) __attribute__((warn_unused_result));
 
 /*
- * Runs a statement that returns rows n times, params[i] each, in one transaction and one round trip: one
- * commit to wait for instead of n. All or none: false, with nothing written and every result NULL, if one of them
- * fails, with the error of the first that did; after ERR_TIMEOUT or ERR_UNAVAILABLE the outcome is unknown.
- * Otherwise the caller frees results[0] to results[n-1] with PQclear.
+ * Runs one statement n times, with params[i] each, in one transaction and (once it is
+ * prepared) one round trip. It must return rows (SELECT, RETURNING). All or none: false,
+ * with every result NULL and the error of the first that failed; nothing is written then,
+ * but that after ERR_TIMEOUT and ERR_UNAVAILABLE the outcome is unknown. ERR_INTERNAL if
+ * the connection has no room for a prepared statement. Else the caller frees results[0] to
+ * results[n-1] with PQclear.
  */
 bool db_query_all(struct db_pool *p, deadline_t d, const struct db_stmt *s,
-	const char *const *const *params, size_t n, PGresult **results, struct err *e);
+	const char *const *const *params, size_t n, PGresult **results, struct err *e)
+	__attribute__((warn_unused_result));
 
 /* BEGIN, COMMIT, ROLLBACK. After a failed commit with ERR_TIMEOUT or
  * ERR_UNAVAILABLE the outcome is unknown. db_rollback never fails: db_put closes

@@ -3,7 +3,8 @@
  * `pool`, which keep the invariants); none talks to a gateway. `device` is a UUID, or
  * NULL for the user's default device.
  *
- * Errors: those of db, of which ERR_UNAUTHORIZED means that the account was disabled; "nothing free" and "not yours" are outcomes.
+ * Errors: those of db, of which ERR_UNAUTHORIZED means that the account was disabled;
+ * "nothing free" and "not yours" are outcomes.
  * Thread-safety: as db.
  */
 #ifndef WAPOOL_POOL_H
@@ -45,7 +46,8 @@ struct claim {
 
 /* The device's instance, or a free one. Makes the user's row and his default device if
  * they are not there yet. Wakes the helper when few are left. *server: the instance's; free it
- * with server_free. NULL where there is none, or it cannot be read: server_load tells why. */
+ * with server_free. NULL where there is none, or it cannot be read: server_load tells why.
+ * Needs app->seal. */
 bool pool_claim(struct app *app, const struct user *u, const char *device, deadline_t d,
 	struct claim *out, struct server **server, struct err *e);
 

@@ -9,8 +9,7 @@ static const struct db_stmt stmt_begin = {"quiesce_begin", "SELECT quiesce_begin
 
 #define BEFORE_ALL "00000000-0000-0000-0000-000000000000"
 
-/* WORK_ITEM_COLUMNS, the rung that may follow them, then what we need. */
-enum { DEVICE_ID = 11 };
+enum { DEVICE_ID = WORK_ITEM_NCOLUMNS + 1 }; /* after mend_rung */
 
 static const struct db_stmt stmt_claim = {"quiesce_claim",
 	"SELECT " WORK_ITEM_COLUMNS ", mend_rung, device_id"
@@ -31,7 +30,8 @@ quiesce_begin(struct app *app, deadline_t d, struct err *e)
 	return r != NULL;
 }
 
-/* The next one to stop, from the beginning again at the end: no row if there is none, NULL on an error. */
+/* The next one to stop, from the beginning again at the end: no row if there is none, NULL on
+ * an error. */
 static PGresult *
 claim_next(struct app *app, struct quiesce_walk *walk, deadline_t d, struct err *e)
 {

@@ -19,7 +19,8 @@ enum quiesce_step { QUIESCE_STOPPED, QUIESCE_FAILED, QUIESCE_NOTHING_LEFT };
 /* Begins: no claims and no repairs from now on. False on an error of db. */
 bool quiesce_begin(struct app *app, deadline_t d, struct err *e);
 
-/* Where a walk over all sessions is; begins with when it began (clock_wall_ms) and zeros. */
+/* Where a walk over all sessions is. Set since_ms to the time of the start (clock_wall_ms), the rest
+ * to zero. */
 struct quiesce_walk {
 	int64_t since_ms;
 	char after
@@ -27,8 +28,8 @@ struct quiesce_walk {
 };
 
 /* Stops the next session that runs and was not tried in this walk. name gets its name; *e says why
- * it could not be stopped. QUIESCE_NOTHING_LEFT with *e set: our database failed; without: the walk
- * came to its end, and found nothing that began to run behind it. */
+ * it could not be stopped. QUIESCE_NOTHING_LEFT with *e set: our database failed; without: a
+ * whole walk found nothing more to stop. */
 enum quiesce_step quiesce_one(struct app *app, struct quiesce_walk *walk,
 	char name[256], deadline_t d, struct err *e);
 

@@ -60,9 +60,9 @@ struct turn {
 
 /* What a thread was told of. */
 struct ready {
-	int kept[RESPONDER_AT_ONCE]; /* connections that have something to say */
-	size_t nkept;
-	bool listener, stop;
+	int fds[RESPONDER_AT_ONCE]; /* that have something to say */
+	size_t n;
+	bool stop;
 };
 
 static void
@@ -129,12 +129,15 @@ expect(const struct service *s, int fd, int op)
 }
 
 /* Waits at most `ms` (-1: for ever) for something to read. A responder whose requests go
- * together takes what there is, any other one at a time, so that the rest is other threads'. */
+ * together takes what there is, any other one at a time, so that the rest is other threads'.
+ * The listening socket comes last, for its new connection may have nothing to say yet; once
+ * this process stops, it is the next one's. */
 static void
-look(const struct service *s, int ms, struct ready *out)
+wait_ready(const struct service *s, int ms, struct ready *out)
 {
 	struct epoll_event ev[RESPONDER_AT_ONCE];
 	int most = s->r->run_all != NULL ? RESPONDER_AT_ONCE : 1, n;
+	bool listener = false;
 
 	*out = (struct ready){0};
 	do
@@ -144,9 +147,11 @@ look(const struct service *s, int ms, struct ready *out)
 		if (ev[i].data.fd == s->stop_fd)
 			out->stop = true;
 		else if (ev[i].data.fd == LISTEN_FD)
-			out->listener = true;
+			listener = true;
 		else
-			out->kept[out->nkept++] = ev[i].data.fd;
+			out->fds[out->n++] = ev[i].data.fd;
+	if (listener && !atomic_load(&s->stopping))
+		out->fds[out->n++] = LISTEN_FD;
 	if (n < 0)
 		out->stop = true;
 }
@@ -257,15 +262,15 @@ finish(struct service *s, struct turn *t)
 		close(fd);
 }
 
-/* Answers what has come on those connections. */
+/* Answers what has come. */
 static void
-serve(struct service *s, struct turn *turns, const int *fds, size_t n)
+serve(struct service *s, struct turn *turns, const struct ready *ready)
 {
 	struct peer *peers[RESPONDER_AT_ONCE] = {NULL};
 	size_t begun = 0;
 
-	for (size_t i = 0; i < n; i++)
-		if (begin(s, &turns[begun], fds[i])) {
+	for (size_t i = 0; i < ready->n; i++)
+		if (begin(s, &turns[begun], ready->fds[i])) {
 			peers[begun] = &turns[begun].base;
 			begun++;
 		}
@@ -295,32 +300,22 @@ init_turns(struct turn *turns)
 	}
 }
 
-/* Serves what a look has found. False if this was the last of this thread. */
-static bool
-serve_ready(struct service *s, struct turn *turns, const struct ready *ready)
-{
-	serve(s, turns, ready->kept, ready->nkept);
-	/* new connections are left to the next process once this one stops */
-	if (ready->listener && !atomic_load(&s->stopping))
-		serve(s, turns, &(const int){LISTEN_FD}, 1);
-	return !ready->stop;
-}
-
 static void *
 worker(void *arg)
 {
 	struct service *s = arg;
 	struct turn turns[RESPONDER_AT_ONCE];
-	struct ready ready;
+	struct ready ready = {0};
 
 	init_turns(turns);
-	do
-		look(s, -1, &ready);
-	while (serve_ready(s, turns, &ready));
+	while (!ready.stop) {
+		wait_ready(s, -1, &ready);
+		serve(s, turns, &ready);
+	}
 	return NULL;
 }
 
-/* Wakes a relief in ns; 0: in no time at all. */
+/* Wakes a relief in ns; 0: never. */
 static void
 call_relief(const struct service *s, long ns)
 {
@@ -339,17 +334,16 @@ first_worker(void *arg)
 {
 	struct service *s = arg;
 	struct turn turns[RESPONDER_AT_ONCE];
-	struct ready ready;
-	bool more = true;
+	struct ready ready = {0};
 
 	init_turns(turns);
-	while (more) {
-		look(s, -1, &ready);
+	while (!ready.stop) {
+		wait_ready(s, -1, &ready);
 		atomic_store(&s->busy, true);
-		call_relief(s, ready.nkept < RESPONDER_AT_ONCE ? PATIENCE_NS : 1);
-		more = serve_ready(s, turns, &ready);
-		atomic_store(&s->busy, !more);
-		call_relief(s, more ? 0 : 1);
+		call_relief(s, ready.n < RESPONDER_AT_ONCE ? PATIENCE_NS : 1);
+		serve(s, turns, &ready);
+		atomic_store(&s->busy, false);
+		call_relief(s, 0);
 	}
 	return NULL;
 }
@@ -377,16 +371,15 @@ relief(void *arg)
 {
 	struct service *s = arg;
 	struct turn turns[RESPONDER_AT_ONCE];
-	struct ready ready;
-	bool more = true;
+	struct ready ready = {0};
 
 	init_turns(turns);
-	while (more && await_need(s))
-		while (more && atomic_load(&s->busy)) {
-			look(s, RELIEF_MS, &ready);
-			if (ready.nkept > 0 || ready.listener)
+	while (!ready.stop && await_need(s))
+		while (!ready.stop && atomic_load(&s->busy)) {
+			wait_ready(s, RELIEF_MS, &ready);
+			if (ready.n > 0)
 				call_relief(s, PATIENCE_NS); /* of this one */
-			more = serve_ready(s, turns, &ready);
+			serve(s, turns, &ready);
 		}
 	return NULL;
 }
@@ -402,9 +395,9 @@ serve_the_last(struct service *s)
 	epoll_ctl(s->epoll_fd, EPOLL_CTL_DEL, s->stop_fd, NULL);
 	epoll_ctl(s->epoll_fd, EPOLL_CTL_DEL, LISTEN_FD, NULL);
 	do {
-		look(s, 0, &ready);
-		serve(s, turns, ready.kept, ready.nkept);
-	} while (ready.nkept > 0);
+		wait_ready(s, 0, &ready);
+		serve(s, turns, &ready);
+	} while (ready.n > 0);
 }
 
 static void *(*job_of(const struct service *s, int n))(void *)

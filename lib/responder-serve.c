@@ -239,7 +239,8 @@ drop(struct exchange *x, const char *reason)
 
 /* Reads a request. False if its body broke off. */
 static bool
-take(struct exchange *x, const struct responder *r, struct app *app, struct peer *p)
+read_request(
+	struct exchange *x, const struct responder *r, struct app *app, struct peer *p)
 {
 	size_t keep;
 
@@ -258,7 +259,7 @@ take(struct exchange *x, const struct responder *r, struct app *app, struct peer
 }
 
 static void
-leave(struct exchange *x)
+exchange_free(struct exchange *x)
 {
 	share_give(x->app->share, &x->turn);
 	response_free(&x->rs);
@@ -278,7 +279,7 @@ answer(struct exchange *x, size_t together)
 	else
 		drop(x, "out of memory");
 	buf_free(&out);
-	leave(x);
+	exchange_free(x);
 }
 
 void
@@ -290,11 +291,11 @@ responder_serve(
 
 	spent_reset();
 	for (size_t i = 0; i < n; i++)
-		if (take(&x[whole], r, app, peers[i])) {
+		if (read_request(&x[whole], r, app, peers[i])) {
 			whole++;
 		} else {
 			drop(&x[whole], "the body broke off");
-			leave(&x[whole]);
+			exchange_free(&x[whole]);
 		}
 	run_routes(x, whole);
 	for (size_t i = 0; i < whole; i++)

@@ -15,15 +15,17 @@
 /* Answers one request. app is shared by all threads; rq and rs are this thread's. */
 typedef void route_run(struct app *app, struct request *rq, struct response *rs);
 
-/* Several requests that had come when a thread looked. */
-#define RESPONDER_AT_ONCE 16
+#define RESPONDER_AT_ONCE 16 /* requests that a thread answers together, at the most */
+
+/* One of them. Both are the responder's, until run_all returns. */
 struct call {
 	struct request *rq;
 	struct response *rs;
 };
 
-/* Answers n of them, 1 to RESPONDER_AT_ONCE, of any route that has no `run` of its own. Before it
- * logs about one it says so with log_request_id. */
+/* Answers n of them, 1 to RESPONDER_AT_ONCE, of any route that has no `run` of its own. Fills
+ * every rs; one that is left empty is answered 500. Before it logs about one it says so with
+ * log_request_id. */
 typedef void route_run_all(struct app *app, struct call *calls, size_t n);
 
 struct route {

@@ -23,8 +23,8 @@
 	"md5(s.webhook_secret_sealed || coalesce(s.api_key_sealed, '')) END, "             \
 	"md5(" SERVER_FORMER " || coalesce(s.api_key_sealed, ''))"
 
-/* The server in that row, SERVER_COLUMNS beginning at column `first`. NULL with an error of
- * server_load's but for db's. Free with server_free. */
+/* The server in that row, SERVER_COLUMNS beginning at column `first`. NULL with any
+ * error of server_load but those of db. Free with server_free. */
 struct server *server_of_row(struct app *app, const PGresult *r, int row, int first,
 	struct err *e) __attribute__((warn_unused_result));
 

@@ -61,7 +61,7 @@ static const struct db_stmt stmt_seal_secret = {"server_seal_secret",
 	" AND webhook_secret_sealed IS NOT DISTINCT FROM $4",
 	4};
 
-/* SERVER_COLUMNS */
+/* Columns of SERVER_COLUMNS (server-int.h), in its order. */
 enum {
 	ID,
 	KIND,

@@ -13,7 +13,7 @@
 enum spent {
 	SPENT_DB,   /* statements, and waiting for a connection of the pool */
 	SPENT_HTTP, /* calls to gateways and other people's servers */
-	SPENT_WAIT, /* for a session to come up, between two looks at it */
+	SPENT_WAIT, /* for a session to come up, before a look at it */
 	SPENT_AUTH, /* verifying a token */
 	SPENT_QR,   /* drawing a QR */
 	SPENT_KINDS

@@ -49,8 +49,9 @@ void delivery_free(struct delivery *d);
 /* Stores one: d->stored, or false with an error of db. */
 bool delivery_store(struct app *app, struct delivery *d, struct err *e);
 
-/* Stores n of them, each as delivery_store would, in one transaction as far as they write nothing but
- * themselves. Those that are not stored then (d->stored is NULL) are to be stored alone. */
+/* Stores those of n, RESPONDER_AT_ONCE at the most, that may share a transaction, if there
+ * are two or more. d->stored stays NULL for the others, and for all if one fails: store
+ * these with delivery_store. */
 void deliveries_store(struct app *app, struct delivery *const *d, size_t n);
 
 #endif

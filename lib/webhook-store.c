@@ -4,6 +4,7 @@
 
 #include "lib/event.h"
 #include "lib/hmac.h"
+#include "lib/log.h"
 #include "lib/responder.h"
 #include "lib/server.h"
 #include "lib/utf8.h"
@@ -13,12 +14,19 @@
 #define ID_MAX 250      /* bytes of an id worth its name */
 #define AHEAD_MS 300000 /* that a gateway's clock may be ahead of ours */
 
-static const struct db_stmt stmt_store = {"webhook_store",
-	"SELECT webhook_store($1, $2, $3, $4, $5, $6,"
-	" to_timestamp($7::bigint / 1000.0), $8::bigint, $9, to_timestamp($10::bigint "
-	"/ 1000.0),"
-	" $11, $12, $13::boolean, $14::json, $15::jsonb, $16), event_written()",
-	16};
+#define STORE                                                                          \
+	"webhook_store($1, $2, $3, $4, $5, $6,"                                        \
+	" to_timestamp($7::bigint / 1000.0), $8::bigint, $9,"                          \
+	" to_timestamp($10::bigint / 1000.0), $11, $12, $13::boolean, $14::json,"      \
+	" $15::jsonb, $16), event_written()"
+
+static const struct db_stmt stmt_store = {
+	"webhook_store", "SELECT " STORE, STORE_PARAMS};
+
+/* Several in one transaction hold what each of them locks, so it is they who give way, and
+ * that sooner than PostgreSQL looks for a deadlock (deadlock_timeout, 1 s). */
+static const struct db_stmt stmt_store_several = {"webhook_store_several",
+	"SELECT " STORE " FROM set_config('lock_timeout', '50ms', true)", STORE_PARAMS};
 
 /* A time a gateway may mean, as a parameter: after 2001 and not more than some minutes
  * ahead of us. Anything else is taken for "it does not tell" (NULL), so that a lying
@@ -118,12 +126,17 @@ delivery_store(struct app *app, struct delivery *d, struct err *e)
 	return d->stored != NULL;
 }
 
-/* A message locks no more than its device's lane. What changes an instance locks it, and what hangs
- * on it, in an order that two transactions with several of them would not share. */
+/* What locks nothing but its own key and its device's lane. An ack locks its message as well, and
+ * what changes an instance locks that and what hangs on it: two transactions with several of
+ * these would lock them in different orders. */
 static bool
 goes_together(const struct delivery *d)
 {
-	return d->ev.status == NULL && !d->ev.released && d->ev.session != NULL;
+	const struct gateway_event *ev = &d->ev;
+
+	/* nor may what a user's own server brings make others' transactions fail */
+	return ev->session != NULL && ev->status == NULL && !ev->released &&
+		ev->kind != EVENT_ACK && !d->from.server->guarded;
 }
 
 static bool
@@ -140,7 +153,7 @@ deliveries_store(struct app *app, struct delivery *const *d, size_t n)
 	const char *const *params[RESPONDER_AT_ONCE];
 	struct delivery *order[RESPONDER_AT_ONCE];
 	PGresult *results[RESPONDER_AT_ONCE];
-	struct err ignored = ERR_INIT;
+	struct err e = ERR_INIT;
 	size_t m = 0, at;
 
 	/* sorted, so that lanes are locked in the same order everywhere; those of one session
@@ -154,10 +167,14 @@ deliveries_store(struct app *app, struct delivery *const *d, size_t n)
 	}
 	for (size_t i = 0; i < m; i++)
 		params[i] = order[i]->params;
-	if (m < 2 ||
-		!db_query_all(app->db, order[0]->rq->deadline, &stmt_store, params, m,
-			results, &ignored))
+	if (m < 2)
 		return;
+	if (!db_query_all(app->db, order[0]->rq->deadline, &stmt_store_several, params,
+		    m, results, &e)) {
+		log_write(LOG_WARN, "webhook.together", LOG_STR("error", e.text),
+			LOG_INT("events", (int64_t)m));
+		return;
+	}
 	for (size_t i = 0; i < m; i++)
 		order[i]->stored = results[i];
 }

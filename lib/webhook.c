@@ -1,7 +1,6 @@
 #include "lib/webhook.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "lib/db.h"
@@ -14,6 +13,8 @@
 #include "lib/webhook-int.h"
 
 #define WAKE_MS 1000
+#define SMALL                                                                          \
+	(64u << 10) /* bodies of which 16 may be in memory as trees, with their texts */
 #define ROW_BYTES 512 /* what a stored event takes beside its body, about */
 
 static const struct db_stmt stmt_admit = {
@@ -82,7 +83,7 @@ admit(struct app *app, const struct request *rq, const struct sender *from,
 /* Answers what was stored, and frees it. False, with nothing answered: the secret that signed it is
  * the server's no more. *wake turns true if the helper has something to do. */
 static bool
-conclude(struct delivery *d, bool *wake, struct response *rs)
+answer_stored(struct delivery *d, bool *wake, struct response *rs)
 {
 	const char *outcome = db_text(d->stored, 0, 0);
 	bool verified = strcmp(outcome, "unverified") != 0;
@@ -100,14 +101,14 @@ conclude(struct delivery *d, bool *wake, struct response *rs)
 	return verified;
 }
 
-/* Stores what deliveries_store has not stored yet, and answers. False as conclude. */
+/* Stores what deliveries_store has not stored yet, and answers. False as answer_stored. */
 static bool
-complete(struct app *app, struct delivery *d, bool *wake, struct response *rs)
+store_and_answer(struct app *app, struct delivery *d, bool *wake, struct response *rs)
 {
 	struct err e = ERR_INIT;
 
 	if (d->stored != NULL || delivery_store(app, d, &e))
-		return conclude(d, wake, rs);
+		return answer_stored(d, wake, rs);
 	/* a conflict inside the database is no fault of the gateway: it tries again */
 	if (e.code == ERR_CONFLICT)
 		e.code = ERR_UNAVAILABLE;
@@ -185,37 +186,44 @@ struct arrival {
 };
 
 enum look {
-	LOOK_IN,      /* to be stored */
-	LOOK_DONE,    /* answered */
-	LOOK_UNSIGNED /* as far as is remembered of its server */
+	LOOK_IN,   /* to be stored */
+	LOOK_DONE, /* answered */
+	LOOK_LEFT  /* neither */
 };
 
+/* How a request is received: beside others, with its server as it is remembered; or alone, with
+ * that, or with its server as it is now, which is the last word. */
+enum manner { BESIDE_OTHERS, REMEMBERED, ANEW };
+
 static enum look
-look_at(struct app *app, const struct call *call, bool anew, struct arrival *out)
+look_at(struct app *app, const struct call *call, enum manner how, struct arrival *out)
 {
 	const struct request *rq = call->rq;
 	struct err e = ERR_INIT;
 	struct sender from;
 
 	out->call = *call;
-	out->entry = server_cache_get(app, rq->args[0], anew, rq->deadline, &e);
+	out->entry = server_cache_get(app, rq->args[0], how == ANEW, rq->deadline, &e);
 	if (out->entry == NULL) {
 		fail_at(app, rq, &e, call->rs);
 		return LOOK_DONE;
 	}
+	/* to count what a user's own server brings takes a transaction: nobody waits for it */
+	if (how == BESIDE_OTHERS && server_of_entry(out->entry)->guarded)
+		return LOOK_LEFT;
 	if (is_signed(server_of_entry(out->entry), rq, &from))
 		return admit(app, rq, &from, &out->delivery, call->rs) ? LOOK_IN
 								       : LOOK_DONE;
-	if (!anew)
-		return LOOK_UNSIGNED;
+	if (how != ANEW)
+		return LOOK_LEFT;
 	refuse(app, rq, call->rs);
 	return LOOK_DONE;
 }
 
-/* With the servers' rows as they are remembered, or anew as they are now. Returns how many of the
- * calls, which are then the first ones, are not answered: their secret is none as far as is known. */
+/* Returns how many calls are left unanswered, moved to the front: their signature fits no
+ * secret known so far, or they are to be received alone. */
 static size_t
-receive_at(struct app *app, struct call *calls, size_t n, bool anew)
+receive_at(struct app *app, struct call *calls, size_t n, enum manner how)
 {
 	struct arrival in[RESPONDER_AT_ONCE];
 	struct delivery *deliveries[RESPONDER_AT_ONCE] = {NULL};
@@ -226,20 +234,21 @@ receive_at(struct app *app, struct call *calls, size_t n, bool anew)
 		enum look look;
 
 		log_request_id(calls[i].rq->id);
-		look = look_at(app, &calls[i], anew, &in[nin]);
+		look = look_at(app, &calls[i], how, &in[nin]);
 		if (look == LOOK_IN) {
 			deliveries[nin] = &in[nin].delivery;
 			nin++;
 			continue;
 		}
 		server_cache_put(app->servers, in[nin].entry);
-		if (look == LOOK_UNSIGNED)
+		if (look == LOOK_LEFT)
 			calls[left++] = calls[i];
 	}
+	log_request_id(NULL);
 	deliveries_store(app, deliveries, nin);
 	for (size_t i = 0; i < nin; i++) {
 		log_request_id(in[i].call.rq->id);
-		if (!complete(app, &in[i].delivery, &wake, in[i].call.rs))
+		if (!store_and_answer(app, &in[i].delivery, &wake, in[i].call.rs))
 			calls[left++] = in[i].call;
 		server_cache_put(app->servers, in[i].entry);
 	}
@@ -284,7 +293,7 @@ receive_from_any(struct app *app, const struct request *rq, const char *session,
 	for (size_t i = 0; i < n && !found; i++)
 		found = is_signed(servers[i], rq, &from);
 	if (found && admit(app, rq, &from, &delivery, rs) &&
-		!complete(app, &delivery, &wake, rs))
+		!store_and_answer(app, &delivery, &wake, rs))
 		refuse_for_now(rq, rs);
 	if (wake)
 		pool_wake(app, deadline_in(WAKE_MS));
@@ -307,34 +316,50 @@ receive_anywhere(struct app *app, const struct request *rq, struct response *rs)
 		refuse(app, rq, rs);
 }
 
-/* True unless it is answered: it names its server. */
+static void
+receive_alone(struct app *app, struct call *call)
+{
+	log_request_id(call->rq->id);
+	if (*call->rq->args[0] == '\0')
+		receive_anywhere(app, call->rq, call->rs);
+	else if (receive_at(app, call, 1, REMEMBERED) > 0 &&
+		receive_at(app, call, 1, ANEW) > 0)
+		refuse_for_now(call->rq, call->rs);
+}
+
+/* False, and refused: unsigned, so that nothing is parsed and no key is looked for; or from no server
+ * that there may be. */
 static bool
-names_server(struct app *app, const struct call *call)
+is_plausible(struct app *app, const struct call *call)
 {
 	const char *id = call->rq->args[0];
 
 	log_request_id(call->rq->id);
-	/* unsigned: nothing is parsed and no key is looked for */
-	if (!anybody_claims(call->rq) || (*id != '\0' && !uuid_valid(id)))
-		refuse(app, call->rq, call->rs);
-	else if (*id == '\0')
-		receive_anywhere(app, call->rq, call->rs);
-	else
+	if (anybody_claims(call->rq) && (*id == '\0' || uuid_valid(id)))
 		return true;
+	refuse(app, call->rq, call->rs);
 	return false;
 }
 
 void
 webhook_receive(struct app *app, struct call *calls, size_t n)
 {
-	struct call named[RESPONDER_AT_ONCE];
-	size_t left = 0;
+	struct call beside[RESPONDER_AT_ONCE], alone[RESPONDER_AT_ONCE];
+	size_t nbeside = 0, nalone = 0, left;
 
-	for (size_t i = 0; i < n; i++)
-		if (names_server(app, &calls[i]))
-			named[left++] = calls[i];
-	left = receive_at(app, named, left, false);
-	left = receive_at(app, named, left, true);
+	for (size_t i = 0; i < n; i++) {
+		const struct request *rq = calls[i].rq;
+
+		if (!is_plausible(app, &calls[i]))
+			continue;
+		if (*rq->args[0] != '\0' && rq->body.len <= SMALL)
+			beside[nbeside++] = calls[i];
+		else
+			alone[nalone++] = calls[i];
+	}
+	left = nbeside > 1 ? receive_at(app, beside, nbeside, BESIDE_OTHERS) : nbeside;
 	for (size_t i = 0; i < left; i++)
-		refuse_for_now(named[i].rq, named[i].rs);
+		receive_alone(app, &beside[i]);
+	for (size_t i = 0; i < nalone; i++)
+		receive_alone(app, &alone[i]);
 }

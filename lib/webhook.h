@@ -11,10 +11,12 @@
 
 #include "lib/responder.h"
 
-/* Answers n requests, POST /webhook (found by the session's name and the signature) or POST
- * /webhook/{server_id}, which share a transaction as far as they are messages. 200 once the event is
- * stored; 401 for a missing or bad signature and for an unknown server alike; 400 and 415 for a body that
- * is no event; 503 if the database failed, so that the gateway sends it again. */
+/* Answers n requests, 1 to RESPONDER_AT_ONCE: POST /webhook (its server is found by the
+ * session's name and the signature) or POST /webhook/{server_id}. Small messages of the platform's
+ * servers share a transaction; what takes longer comes after them. 200 once the event is stored; 401 for a missing or bad signature and for an
+ * unknown server alike; 400 and 415 for a body that is no event; 429 when a user's own server
+ * has used up its day; 503 if the database failed or the secret changed meanwhile, so that
+ * the gateway sends it again. */
 void webhook_receive(struct app *app, struct call *calls, size_t n);
 
 #endif

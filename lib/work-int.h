@@ -1,5 +1,6 @@
 /*
- * work-int: what the files behind work.h share; for no other file.
+ * work-int: what the files behind work.h share, and quiesce.c, repair.c, admin.c, which
+ * lease sessions as they do; for no other file.
  *
  *   work.c        making and emptying sessions, phones that seem gone
  *   work-mend.c   the ladder for assigned instances in trouble
@@ -39,6 +40,7 @@ struct work_item {
 	"id, name, server_id, lifecycle, work_token, work_attempts, generation, "      \
 	"epoch, "                                                                      \
 	"next_name, lifecycle = 'recycling' AND next_name IS NULL"
+#define WORK_ITEM_NCOLUMNS 10
 
 /* Reads the first row of an answer with WORK_ITEM_COLUMNS into *it, to be worked on until the
  * deadline. Close it with work_item_close. */

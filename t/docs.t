@@ -238,6 +238,8 @@ sub sizes {
 		like $install, qr/^    \Q$name\E +$threads +$connections\b/m, "$name: $threads threads, $connections connections";
 	}
 	like $install, qr/^    all +$all$/m, "all: $all connections";
+	my ($one, $two) = map { $all + $_ * $default{DB_POOL} } 1, 2;    # helpers
+	like $install, qr/^That is $one \(systemd\) or $two \(cron\)/m, "$one with a helper, $two with two";
 	return;
 }
 

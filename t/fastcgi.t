@@ -325,10 +325,10 @@ subtest 'idle kept connections hold no thread' => sub {
 
 # --- requests that are answered together
 
-# A responder of one thread, which a request holds, and n connections that it keeps.
+# A responder, of one thread unless told, which a request holds, and n connections that it keeps.
 sub held {
-	my ($n) = @_;
-	my $r = responder(THREADS => 1, ECHO_TOGETHER => 1);
+	my ($n, $threads) = @_;
+	my $r = responder(THREADS => $threads // 1, ECHO_TOGETHER => 1);
 	my @kept = map { FastCGI->connect($r->{path}) } 1 .. $n;
 	$_->ask('POST', '/echo', body => 'first', keep => 1) for @kept;
 	my $holder = FastCGI->connect($r->{path});
@@ -371,6 +371,19 @@ subtest 'who waits when the responder stops is answered' => sub {
 	is_deeply [map { $_->response->{body} } @kept], [map { "4 body $_" } 0 .. 3], 'all of them';
 	is ended($r->{pid}), 0, 'exit status';
 	ok $_->closed, 'then closed' for @kept;
+};
+
+subtest 'who comes while a request takes long is answered by another thread' => sub {
+	my ($r, $holder, @kept) = held(2, 3);
+	is $kept[$_]->ask('POST', '/together', body => "body $_", keep => 1)->{body}, "1 body $_", "kept connection $_" for 0, 1;
+	my $second = FastCGI->connect($r->{path});
+	$second->send(FastCGI::head(FastCGI::params('GET', '/wait/second')) . FastCGI::body());
+	until_true(sub { -e "$r->{dir}/second.in" });
+	is FastCGI::request($r->{path}, 'POST', '/together', body => 'new')->{body}, '1 new', 'also when that one takes long too';
+	touch("$r->{dir}/$_.go") for qw(second hold);
+	is $_->response->{body}, 'done', 'the long ones' for $holder, $second;
+	is $kept[0]->ask('POST', '/together', body => 'after', keep => 1)->{body}, '1 after', 'and after them';
+	is stop($r), 0, 'exit status';
 };
 
 subtest 'as CGI each comes alone' => sub {

@@ -5,7 +5,7 @@ BEGIN;
 -- with the SQLSTATE WLIVE (lib/news.c) with the event in it, the user in DETAIL, the type in HINT. It costs no
 -- row and no lock, whichever function caused it. Only to who asked for it (wapool.live=on, as lib/db.c
 -- does when there is somewhere to publish), and only of users who may have a page open (change `streams`): telling
--- nobody was an eighth of a connect. INFO, as that reaches the client whatever client_min_messages says, and no log.
+-- nobody would cost an eighth of a connect. INFO, as that reaches the client whatever client_min_messages says, and no log.
 CREATE FUNCTION live_tell(p_user uuid, p_device uuid, p_type text, p_status text, p_at timestamptz, p_more json)
 RETURNS void
 LANGUAGE plpgsql AS $$
@@ -21,7 +21,7 @@ BEGIN
 			'at', to_char(coalesce(p_at, clock_timestamp()) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')));
 END $$;
 
--- A device more, less, or under another name. A condition of the trigger would be read anew for each new device.
+-- A device more, less, or under another name. A WHEN clause would be parsed anew by each statement.
 CREATE FUNCTION devices_live() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN

@@ -109,8 +109,8 @@ LANGUAGE sql STABLE AS $$
 		ELSE 'other' END
 $$;
 
--- What the trail tells: releases, repairs and their outcome. The trigger has no condition: each entry would
--- read it anew, for more than this costs.
+-- What the trail tells: releases, repairs and their outcome. The trigger has no WHEN clause: PostgreSQL
+-- would parse it anew in each statement, for more than this costs.
 CREATE FUNCTION instance_events_counted() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN

@@ -10,12 +10,15 @@ DECLARE
 BEGIN
 	UPDATE installation SET quiesced_at = clock_timestamp() WHERE quiesced_at IS NULL;
 	v_begins := FOUND;
-	UPDATE instances SET work_next_at = clock_timestamp() WHERE mending AND work_next_at > clock_timestamp();
+	-- in the order of health_write's locks; and surely before the walk begins, by whichever clock
+	UPDATE instances SET work_next_at = clock_timestamp() - interval '1 minute' WHERE id IN
+		(SELECT id FROM instances WHERE mending AND work_next_at > clock_timestamp() - interval '1 minute'
+		ORDER BY id FOR NO KEY UPDATE);
 	RETURN v_begins;
 END $$;
 
 -- One session that runs, leased: the next after that device, so that a walk over all of them reads each once,
--- by the index that is there for another reason. One that could not be stopped is left alone for the rest of
+-- by instances_one_per_device. One that could not be stopped is left alone for the rest of
 -- its run, of which p_since tells the beginning.
 CREATE FUNCTION quiesce_claim(p_after uuid, p_since timestamptz, p_lease interval) RETURNS SETOF instances
 LANGUAGE sql AS $$

@@ -1,8 +1,8 @@
 'use strict';
 
-// The statements wapool's own handlers send, word for word: what is compared is what runs them. Two differ: a peer's
-// webhook secret is not in the database, so there is no mark of it to check; and where wapool answers several
-// my-connection at once, a peer asks for one.
+// The statements wapool's own handlers send, word for word: what is compared is what runs them. Three differ: wapool's
+// claim brings its server's row, which a peer has in its environment; a peer's webhook secret is not in the database, so
+// there is no mark of it to check; and where wapool answers several my-connection at once, a peer asks for one.
 module.exports = {
 	claim:
 		'SELECT c.outcome, c.instance_id, c.name, c.server_id, c.device_id, c.epoch, c.generation, c.status, c.paired, c.low' +
