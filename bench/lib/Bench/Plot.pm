@@ -61,7 +61,7 @@ sub wrapped {
 # title, unit, then [label, {median, min, max}] each.
 sub bars {
 	my ($title, $unit, @bars) = @_;
-	my ($left, $wide) = (226, 250);
+	my ($left, $wide) = (max(226, map { 24 + 7 * length $_->[0] } @bars), 250);    # 7: of a letter, about
 	my $most = max(map { $_->[1]{max} } @bars) || 1;
 	my @parts;
 	for my $i (0 .. $#bars) {
