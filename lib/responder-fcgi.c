@@ -300,21 +300,6 @@ init_turns(struct turn *turns)
 	}
 }
 
-static void *
-worker(void *arg)
-{
-	struct service *s = arg;
-	struct turn turns[RESPONDER_AT_ONCE];
-	struct ready ready = {0};
-
-	init_turns(turns);
-	while (!ready.stop) {
-		wait_ready(s, -1, &ready);
-		serve(s, turns, &ready);
-	}
-	return NULL;
-}
-
 /* Wakes a relief in ns; 0: never. */
 static void
 call_relief(const struct service *s, long ns)
@@ -329,8 +314,18 @@ call_relief(const struct service *s, long ns)
  * woken for each that comes would answer them one by one. The others are its relief, for
  * when it has to wait (PostgreSQL, a key set from its issuer) or has more than it can take.
  */
+static void
+serve_with_relief(struct service *s, struct turn *turns, const struct ready *ready)
+{
+	atomic_store(&s->busy, true);
+	call_relief(s, ready->n < RESPONDER_AT_ONCE ? PATIENCE_NS : 1);
+	serve(s, turns, ready);
+	atomic_store(&s->busy, false);
+	call_relief(s, 0);
+}
+
 static void *
-first_worker(void *arg)
+worker(void *arg)
 {
 	struct service *s = arg;
 	struct turn turns[RESPONDER_AT_ONCE];
@@ -339,11 +334,10 @@ first_worker(void *arg)
 	init_turns(turns);
 	while (!ready.stop) {
 		wait_ready(s, -1, &ready);
-		atomic_store(&s->busy, true);
-		call_relief(s, ready.n < RESPONDER_AT_ONCE ? PATIENCE_NS : 1);
-		serve(s, turns, &ready);
-		atomic_store(&s->busy, false);
-		call_relief(s, 0);
+		if (s->r->run_all != NULL)
+			serve_with_relief(s, turns, &ready);
+		else
+			serve(s, turns, &ready);
 	}
 	return NULL;
 }
@@ -400,13 +394,6 @@ serve_the_last(struct service *s)
 	} while (ready.n > 0);
 }
 
-static void *(*job_of(const struct service *s, int n))(void *)
-{
-	if (s->r->run_all == NULL)
-		return worker;
-	return n == 0 ? first_worker : relief;
-}
-
 static int
 start_threads(struct service *s, pthread_t *threads, int wanted)
 {
@@ -415,7 +402,9 @@ start_threads(struct service *s, pthread_t *threads, int wanted)
 
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, STACK_SIZE);
-	while (n < wanted && pthread_create(&threads[n], &attr, job_of(s, n), s) == 0)
+	while (n < wanted &&
+		pthread_create(&threads[n], &attr,
+			s->r->run_all == NULL || n == 0 ? worker : relief, s) == 0)
 		n++;
 	pthread_attr_destroy(&attr);
 	return n;
