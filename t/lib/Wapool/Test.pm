@@ -24,7 +24,7 @@ use Wapool::Process qw(find_program run_program slurp wait_until);
 use Wapool::Stack;
 
 use Exporter qw(import);
-our @EXPORT_OK = qw(stack sim sim_session sim_generation scan faults burst burst_while_locked problem_ok eventually eventually_ok
+our @EXPORT_OK = qw(stack sim sim_session sim_generation scan faults burst burst_while_locked shared_by problem_ok eventually eventually_ok
 	instance_of lifecycle present_name free_instances stock qr_of_png qr_of_data_uri qr_of_svg sign webhook server_id
 	row_counts invariants_ok json_of SEED_EMPTY WEBHOOK_SECRET PATIENCE);
 
@@ -227,26 +227,13 @@ sub occupied_standby {
 # Status 599: no answer.
 sub burst {
 	my ($s, @requests) = @_;
-	my @flights = map { +{ out => request_bytes($_), in => '' } } @requests;
-	my @ports = map { $_->{http_port} } $s->hosts;
-	local $SIG{PIPE} = 'IGNORE';
-	for my $i (0 .. $#flights) {
-		my $flight = $flights[$i];
-		$flight->{socket} = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $ports[$i % @ports],
-			Timeout => 10) or next;
-		$flight->{socket}->blocking(0);
-	}
-	fly(grep { $_->{socket} } @flights);
-	my @answers = map { answer_of($_->{in}) } @flights;
-	for my $i (0 .. $#requests) {
-		my ($rq, $answer) = ($requests[$i], $answers[$i]);
-		my $body = exists $rq->{json} ? $json->encode($rq->{json}) : $rq->{body};
-		$s->note_exchange($rq->{method}, $rq->{path}, $rq->{headers} || {}, $body, @$answer{qw(status headers body)});
-	}
-	return @answers;
+	my @flights = flights($s, @requests);
+	fly(@flights);
+	return answers($s, \@requests, @flights);
 }
 
-# The same, while a table is locked until one of them waits for it and the others had a moment to come.
+# The same, but the first goes ahead and has to wait for a locked table; the lock ends once the others had a
+# moment to come. So they find the responder's only thread busy, and none of them waits for the lock itself.
 sub burst_while_locked {
 	my ($s, $table, @requests) = @_;
 	open my $psql, '|-', 'psql', '-XqAt', '-o', '/dev/null', $s->database_url or croak "psql: $!";
@@ -254,16 +241,52 @@ sub burst_while_locked {
 	print {$psql} "BEGIN; LOCK TABLE $table;\n";
 	my $locks = sub { $s->psql_value("SELECT count(*) FROM pg_locks WHERE relation = '$table'::regclass AND $_[0]") };
 	eventually(sub { $locks->("granted AND mode = 'AccessExclusiveLock'") }) or croak "$table is not locked";
-	my $pid = fork // croak "fork: $!";
-	if ($pid == 0) {
-		eventually(sub { $locks->('NOT granted') });
-		sleep 0.3;
-		print {$psql} "COMMIT;\n";
-		POSIX::_exit(0);
-	}
-	my @answers = burst($s, @requests);
-	waitpid $pid, 0;
+	my @flights = flights($s, @requests);
+	send_request($flights[0]);
+	eventually(sub { $locks->('NOT granted') }) or croak "the first does not wait for $table";
+	send_request($_) for @flights[1 .. $#flights];
+	sleep 0.3;
+	print {$psql} "COMMIT;\n";
 	close $psql;
+	fly(@flights);
+	return answers($s, \@requests, @flights);
+}
+
+# With how many at once each of these was received, as the responder's log tells.
+sub shared_by {
+	my ($s, $responder, @answers) = @_;
+	my %together;
+	# an answer is sent before its line is written
+	eventually(sub {
+		%together = map { $_->{event} eq 'request' ? ($_->{requestId} => $_->{together}) : () }
+			map { $json->decode($_) } $s->log_text($responder) =~ /^(.*)\n/mg;
+		return !grep { !$together{ $_->{headers}{'x-request-id'} } } @answers;
+	}) or croak "$responder has not logged all of them";
+	return map { $together{ $_->{headers}{'x-request-id'} } } @answers;
+}
+
+# A connection for each request.
+sub flights {
+	my ($s, @requests) = @_;
+	my @ports = map { $_->{http_port} } $s->hosts;
+	my @flights = map { +{ out => request_bytes($_), in => '' } } @requests;
+	for my $i (0 .. $#flights) {
+		$flights[$i]{socket} = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $ports[$i % @ports],
+			Timeout => 10) or next;
+		$flights[$i]{socket}->blocking(0);
+	}
+	return @flights;
+}
+
+# What has come back on them, noted as exchanges.
+sub answers {
+	my ($s, $requests, @flights) = @_;
+	my @answers = map { answer_of($_->{in}) } @flights;
+	for my $i (0 .. $#answers) {
+		my ($rq, $answer) = ($requests->[$i], $answers[$i]);
+		my $body = exists $rq->{json} ? $json->encode($rq->{json}) : $rq->{body};
+		$s->note_exchange($rq->{method}, $rq->{path}, $rq->{headers} || {}, $body, @$answer{qw(status headers body)});
+	}
 	return @answers;
 }
 
@@ -281,9 +304,22 @@ sub request_bytes {
 		(map { "$_: $header{$_}" } sort keys %header), '', $body;
 }
 
+# Says the whole of a request, without waiting for its answer.
+sub send_request {
+	my ($flight) = @_;
+	local $SIG{PIPE} = 'IGNORE';
+	$flight->{socket}->blocking(1);
+	print { $flight->{socket} } $flight->{out} or croak "send: $!";
+	$flight->{socket}->flush;
+	$flight->{socket}->blocking(0);
+	$flight->{out} = '';
+	return;
+}
+
 # Writes and reads on all connections until each has ended, or patience has.
 sub fly {
-	my (@flights) = @_;
+	my (@flights) = grep { $_->{socket} } @_;
+	local $SIG{PIPE} = 'IGNORE';
 	my %of = map { fileno($_->{socket}) => $_ } @flights;
 	my ($in, $out) = map { IO::Select->new(map { $_->{socket} } @flights) } 1, 2;
 	my $end = time + 2 * PATIENCE;
