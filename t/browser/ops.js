@@ -339,6 +339,10 @@ await test('one that is not there', async () => {
 // Events of that customer's that nobody took; nobody is there to take them again either.
 async function park(user, n) {
 	await stack.psql(`SELECT subscription_put('${user.id}', NULL, gen_random_uuid(), 'https://crm.invalid/hook?key=secret', NULL, 'sealed')`);
+	await parkMore(user, n);
+}
+
+async function parkMore(user, n) {
 	await stack.psql(`SELECT event_emit('${user.id}', device_of('${user.id}', NULL), 'instance.health', '{}') FROM generate_series(1, ${n})`);
 	await stack.psql(`UPDATE deliveries SET state = 'parked', attempts = 9, last_error = '<b>HTTP status 500</b>'
 		WHERE device_id = device_of('${user.id}', NULL)`);
@@ -367,6 +371,32 @@ await test('events that did not arrive: one is sent again, then all', async () =
 	await page.getByLabel('Evento', { exact: true }).selectOption('instance.health');
 	await page.getByLabel('Estado').selectOption('Na fila');
 	await eventually('they are in the queue', async () => await rows.count() === 3);
+});
+
+await test('an event that was sent again does not come back with an older answer', async () => {
+	await stack.psql('DELETE FROM deliveries');
+	const user = await customer();
+	await park(user, 3);
+	const { page } = await operator('#events');
+	const rows = page.locator('#events tbody tr');
+	await eventually('three', async () => await rows.count() === 3);
+	const [answer] = await Promise.all([page.waitForResponse(/admin\/deliveries\?/), page.getByLabel('Evento', { exact: true }).selectOption('instance.health')]);
+	const older = await answer.json();
+	const held = [];
+	await page.route('**/admin/deliveries?*', (route) => held.push(route));
+	await parkMore(user, 1);
+	await eventually('the list is asked for again', () => held.length > 0);
+	await rows.first().getByRole('button', { name: 'Reenviar' }).click();
+	await said(page, 'Um evento voltou para a fila.');
+	assert.equal(await rows.count(), 2);
+	await page.evaluate(() => document.activeElement.blur());    // the list does not change under who stands in it
+	await Promise.all([page.waitForEvent('requestfinished', (request) => /admin\/deliveries\?/.test(request.url())), held.shift().fulfill({ json: older })]);
+	await page.evaluate(() => new Promise((done) => setTimeout(done, 100)));
+	assert.equal(await rows.count(), 2, 'it does not come back');
+	await page.unroute('**/admin/deliveries?*');
+	await Promise.all(held.map((route) => route.continue()));
+	await eventually('and the new one comes', async () => await rows.count() === 3);
+	await stack.psql('DELETE FROM deliveries');
 });
 
 await test('what cannot be sent says why', async () => {

@@ -14,7 +14,7 @@ const TYPES = ['device.connected', 'device.disconnected', 'qr.updated', 'message
 export function showEvents(body, query, look) {
 	const wish = { state: query.get('state') === 'pending' ? 'pending' : 'parked', type: TYPES.includes(query.get('type')) ? query.get('type') : '' };
 	const pages = new Pages((one) => one.id);
-	const list = { turn: 0, busy: false, gone: false, known: '' };
+	const list = { turn: 0, sent: 0, busy: false, gone: false, known: '' };
 	const state = choose('state', 'filter.state', [['parked', 'events.parked'], ['pending', 'events.pending']], wish.state);
 	const type = choose('type', 'events.type', [['', 'filter.all'], ...TYPES.map((one) => [one, one])], wish.type);
 	const found = table('events.title', ['events.type', 'instances.user', 'events.host', 'events.when', 'events.why', null]);
@@ -60,7 +60,7 @@ export function showEvents(body, query, look) {
 
 	/* What is shown, as it is now; none fewer than there were. */
 	async function follow() {
-		const { turn } = list;
+		const { turn, sent } = list;
 		const again = pages.again(found.body.children);
 
 		if (!again)
@@ -68,7 +68,7 @@ export function showEvents(body, query, look) {
 		try {
 			const page = await question({ limit: again.limit, cursor: again.cursor });
 
-			if (turn !== list.turn || list.gone || place.contains(document.activeElement))
+			if (turn !== list.turn || sent !== list.sent || list.gone || place.contains(document.activeElement))
 				return;
 			again.take(page.deliveries, page.next);
 			show();
@@ -146,6 +146,7 @@ export function showEvents(body, query, look) {
 		if (answer) {
 			const place = pages.rows.indexOf(event);
 
+			list.sent++;    // an answer under way still has it
 			pages.without(event);
 			show();
 			fill(said, done(t('events.sent', { n: 1 })));
