@@ -5,9 +5,4 @@ SELECT has_function_privilege('pool_claim(uuid, text, uuid, integer, uuid[], int
 SELECT has_function_privilege('pool_swap(uuid, bigint, text, integer, uuid[])', 'execute');
 SELECT has_function_privilege('pool_release(uuid, uuid, text)', 'execute');
 SELECT has_function_privilege('pool_release_epoch(uuid, bigint, text, text)', 'execute');
-SELECT has_function_privilege('pool_refill(integer, integer, integer, integer, boolean)', 'execute');
-SELECT has_function_privilege('work_claim(interval, integer, boolean)', 'execute');
-SELECT has_function_privilege('work_done(uuid, uuid)', 'execute');
-SELECT has_function_privilege('work_failed(uuid, uuid, text, interval, boolean)', 'execute');
-SELECT has_function_privilege('release_unpaired(interval)', 'execute');
 ROLLBACK;
