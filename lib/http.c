@@ -189,6 +189,8 @@ set_options(struct http *h, CURL *c, const struct http_request *rq, int left_ms,
 	curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)left_ms);
 	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS,
 		(long)(left_ms < CONNECT_MS ? left_ms : CONNECT_MS));
+	/* else it would wait for the thread that looks a name up, deadline or not */
+	curl_easy_setopt(c, CURLOPT_QUICK_EXIT, 1L);
 	curl_easy_setopt(c, CURLOPT_FRESH_CONNECT, rq->once ? 1L : 0L);
 	curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
 	curl_easy_setopt(c, CURLOPT_PROXY, "");
