@@ -325,8 +325,10 @@ read_group(const struct code *c, int *at, int n, int group, struct buf *out)
 
 		k = n < group ? n : group;
 		value = bits(c, at, width[group][k]);
+		if (value < 0)
+			return false;
 		for (int i = k - 1; i >= 0; i--, value /= base)
-			text[i] = value >= 0 ? alphabet[value % base] : '\0';
+			text[i] = alphabet[value % base];
 		if (value != 0 || !buf_add(out, text, (size_t)k))
 			return false;
 	}

@@ -177,6 +177,59 @@ START_TEST(a_value_with_control_characters_is_refused)
 }
 END_TEST
 
+static QRcode *
+zeros(int n)
+{
+	static const unsigned char zero[] = "000000000000000000000000000000000000";
+	QRinput *in = QRinput_new2(1, QR_ECLEVEL_M);
+	QRcode *qr;
+
+	ck_assert_int_eq(QRinput_append(in, QR_MODE_NUM, n, zero), 0);
+	qr = QRcode_encodeInput(in);
+	ck_assert_ptr_nonnull(qr);
+	QRinput_free(in);
+	return qr;
+}
+
+/* Whether the mask of qr (ISO/IEC 18004 7.8.2) inverts the module at row i, column j. */
+static bool
+is_masked(const QRcode *qr, int i, int j)
+{
+	const unsigned char *format =
+		qr->data + 8 * qr->width; /* itself masked by 101.. */
+	int mask = ((format[2] & 1) ^ 1) << 2 | (format[3] & 1) << 1 |
+		((format[4] & 1) ^ 1);
+	const int rule[] = {(i + j) % 2, i % 2, j % 3, (i + j) % 3, (i / 2 + j / 3) % 2,
+		i * j % 2 + i * j % 3, (i * j % 2 + i * j % 3) % 2,
+		((i + j) % 2 + i * j % 3) % 2};
+
+	return rule[mask] == 0;
+}
+
+/* A sum of code words is a code word. So the counts of the segments 33, 8 and 3 make one that claims 42 digits,
+ * with no damage in it, where 34 have room. */
+START_TEST(a_segment_that_claims_more_than_there_is_is_refused)
+{
+	QRcode *sum = zeros(33), *other;
+	struct buf png;
+
+	for (int k = 0; k < 2; k++) {
+		other = zeros(k == 0 ? 8 : 3);
+		for (int m = 0; m < sum->width * sum->width; m++) {
+			int i = m / sum->width, j = m % sum->width;
+
+			if ((sum->data[m] & 0x80) == 0) /* data or its correction */
+				sum->data[m] ^=
+					(other->data[m] & 1) ^ is_masked(other, i, j);
+		}
+		QRcode_free(other);
+	}
+	picture_of(sum, 2, &png);
+	assert_refused(png.data, png.len, ERR_PROTOCOL);
+	buf_free(&png);
+}
+END_TEST
+
 START_TEST(what_is_no_picture_is_refused)
 {
 	static const char html[] = "<!DOCTYPE html><title>404</title>";
@@ -271,6 +324,7 @@ main(void)
 	tcase_add_loop_test(tc, a_damaged_code_is_refused, 0, 4);
 	tcase_add_test(tc, another_level_is_refused);
 	tcase_add_test(tc, a_value_with_control_characters_is_refused);
+	tcase_add_test(tc, a_segment_that_claims_more_than_there_is_is_refused);
 	tcase_add_test(tc, what_is_no_picture_is_refused);
 	tcase_add_test(tc, a_cut_picture_is_refused);
 	tcase_add_loop_test(tc, a_picture_without_a_code_is_refused, 0, 2);
