@@ -23,6 +23,7 @@ struct sender {
 };
 
 #define STORE_PARAMS 16
+#define OWN_STORE_PARAMS (STORE_PARAMS + 2) /* and what it takes, of how much a day */
 
 /* An event that is verified and parsed: on its way into the database. */
 struct delivery {
@@ -34,17 +35,24 @@ struct delivery {
 		stored; /* once it is: outcome, whether the helper has an event to send */
 
 	/* private to webhook-store.c: the statement's parameters, and what they point to */
-	const char *params[STORE_PARAMS];
+	const char *params[OWN_STORE_PARAMS];
 	struct buf key;
 	char *kept, *told;
 	char at[DB_PARAM_SIZE], generation[DB_PARAM_SIZE], status_at[DB_PARAM_SIZE];
+	char bytes[DB_PARAM_SIZE], day_mb[DB_PARAM_SIZE];
 };
 
 /* Makes the parameters. False: out of memory. Free with delivery_free either way. */
-bool delivery_prepare(struct delivery *d, struct err *e);
+bool delivery_prepare(struct app *app, struct delivery *d, struct err *e);
 
 /* Frees what delivery_prepare and the storing made, and the body. */
 void delivery_free(struct delivery *d);
+
+/* A user knows the secrets of his own servers: what these bring is bounded (OWN_WEBHOOKS_MB).
+ * Once it is prepared, *seconds is "" if there is room for it, else when there is. What is
+ * stored is counted with the storing. False: an error of db. */
+bool delivery_room(struct app *app, const struct delivery *d,
+	char seconds[DB_PARAM_SIZE], struct err *e);
 
 /* Stores one: d->stored, or false with an error of db. */
 bool delivery_store(struct app *app, struct delivery *d, struct err *e);

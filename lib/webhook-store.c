@@ -1,4 +1,5 @@
 /* What a gateway told us, stored once. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,19 +15,31 @@
 #define ID_MAX 250      /* bytes of an id worth its name */
 #define AHEAD_MS 300000 /* that a gateway's clock may be ahead of ours */
 
+#define ROW_BYTES 512 /* what a stored event takes beside its body, about */
+
 #define STORE                                                                          \
 	"webhook_store($1, $2, $3, $4, $5, $6,"                                        \
 	" to_timestamp($7::bigint / 1000.0), $8::bigint, $9,"                          \
 	" to_timestamp($10::bigint / 1000.0), $11, $12, $13::boolean, $14::json,"      \
-	" $15::jsonb, $16), event_written()"
+	" $15::jsonb, $16)"
 
 static const struct db_stmt stmt_store = {
-	"webhook_store", "SELECT " STORE, STORE_PARAMS};
+	"webhook_store", "SELECT " STORE ", event_written()", STORE_PARAMS};
+
+static const struct db_stmt stmt_store_own = {"webhook_store_own",
+	"SELECT webhook_counted(" STORE ", $1, $17::int, $18::bigint * 1000000),"
+	" event_written()",
+	OWN_STORE_PARAMS};
+
+static const struct db_stmt stmt_room = {
+	"webhook_room", "SELECT webhook_room($1, $2::int, $3::bigint * 1000000)", 3};
 
 /* Several in one transaction hold what each of them locks, so it is they who give way, and
  * that sooner than PostgreSQL looks for a deadlock (deadlock_timeout, 1 s). */
 static const struct db_stmt stmt_store_several = {"webhook_store_several",
-	"SELECT " STORE " FROM set_config('lock_timeout', '50ms', true)", STORE_PARAMS};
+	"SELECT " STORE
+	", event_written() FROM set_config('lock_timeout', '50ms', true)",
+	STORE_PARAMS};
 
 /* A time a gateway may mean, as a parameter: after 2001 and not more than some minutes
  * ahead of us. Anything else is taken for "it does not tell" (NULL), so that a lying
@@ -82,7 +95,7 @@ redact(const struct gateway *gw, const json_t *body, char **text)
 }
 
 bool
-delivery_prepare(struct delivery *d, struct err *e)
+delivery_prepare(struct app *app, struct delivery *d, struct err *e)
 {
 	const struct gateway_event *ev = &d->ev;
 	const struct server *s = d->from.server;
@@ -96,15 +109,17 @@ delivery_prepare(struct delivery *d, struct err *e)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	if (!dedupe_key(d->rq, ev, &d->key))
 		return err_set(e, ERR_INTERNAL, "no key to store it once by");
-	const char *params[STORE_PARAMS] = {s->id, buf_str(&d->key), ev->event, ev->id,
-		is_usable_id(request_id) ? request_id : NULL, ev->session,
+	const char *params[OWN_STORE_PARAMS] = {s->id, buf_str(&d->key), ev->event,
+		ev->id, is_usable_id(request_id) ? request_id : NULL, ev->session,
 		time_or_null(d->at, ev->at_ms),
 		ev->generation >= 0 ? db_param_int(d->generation, ev->generation)
 				    : NULL,
 		ev->status, time_or_null(d->status_at, ev->status_at_ms), ev->phone,
 		ev->profile, ev->released ? "true" : "false",
 		d->kept != NULL ? d->kept : buf_str(&d->rq->body), d->told,
-		db_param_text(d->from.mark)};
+		db_param_text(d->from.mark),
+		db_param_int(d->bytes, (int64_t)d->rq->body.len + ROW_BYTES),
+		db_param_int(d->day_mb, app->config.own_webhooks_mb)};
 	memcpy(d->params, params, sizeof(params));
 	return true;
 }
@@ -122,8 +137,29 @@ delivery_free(struct delivery *d)
 bool
 delivery_store(struct app *app, struct delivery *d, struct err *e)
 {
-	d->stored = db_query(app->db, d->rq->deadline, &stmt_store, d->params, e);
+	const struct db_stmt *stmt =
+		d->from.server->guarded ? &stmt_store_own : &stmt_store;
+
+	d->stored = db_query(app->db, d->rq->deadline, stmt, d->params, e);
 	return d->stored != NULL;
+}
+
+bool
+delivery_room(struct app *app, const struct delivery *d, char seconds[DB_PARAM_SIZE],
+	struct err *e)
+{
+	const char *params[] = {d->from.server->id, d->bytes, d->day_mb}, *text;
+	PGresult *r;
+
+	*seconds = '\0';
+	if (!d->from.server->guarded)
+		return true;
+	r = db_query(app->db, d->rq->deadline, &stmt_room, params, e);
+	text = r != NULL ? db_text(r, 0, 0) : NULL;
+	if (text != NULL)
+		snprintf(seconds, DB_PARAM_SIZE, "%s", text);
+	PQclear(r);
+	return r != NULL;
 }
 
 /* What locks nothing but its own key and its device's lane. An ack locks its message as well, and

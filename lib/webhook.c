@@ -15,10 +15,6 @@
 #define WAKE_MS 1000
 #define SMALL                                                                          \
 	(64u << 10) /* bodies of which 16 may be in memory as trees, with their texts */
-#define ROW_BYTES 512 /* what a stored event takes beside its body, about */
-
-static const struct db_stmt stmt_admit = {
-	"webhook_admit", "SELECT webhook_admit($1, $2::int, $3::bigint * 1000000)", 3};
 
 /* The helper has something to do after a release, or when a phone may be gone. */
 static bool
@@ -28,37 +24,22 @@ wants_helper(const struct gateway_event *ev)
 		(ev->status != NULL && strcmp(ev->status, "FAILED") == 0);
 }
 
-/* A user knows the secrets of his own servers: what these bring is bounded. False: rs is the
- * refusal. */
+/* False: rs is the refusal. */
 static bool
-has_room(struct app *app, const struct request *rq, const struct server *s,
-	struct response *rs)
+has_room(struct app *app, const struct delivery *d, struct response *rs)
 {
-	char bytes[DB_PARAM_SIZE], day[DB_PARAM_SIZE];
 	struct err e = ERR_INIT;
-	const char *seconds;
-	PGresult *r;
-	bool ok;
+	char seconds[DB_PARAM_SIZE];
 
-	if (!s->guarded)
-		return true;
-	r = db_query(app->db, rq->deadline, &stmt_admit,
-		(const char *[]){s->id,
-			db_param_int(bytes, (int64_t)rq->body.len + ROW_BYTES),
-			db_param_int(day, app->config.own_webhooks_mb)},
-		&e);
-	if (r == NULL) {
-		response_error(rs, rq, &e);
+	if (!delivery_room(app, d, seconds, &e)) {
+		response_error(rs, d->rq, &e);
 		return false;
 	}
-	seconds = db_text(r, 0, 0);
-	ok = seconds == NULL;
-	if (!ok) {
-		response_problem(rs, rq, PROBLEM_WEBHOOKS_FULL, NULL);
-		response_header(rs, "Retry-After", seconds);
-	}
-	PQclear(r);
-	return ok;
+	if (*seconds == '\0')
+		return true;
+	response_problem(rs, d->rq, PROBLEM_WEBHOOKS_FULL, NULL);
+	response_header(rs, "Retry-After", seconds);
+	return false;
 }
 
 /* Parses what is known to come from there. False: rs is the answer. */
@@ -72,9 +53,9 @@ admit(struct app *app, const struct request *rq, const struct sender *from,
 		.rq = rq, .from = *from, .body = request_json(rq, false, &e)};
 	if (out->body == NULL ||
 		!server_gateway(from->server)->parse_webhook(out->body, &out->ev, &e) ||
-		!delivery_prepare(out, &e))
+		!delivery_prepare(app, out, &e))
 		response_error(rs, rq, &e);
-	else if (has_room(app, rq, from->server, rs))
+	else if (has_room(app, out, rs))
 		return true;
 	delivery_free(out);
 	return false;

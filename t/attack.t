@@ -179,7 +179,13 @@ sub full_disk {
 		$rq->{headers}{'X-Webhook-Hmac'} = sign($rq->{body}, $secret);
 		return (burst($s, $rq))[0];
 	};
-	is_deeply [map { $told->($_)->{status} } 1 .. 3], [200, 200, 200], 'a megabyte is stored';
+	$s->psql(q{CREATE FUNCTION fail_m0() RETURNS trigger LANGUAGE plpgsql AS
+		$$ BEGIN IF NEW.event_id = 'm0' THEN RAISE EXCEPTION 'not now'; END IF; RETURN NEW; END $$});
+	$s->psql('CREATE TRIGGER fail_m0 BEFORE INSERT ON webhook_events FOR EACH ROW EXECUTE FUNCTION fail_m0()');
+	is_deeply [map { $told->($_)->{status} } (0) x 4], [(500) x 4], 'what we fail to store is not counted';
+	$s->psql('DROP TRIGGER fail_m0 ON webhook_events; DROP FUNCTION fail_m0()');
+	is_deeply [map { $told->($_)->{status} } (1) x 4], [(200) x 4], 'what comes again is counted once';
+	is_deeply [map { $told->($_)->{status} } 2, 3], [200, 200], 'a megabyte is stored';
 	my $answer = $told->(4);
 	problem_ok($answer, 429, 'webhooks-full', 'more is not');
 	cmp_ok $answer->{headers}{'retry-after'}, '>', 3600, 'for hours';

@@ -31,29 +31,35 @@ CREATE TABLE webhook_intake (
 	full_at timestamptz NOT NULL
 ) WITH (fillfactor = 50);
 
--- Takes p_bytes of the p_day bytes a day that webhooks of one user's own servers may bring; NULL if they
--- may, else in how many seconds. What is not used is kept, up to a day's worth. Of the platform's servers
--- nothing is counted: the operator knows their secrets, and nobody else.
-CREATE FUNCTION webhook_admit(p_server uuid, p_bytes integer, p_day bigint) RETURNS integer
+-- Of the p_day bytes a day that webhooks of one user's own servers may bring, p_bytes: NULL if there is room for
+-- them, else in how many seconds. What is not used is kept, up to a day's worth. Nobody is kept out who has used
+-- nothing. Of the platform's servers nothing is counted: the operator knows their secrets, and nobody else.
+CREATE FUNCTION webhook_room(p_server uuid, p_bytes integer, p_day bigint) RETURNS integer
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+	v_now  timestamptz := clock_timestamp();
+	v_over interval;
+BEGIN
+	SELECT w.full_at - v_now + interval '1 day' * (p_bytes::float8 / p_day - 1) INTO v_over
+	FROM waha_servers s JOIN webhook_intake w ON w.user_id = s.user_id
+	WHERE s.id = p_server AND w.full_at > v_now;
+	RETURN CASE WHEN v_over > interval '0' THEN ceil(extract(epoch FROM v_over))::integer END;
+END $$;
+
+-- Counts what webhook_store has stored, in the same transaction; not what came again, nor what was refused. Who asked
+-- for room at the same time may have gone over by as much as a host's threads bring at once. Returns p_outcome.
+CREATE FUNCTION webhook_counted(p_outcome text, p_server uuid, p_bytes integer, p_day bigint) RETURNS text
 LANGUAGE plpgsql AS $$
 DECLARE
 	v_now  timestamptz := clock_timestamp();
-	v_user uuid;
 	v_cost interval := interval '1 day' * (p_bytes::float8 / p_day);
-	v_at   timestamptz;
 BEGIN
-	SELECT user_id INTO v_user FROM waha_servers WHERE id = p_server;
-	IF v_user IS NULL THEN
-		RETURN NULL;
+	IF p_outcome NOT IN ('duplicate', 'unverified') THEN
+		INSERT INTO webhook_intake AS w (user_id, full_at)
+		SELECT user_id, v_now + v_cost FROM waha_servers WHERE id = p_server AND user_id IS NOT NULL
+		ON CONFLICT (user_id) DO UPDATE SET full_at = greatest(w.full_at, v_now) + v_cost;
 	END IF;
-	INSERT INTO webhook_intake AS w (user_id, full_at) VALUES (v_user, v_now + v_cost)
-	ON CONFLICT (user_id) DO UPDATE SET full_at = greatest(w.full_at, v_now) + v_cost
-		WHERE greatest(w.full_at, v_now) + v_cost <= v_now + interval '1 day';
-	IF FOUND THEN
-		RETURN NULL;
-	END IF;
-	SELECT full_at INTO v_at FROM webhook_intake WHERE user_id = v_user;
-	RETURN ceil(extract(epoch FROM v_at + v_cost - v_now - interval '1 day'))::integer;
+	RETURN p_outcome;
 END $$;
 
 -- Instances that one user was given: full_at is when an hour's worth would be free again.

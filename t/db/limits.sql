@@ -11,21 +11,36 @@ SELECT ok(installation_server_limit(3), 'the helper writes SERVER_LIMIT down');
 SELECT ok(NOT installation_server_limit(3), 'once');
 
 -- A thousand bytes a day.
-SELECT is(webhook_admit(server('platform'), 1000000, 1000), NULL, 'the platform''s servers bring what they bring');
-SELECT is(webhook_admit(:'hers', 600, 1000), NULL, 'some of the day''s worth');
-SELECT is(webhook_admit(:'hers', 600, 1000), 17280, 'what would be too much is told when it no longer is: a fifth of a day');
-SELECT is(webhook_admit(:'hers', 400, 1000), NULL, 'what is refused takes nothing');
-SELECT cmp_ok(webhook_admit(:'hers', 1, 1000), '>', 0, 'used up');
 UPDATE waha_servers SET user_id = somebody('ana') WHERE id = :'another';
-SELECT cmp_ok(webhook_admit(:'another', 1, 1000), '>', 0, 'also for his other servers');
 UPDATE waha_servers SET user_id = somebody('bia') WHERE id = :'bias';
-SELECT is(webhook_admit(:'bias', 1000, 1000), NULL, 'not for anybody else''s');
+CREATE FUNCTION pg_temp.brings(p_server uuid, p_bytes integer, p_outcome text DEFAULT 'kept') RETURNS integer LANGUAGE plpgsql AS $$
+DECLARE
+	v_seconds integer := webhook_room(p_server, p_bytes, 1000);
+BEGIN
+	IF v_seconds IS NULL THEN
+		PERFORM webhook_counted(p_outcome, p_server, p_bytes, 1000);
+	END IF;
+	RETURN v_seconds;
+END $$;
+SELECT is(pg_temp.brings(server('platform'), 1000000), NULL, 'the platform''s servers bring what they bring');
+SELECT is(webhook_room(server('platform'), 1000000, 1000), NULL, 'as much as they like');
+SELECT is(pg_temp.brings(:'hers', 600), NULL, 'some of the day''s worth');
+SELECT is(pg_temp.brings(:'hers', 600), 17280, 'what would be too much is told when it no longer is: a fifth of a day');
+SELECT is(pg_temp.brings(:'hers', 400, 'duplicate'), NULL, 'what comes again');
+SELECT is(pg_temp.brings(:'hers', 400, 'unverified'), NULL, 'or is not taken');
+SELECT is(pg_temp.brings(:'hers', 400), NULL, 'takes nothing');
+SELECT cmp_ok(pg_temp.brings(:'hers', 1), '>', 0, 'used up');
+SELECT cmp_ok(pg_temp.brings(:'another', 1), '>', 0, 'also for his other servers');
+SELECT is(pg_temp.brings(:'bias', 1000), NULL, 'not for anybody else''s');
 UPDATE webhook_intake SET full_at = full_at - interval '12 hours' WHERE user_id = somebody('ana');
-SELECT is(webhook_admit(:'hers', 499, 1000), NULL, 'half a day later half of it');
-SELECT cmp_ok(webhook_admit(:'hers', 100, 1000), '>', 0, 'and no more');
+SELECT is(pg_temp.brings(:'hers', 499), NULL, 'half a day later half of it');
+SELECT cmp_ok(pg_temp.brings(:'hers', 100), '>', 0, 'and no more');
 UPDATE webhook_intake SET full_at = '2001-01-01' WHERE user_id = somebody('ana');
-SELECT is(webhook_admit(:'hers', 1000, 1000), NULL, 'years later a day''s worth');
-SELECT cmp_ok(webhook_admit(:'hers', 100, 1000), '>', 0, 'and no more');
+SELECT is(pg_temp.brings(:'hers', 1000), NULL, 'years later a day''s worth');
+SELECT cmp_ok(pg_temp.brings(:'hers', 100), '>', 0, 'and no more');
+UPDATE webhook_intake SET full_at = '2001-01-01' WHERE user_id = somebody('ana');
+SELECT is(pg_temp.brings(:'hers', 1500), NULL, 'who has used nothing may bring something larger');
+SELECT cmp_ok(pg_temp.brings(:'hers', 1), '>', 43200, 'and waits for it');
 
 -- Three instances an hour.
 SELECT make_many('p', 8, 'standby');
