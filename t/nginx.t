@@ -48,6 +48,7 @@ subtest 'no page has code or style in it'    => \&inline;
 subtest 'TLS'                                => \&tls;
 subtest 'the access log'                     => \&access_log;
 subtest 'limits'                             => \&limits;
+subtest 'limits of addresses'                => \&address_limits;
 $s->stop;
 done_testing;
 
@@ -502,6 +503,25 @@ sub limits {
 	cmp_ok $count{200}, '>=', 61, 'a token has its burst';
 	cmp_ok $count{429} // 0, '>', 0, 'and its limit';
 	is $limited->http(GET => '/api/whatsapp/my-connection', token => $other)->{status}, 200, 'another token has its own';
+	$limited->stop;
+	return;
+}
+
+# Addresses as another proxy tells them, with zeros that text leaves out.
+sub address_limits {
+	my $limited = Wapool::Stack->new(build => "$build", limits => 1,
+		more => 'set_real_ip_from 127.0.0.1; real_ip_header X-Forwarded-For;');
+	$limited->start_responders('auth-login');
+	$limited->start_nginx;
+	my $login_from = sub {
+		return $limited->http(POST => '/api/auth/login', json => {}, headers => { 'X-Forwarded-For' => $_[0] })->{status};
+	};
+	for my $form ('2001:db8::%x:0:0:1', '2001:db8:1::%x', '2001:db8:2:3:%x:5:6:7', '2001:db8:3:0:%x::1') {
+		ok +(grep { $login_from->(sprintf $form, $_) == 429 } 1 .. 26), "$form: a /64 is one customer's";
+	}
+	is $login_from->($_), 200, "$_ is another's" for '2001:db8:0:1::1', '2001:db8:1:1::1', '2001:db8:2:4::1', '203.0.113.7';
+	ok +(grep { $login_from->('203.0.113.7') == 429 } 1 .. 26), 'of IPv4 each address is one';
+	is $login_from->('203.0.113.8'), 200, 'the next another';
 	$limited->stop;
 	return;
 }
