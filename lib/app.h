@@ -8,6 +8,7 @@
 #ifndef WAPOOL_APP_H
 #define WAPOOL_APP_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -40,11 +41,13 @@ struct app {
 	struct seal_key *seal;
 	struct http *http;
 	struct server_cache *servers;
-	struct live *live;                /* NULL without LIVE_PUBLISH */
-	struct share *share;              /* the responder's, or NULL */
-	atomic_int_least64_t jwks_tried;  /* clock_ms() of the last fetch of JWKS_URL */
-	atomic_int_least64_t jwks_due;    /* and of the next one */
-	atomic_int_least64_t refused;     /* webhooks, not yet written: lib/metrics.h */
+	struct live *live;             /* NULL without LIVE_PUBLISH */
+	struct share *share;           /* the responder's, or NULL */
+	pthread_mutex_t jwks_lock;     /* held while JWKS_URL is fetched */
+	atomic_int_least64_t jwks_due; /* clock_ms() of the next fetch */
+	atomic_int_least64_t
+		jwks_again;           /* before which none is made for unknown keys */
+	atomic_int_least64_t refused; /* webhooks, not yet written: lib/metrics.h */
 	atomic_int_least64_t refused_due; /* clock_ms() of the next writing */
 };
 

@@ -1,8 +1,10 @@
 #include "lib/auth.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #include "lib/clock.h"
 #include "lib/db.h"
@@ -13,7 +15,8 @@
 #include "lib/spent.h"
 
 #define JWKS_LIFE_MS 600000 /* Supabase's edge caches its set for 10 minutes */
-#define JWKS_RETRY_MS 60000 /* after a failure, and between fetches for unknown keys */
+#define JWKS_RETRY_MS 60000 /* after a failure */
+#define JWKS_AGAIN_MS 10000 /* between fetches for unknown keys: anybody can name one */
 #define JWKS_FETCH_MS 3000
 
 static const struct db_stmt stmt_active = {"auth_active", "SELECT active_user($1)", 1};
@@ -39,26 +42,42 @@ refresh_jwks(struct app *app)
 	struct http_answer a;
 	bool ok = fetch_jwks(app, &a, &e) &&
 		jwt_keys_replace_json(app->jwt, buf_str(&a.body), a.body.len, &e);
+	int64_t now = clock_ms();
 
 	http_answer_free(&a);
-	atomic_store(&app->jwks_due, clock_ms() + (ok ? JWKS_LIFE_MS : JWKS_RETRY_MS));
+	atomic_store(&app->jwks_due, now + (ok ? JWKS_LIFE_MS : JWKS_RETRY_MS));
+	atomic_store(&app->jwks_again, now + (ok ? JWKS_AGAIN_MS : JWKS_RETRY_MS));
 	if (!ok)
 		log_write(LOG_WARN, "jwks.refresh", LOG_STR("error", e.text));
 }
 
-/* Fetches the set if it is due, or if a token named a key that is not in it. The
- * exchange lets one thread through, and that at most once a minute. */
+/* Fetches the set if it is due. One thread does; the others go on with what there is. */
 static void
-keep_jwks_fresh(struct app *app, bool unknown_key)
+keep_jwks_fresh(struct app *app)
 {
-	int_least64_t now = clock_ms(), tried = atomic_load(&app->jwks_tried);
-
-	if (*app->config.jwks_url == '\0' || now - tried < JWKS_RETRY_MS)
+	if (*app->config.jwks_url == '\0' || clock_ms() < atomic_load(&app->jwks_due) ||
+		pthread_mutex_trylock(&app->jwks_lock) != 0)
 		return;
-	if (!unknown_key && now < atomic_load(&app->jwks_due))
-		return;
-	if (atomic_compare_exchange_strong(&app->jwks_tried, &tried, now))
+	if (clock_ms() >= atomic_load(&app->jwks_due))
 		refresh_jwks(app);
+	pthread_mutex_unlock(&app->jwks_lock);
+}
+
+/* Fetches the set because a token named a key that is not in it, if that may be. Whose token came while
+ * another's fetch is under way waits for it: at a change of keys many come at once. */
+static void
+look_for_key(struct app *app, deadline_t d)
+{
+	deadline_t until = deadline_min(d, deadline_in(JWKS_FETCH_MS));
+	struct timespec ts = {
+		.tv_sec = until / 1000, .tv_nsec = until % 1000 * 1000000};
+
+	if (*app->config.jwks_url == '\0' ||
+		pthread_mutex_clocklock(&app->jwks_lock, CLOCK_MONOTONIC, &ts) != 0)
+		return;
+	if (clock_ms() >= atomic_load(&app->jwks_again))
+		refresh_jwks(app);
+	pthread_mutex_unlock(&app->jwks_lock);
 }
 
 static bool
@@ -73,7 +92,7 @@ open_jwks(struct app *app, struct err *e)
 	if (fetch_jwks(app, &a, e))
 		app->jwt = jwt_keys_jwks_json(buf_str(&a.body), a.body.len, e);
 	http_answer_free(&a);
-	atomic_store(&app->jwks_tried, clock_ms());
+	atomic_store(&app->jwks_again, clock_ms() + JWKS_AGAIN_MS);
 	atomic_store(&app->jwks_due, clock_ms() + JWKS_LIFE_MS);
 	return app->jwt != NULL;
 }
@@ -83,6 +102,7 @@ auth_open(struct app *app, struct err *e)
 {
 	const struct config *c = &app->config;
 
+	pthread_mutex_init(&app->jwks_lock, NULL);
 	if (*c->jwt_secret == '\0' && *c->jwks_file == '\0' && *c->jwks_url == '\0')
 		return err_set(
 			e, ERR_CONFIG, "JWT_SECRET, JWKS_FILE or JWKS_URL must be set");
@@ -108,35 +128,42 @@ bearer(const struct request *rq)
 	return *h != '\0' ? h : NULL;
 }
 
-bool
-auth_token(struct app *app, const struct request *rq, struct user *out,
-	struct response *rs)
+/* Who the token speaks for. */
+static bool
+verify(struct app *app, const char *token, deadline_t d, struct jwt_claims *out,
+	struct err *e)
 {
 	const struct jwt_rules rules = {.issuer = app->config.jwt_issuer,
 		.audience = app->config.jwt_audience,
 		.leeway_s = 30};
+	int64_t began;
+	bool ok;
+
+	keep_jwks_fresh(app);
+	began = clock_us();
+	ok = jwt_verify(app->jwt, &rules, token, clock_wall_ms() / 1000, out, e);
+	spent_since(SPENT_AUTH, began);
+	if (ok || strcmp(e->cause, "kid") != 0)
+		return ok;
+	look_for_key(app, d);
+	err_clear(e);
+	return jwt_verify(app->jwt, &rules, token, clock_wall_ms() / 1000, out, e);
+}
+
+bool
+auth_token(struct app *app, const struct request *rq, struct user *out,
+	struct response *rs)
+{
 	const char *token = bearer(rq);
 	struct jwt_claims claims;
 	struct err e = ERR_INIT;
-	int64_t began;
 	bool ok = false;
 
 	*out = (struct user){0};
-	if (token == NULL) {
+	if (token == NULL)
 		err_set(&e, ERR_UNAUTHORIZED, "no bearer token");
-	} else {
-		keep_jwks_fresh(app, false);
-		began = clock_us();
-		ok = jwt_verify(
-			app->jwt, &rules, token, clock_wall_ms() / 1000, &claims, &e);
-		spent_since(SPENT_AUTH, began);
-		if (!ok && jwt_keys_take_kid_miss(app->jwt)) {
-			keep_jwks_fresh(app, true);
-			err_clear(&e);
-			ok = jwt_verify(app->jwt, &rules, token, clock_wall_ms() / 1000,
-				&claims, &e);
-		}
-	}
+	else
+		ok = verify(app, token, rq->deadline, &claims, &e);
 	if (!ok) {
 		log_write(LOG_INFO, "auth.refused", LOG_STR("reason", e.text));
 		if (e.code == ERR_UNAUTHORIZED)

@@ -32,7 +32,8 @@ struct err {
 	enum err_code code;
 	int status;       /* HTTP status a peer answered, 0 if none */
 	char cause[8];    /* of ERR_UNAVAILABLE on the way to a peer: "name", "connect",
-			   * "tls", "reset"; "" if it is none of these */
+			   * "tls", "reset"; of ERR_UNAUTHORIZED "kid" (lib/jwt.h); "" if it
+			   * is none of these */
 	char sqlstate[6]; /* PostgreSQL's SQLSTATE, "" if none */
 	char text[256];   /* one line, English, without secrets */
 };

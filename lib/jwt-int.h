@@ -34,11 +34,11 @@ void jwt_keyset_drop(struct jwt_keys *keys, struct jwt_keyset *set);
 
 /*
  * The one key that verifies a token with that alg and kid (NULL: it named none),
- * borrowed from set. NULL if none does, or without kid more than one; if that is
- * because the kid is unknown, jwt_keys_take_kid_miss will say so.
+ * borrowed from set. NULL if none does, or without kid more than one, and *e as
+ * jwt_verify says.
  */
-const struct jwt_key *jwt_keyset_find(struct jwt_keys *keys,
-	const struct jwt_keyset *set, const char *alg, const char *kid);
+const struct jwt_key *jwt_keyset_find(
+	const struct jwt_keyset *set, const char *alg, const char *kid, struct err *e);
 
 /* The set of a JWK set's JSON, with no user yet; NULL and *e as jwt_keys_jwks_json. */
 struct jwt_keyset *jwt_keyset_parse(const char *json, size_t n, struct err *e);

@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +12,6 @@ struct jwt_keys {
 	bool secret;          /* what every `set` of it is */
 	pthread_mutex_t lock; /* of `set` and each set's `users` */
 	struct jwt_keyset *set;
-	atomic_bool kid_miss;
 };
 
 void
@@ -64,8 +62,8 @@ jwt_same_kid(const char *a, const char *b)
 }
 
 const struct jwt_key *
-jwt_keyset_find(struct jwt_keys *keys, const struct jwt_keyset *set, const char *alg,
-	const char *kid)
+jwt_keyset_find(
+	const struct jwt_keyset *set, const char *alg, const char *kid, struct err *e)
 {
 	const struct jwt_key *found = NULL;
 	bool known = false;
@@ -81,9 +79,12 @@ jwt_keyset_find(struct jwt_keys *keys, const struct jwt_keyset *set, const char 
 			fit++;
 		}
 	}
-	if (!known)
-		atomic_store(&keys->kid_miss, true);
-	return fit == 1 ? found : NULL;
+	if (fit == 1)
+		return found;
+	jwt_refuse(e, known ? "no key for it" : "an unknown key");
+	if (!known && e != NULL)
+		snprintf(e->cause, sizeof(e->cause), "kid");
+	return NULL;
 }
 
 /* Wraps set, which is consumed also on failure. NULL passes through. */
@@ -193,10 +194,4 @@ jwt_keys_replace_json(struct jwt_keys *keys, const char *json, size_t n, struct 
 	pthread_mutex_unlock(&keys->lock);
 	jwt_keyset_drop(keys, old);
 	return true;
-}
-
-bool
-jwt_keys_take_kid_miss(struct jwt_keys *keys)
-{
-	return keys != NULL && atomic_exchange(&keys->kid_miss, false);
 }

@@ -133,8 +133,7 @@ type_ok(const json_t *typ)
 
 /* The key the header may be verified with, borrowed from set. */
 static const struct jwt_key *
-choose_key(struct jwt_keys *keys, const struct jwt_keyset *set, const json_t *header,
-	struct err *e)
+choose_key(const struct jwt_keyset *set, const json_t *header, struct err *e)
 {
 	const char *alg = json_string_value(json_object_get(header, "alg"));
 	const json_t *kid = json_object_get(header, "kid");
@@ -146,9 +145,8 @@ choose_key(struct jwt_keys *keys, const struct jwt_keyset *set, const json_t *he
 		jwt_refuse(e, "another type of token");
 	else if (alg == NULL || (kid != NULL && !json_is_string(kid)))
 		jwt_refuse(e, "a bad header");
-	else if ((key = jwt_keyset_find(keys, set, alg, json_string_value(kid))) ==
-		NULL)
-		jwt_refuse(e, "no key for it");
+	else
+		key = jwt_keyset_find(set, alg, json_string_value(kid), e);
 	return key;
 }
 
@@ -196,7 +194,7 @@ jwt_verify(struct jwt_keys *keys, const struct jwt_rules *rules, const char *tok
 	if (header == NULL)
 		goto out;
 	set = jwt_keyset_take(keys);
-	key = choose_key(keys, set, header, e);
+	key = choose_key(set, header, e);
 	if (key == NULL)
 		goto out;
 	payload = verified(&t, key, e);

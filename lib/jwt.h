@@ -8,7 +8,8 @@
  * key: jku, x5u, jwk and x5c are ignored (section 3.10).
  *
  * Fetching JWKS_URL is not done here: its owner calls jwt_keys_replace_json with what
- * it fetched, on a timer and, at a limited rate, when jwt_keys_take_kid_miss says so.
+ * it fetched, on a timer and, at a limited rate, when a token names a kid that the set
+ * does not have.
  *
  * Thread-safety: one struct jwt_keys may be used by any number of threads at once, also
  * while jwt_keys_replace_json runs; only jwt_keys_free must be the last call. jansson
@@ -83,14 +84,6 @@ bool
 jwt_keys_replace_json(struct jwt_keys *keys, const char *json, size_t n, struct err *e);
 
 /*
- * True if, since the last call that gave true (or since birth), a token named a kid
- * that the set does not have: the set may be stale, so fetch it anew. Whoever sends
- * requests can cause this at will; the caller must limit the rate of its fetches.
- * Always false for a secret. NULL gives false.
- */
-bool jwt_keys_take_kid_miss(struct jwt_keys *keys);
-
-/*
  * Verifies a compact JWS (RFC 7515 section 7.1) and its claims against the wall clock
  * now_s (seconds since 1970). True, and *out filled, only if all of this holds:
  *
@@ -111,7 +104,8 @@ bool jwt_keys_take_kid_miss(struct jwt_keys *keys);
  *            characters
  *
  * Otherwise false, *out zeroed, and *e: ERR_UNAUTHORIZED with a short reason that
- * repeats nothing from the token; ERR_NOMEM (where the library that failed tells; if
+ * repeats nothing from the token, and the cause "kid" if the set does not have that kid:
+ * it may be stale, but whoever sends requests can cause this at will; ERR_NOMEM (where the library that failed tells; if
  * not, also ERR_UNAUTHORIZED). token NULL is unauthorized; keys, rules and out must
  * not be NULL.
  */

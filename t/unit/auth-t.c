@@ -1,6 +1,7 @@
 #include "lib/auth.h"
 
 #include <curl/curl.h>
+#include <pthread.h>
 #include <time.h>
 
 #include "lib/http.h"
@@ -10,6 +11,7 @@
 
 #define N(a) ((int)(sizeof(a) / sizeof((a)[0])))
 #define HS256 "{\"alg\":\"HS256\"}"
+#define TEN_SECONDS 10000
 #define A_MINUTE 60000
 #define TEN_MINUTES 600000
 
@@ -56,6 +58,7 @@ ask(struct app *app, const char *header, struct user *u)
 	snprintf(env, sizeof(env), "HTTP_AUTHORIZATION=%s",
 		header != NULL ? header : "");
 	request_init(&rq, (char *const[]){header != NULL ? env : NULL, NULL});
+	rq.deadline = deadline_in(A_MINUTE);
 	response_init(&rs);
 	if (!auth_token(app, &rq, u, &rs)) {
 		status = rs.status;
@@ -287,7 +290,7 @@ ask_signed(struct app *app, EVP_PKEY *key, const char *kid)
 static void
 later(struct app *app, int64_t ms)
 {
-	atomic_fetch_sub(&app->jwks_tried, ms);
+	atomic_fetch_sub(&app->jwks_again, ms);
 	atomic_fetch_sub(&app->jwks_due, ms);
 }
 
@@ -329,7 +332,7 @@ START_TEST(without_a_first_set_nothing_starts)
 }
 END_TEST
 
-START_TEST(an_unknown_key_fetches_once_a_minute)
+START_TEST(an_unknown_key_fetches_once_in_ten_seconds)
 {
 	static const int answers[] = {SET_OLD, SET_OLD, SET_BOTH};
 	struct err e = ERR_INIT;
@@ -341,18 +344,66 @@ START_TEST(an_unknown_key_fetches_once_a_minute)
 	ck_assert(auth_open(&app, &e));
 	ck_assert_int_eq(ask_signed(&app, is.new, "new"), 401);
 	ck_assert_msg(fake_count(&is.f) == 1, "it was fetched just now");
-	later(&app, A_MINUTE);
+	later(&app, TEN_SECONDS);
 	ck_assert_int_eq(ask_signed(&app, is.new, "new"), 401);
 	ck_assert_int_eq(fake_count(&is.f), 2);
 	for (int i = 0; i < 5; i++)
 		ck_assert_int_eq(ask_signed(&app, is.new, "new"), 401);
 	ck_assert_msg(
 		fake_count(&is.f) == 2, "whoever asks may cause a fetch, not many");
-	later(&app, A_MINUTE);
+	later(&app, TEN_SECONDS);
 	ck_assert_msg(ask_signed(&app, is.new, "new") == 0, "the key is there now");
 	ck_assert_int_eq(fake_count(&is.f), 3);
 	ck_assert_int_eq(ask_signed(&app, is.old, "old"), 0);
 	ck_assert_int_eq(fake_count(&is.f), 3);
+	free_app(&app);
+	stop_issuer(&is);
+}
+END_TEST
+
+struct asker {
+	struct app *app;
+	char *token;
+	int status;
+};
+
+static void *
+ask_alone(void *arg)
+{
+	struct asker *a = arg;
+	struct user u;
+
+	a->status = ask_with(a->app, "Bearer ", a->token, "", &u);
+	return NULL;
+}
+
+/* The first to name a new key has it fetched; nobody else with a token of that key is sent
+ * away meanwhile. */
+START_TEST(who_comes_during_a_fetch_waits_for_it)
+{
+	static const int answers[] = {SET_OLD, SET_BOTH};
+	struct asker askers[4];
+	pthread_t threads[N(askers)];
+	struct err e = ERR_INIT;
+	struct issuer is;
+	struct app app;
+
+	start_issuer(&is, answers, 2);
+	make_app(&app, NULL, NULL, is.url);
+	ck_assert(auth_open(&app, &e));
+	later(&app, TEN_SECONDS);
+	for (int i = 0; i < N(askers); i++) {
+		askers[i] = (struct asker){.app = &app,
+			.token = mint_pkey(is.new, 32,
+				"{\"alg\":\"ES256\",\"kid\":\"new\"}", claims(""))};
+		ck_assert_int_eq(
+			pthread_create(&threads[i], NULL, ask_alone, &askers[i]), 0);
+	}
+	for (int i = 0; i < N(askers); i++) {
+		pthread_join(threads[i], NULL);
+		ck_assert_int_eq(askers[i].status, 0);
+	}
+	ck_assert_msg(fake_count(&is.f) == 2, "once for all");
 	free_app(&app);
 	stop_issuer(&is);
 }
@@ -432,7 +483,8 @@ main(void)
 		who_brings_no_token_is_refused, a_token_that_is_over_is_refused,
 		keys_come_from_one_place, a_set_is_fetched_at_the_start,
 		without_a_first_set_nothing_starts,
-		an_unknown_key_fetches_once_a_minute, a_bad_signature_fetches_nothing,
+		an_unknown_key_fetches_once_in_ten_seconds,
+		who_comes_during_a_fetch_waits_for_it, a_bad_signature_fetches_nothing,
 		an_old_set_is_fetched_again, a_set_is_kept_while_fetching_fails, NULL};
 
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)

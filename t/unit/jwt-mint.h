@@ -200,6 +200,8 @@ mint_check(struct jwt_keys *keys, const struct jwt_rules *rules, char *token,
 	ck_assert_msg(ok == (reason == NULL), "%s: %s", what, ok ? "accepted" : e.text);
 	ck_assert_str_eq(c.sub, ok ? USER : "");
 	ck_assert_int_eq(e.code, ok ? ERR_NONE : ERR_UNAUTHORIZED);
+	ck_assert_str_eq(e.cause,
+		reason != NULL && strcmp(reason, "unknown key") == 0 ? "kid" : "");
 	if (reason != NULL) {
 		ck_assert_msg(strstr(e.text, reason) != NULL, "%s: %s", what, e.text);
 		ck_assert_msg(strstr(e.text, "CANARY") == NULL, "%s: %s", what, e.text);
