@@ -66,6 +66,9 @@ LANGUAGE plpgsql AS $$
 DECLARE
 	v_row waha_servers;
 BEGIN
+	IF p_drain THEN -- as drain_sweep will, which must not have to wait for others while this one is locked
+		PERFORM FROM waha_servers ORDER BY id FOR NO KEY UPDATE;
+	END IF;
 	UPDATE waha_servers SET updated_at = now(),
 		draining_at = CASE WHEN p_drain THEN coalesce(draining_at, clock_timestamp()) END
 	WHERE id = p_server;

@@ -165,15 +165,24 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 		WHEN p_word IN ('disconnected', 'close', 'banned') THEN 'STOPPED' ELSE p_word END
 $$;
 
--- What a face writes onto an instance. Who sees it in the face may write it.
-CREATE FUNCTION face_write(p_instance uuid, p_status varchar, p_phone varchar, p_profile varchar) RETURNS void
-LANGUAGE sql AS $$
-	UPDATE instances SET phone_number = p_phone, profile_name = p_profile,
-		status = CASE WHEN p_status IS DISTINCT FROM face_status(status, banned_at IS NOT NULL)
+-- What a face writes onto an instance: what is another than it was. Who sees it in the face may write it, as long as
+-- it has the name by which he saw it: that is gone when it is another's. False if so.
+CREATE FUNCTION face_write(p_instance uuid, p_name varchar, p_status_was varchar, p_status varchar,
+	p_phone_was varchar, p_phone varchar, p_profile_was varchar, p_profile varchar) RETURNS boolean
+LANGUAGE plpgsql AS $$
+DECLARE
+	v_status boolean := p_status IS DISTINCT FROM p_status_was;
+BEGIN
+	UPDATE instances SET
+		phone_number = CASE WHEN p_phone IS DISTINCT FROM p_phone_was THEN p_phone ELSE phone_number END,
+		profile_name = CASE WHEN p_profile IS DISTINCT FROM p_profile_was THEN p_profile ELSE profile_name END,
+		status = CASE WHEN v_status AND p_status IS DISTINCT FROM face_status(status, banned_at IS NOT NULL)
 			THEN coalesce(status_of_face(p_status), status) ELSE status END,
-		banned_at = CASE WHEN p_status = 'banned' THEN coalesce(banned_at, clock_timestamp()) END
-	WHERE id = p_instance
-$$;
+		banned_at = CASE WHEN NOT v_status THEN banned_at
+			WHEN p_status = 'banned' THEN coalesce(banned_at, clock_timestamp()) END
+	WHERE id = p_instance AND name = p_name AND lifecycle IN ('provisioning', 'standby', 'assigned');
+	RETURN FOUND;
+END $$;
 
 -- waha_sessions -----------------------------------------------------------------------------------------
 
@@ -234,20 +243,26 @@ BEGIN
 		RAISE EXCEPTION 'a session keeps its id, user, server and name: delete it and insert another'
 			USING ERRCODE = 'check_violation';
 	END IF;
-	PERFORM face_write(OLD.id, NEW.status, NEW.phone_number, NEW.profile_name);
+	IF NOT face_write(OLD.id, OLD.session_name, OLD.status, NEW.status, OLD.phone_number, NEW.phone_number,
+		OLD.profile_name, NEW.profile_name) THEN
+		RETURN NULL;
+	END IF;
 	RETURN NEW;
 END $$;
 CREATE TRIGGER face_update INSTEAD OF UPDATE ON waha_sessions
 FOR EACH ROW EXECUTE FUNCTION waha_sessions_update();
 
--- Taken away from its owner, and emptied before anybody else gets it.
+-- Taken away from its owner, and emptied before anybody else gets it; unless it has another name by now, and with it
+-- another owner: a statement may have waited since it saw the row.
 CREATE FUNCTION face_delete() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+	v_old json := to_json(OLD);
 BEGIN
 	PERFORM because('deleted as a row of ' || TG_TABLE_NAME, 'operator');
 	UPDATE instances SET lifecycle = CASE lifecycle WHEN 'standby' THEN 'retired' ELSE 'recycling' END
-	WHERE id = OLD.id AND lifecycle IN ('standby', 'assigned');
-	RETURN OLD;
+	WHERE id = OLD.id AND name = coalesce(v_old->>'session_name', v_old->>'nome') AND lifecycle IN ('standby', 'assigned');
+	RETURN CASE WHEN FOUND THEN OLD END;
 END $$;
 CREATE TRIGGER face_delete INSTEAD OF DELETE ON waha_sessions
 FOR EACH ROW EXECUTE FUNCTION face_delete();
@@ -290,7 +305,7 @@ BEGIN
 		RAISE EXCEPTION 'no server has room' USING ERRCODE = 'check_violation';
 	END IF;
 	NEW.id := v_claim.instance_id;
-	PERFORM face_write(NEW.id, coalesce(NEW.status, 'disconnected'), NEW.numero_telefone, NULL);
+	PERFORM face_write(NEW.id, NEW.nome, NULL, coalesce(NEW.status, 'disconnected'), NULL, NEW.numero_telefone, NULL, NULL);
 	UPDATE instances SET capacidade_hora = coalesce(NEW.capacidade_hora, capacidade_hora),
 		capacidade_dia = coalesce(NEW.capacidade_dia, capacidade_dia),
 		prioridade = coalesce(NEW.prioridade, prioridade)
@@ -318,7 +333,9 @@ BEGIN
 			USING ERRCODE = 'check_violation';
 	END IF;
 	SELECT * INTO v_row FROM instances WHERE id = OLD.id FOR NO KEY UPDATE;
-	PERFORM face_write(OLD.id, NEW.status, NEW.numero_telefone, v_row.profile_name);
+	IF NOT face_write(OLD.id, OLD.nome, OLD.status, NEW.status, OLD.numero_telefone, NEW.numero_telefone, NULL, NULL) THEN
+		RETURN NULL;
+	END IF;
 	UPDATE instances SET capacidade_hora = NEW.capacidade_hora, capacidade_dia = NEW.capacidade_dia,
 		prioridade = NEW.prioridade, ultima_msg_at = NEW.ultima_msg_at,
 		msgs_enviadas_hora = greatest(0, used_hour(v_row, v_hour) + NEW.msgs_enviadas_hora - OLD.msgs_enviadas_hora),

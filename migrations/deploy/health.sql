@@ -283,7 +283,7 @@ BEGIN
 		bad_samples = CASE WHEN p_again IS NULL THEN 0 ELSE bad_samples END,
 		work_next_at = clock_timestamp() + coalesce(p_again, interval '0')
 	WHERE id = p_instance;
-	IF v_rung = 'release' AND p_counts AND v_row.origin = 'pool' THEN
+	IF v_rung = 'release' AND p_counts AND v_row.origin <> 'admin' THEN
 		PERFORM because('could not be mended', 'unrecovered');
 		UPDATE instances SET lifecycle = 'recycling' WHERE id = p_instance AND NOT is_frozen(server_id);
 	END IF;

@@ -178,6 +178,12 @@ BEGIN
 		NEW.paired_at := NULL;
 		NEW.phone_number := NULL;
 		NEW.profile_name := NULL;
+		-- what its owner has sent (change `quotas`) is neither the next one's limit nor for him to see
+		NEW.msgs_enviadas_hora := 0;
+		NEW.msgs_enviadas_dia := 0;
+		NEW.quota_hour := NULL;
+		NEW.quota_day := NULL;
+		NEW.ultima_msg_at := NULL;
 		-- what a hand had inserted for its owner (waha_sessions) is the pool's when he leaves
 		NEW.origin := CASE NEW.origin WHEN 'user' THEN 'pool' ELSE NEW.origin END;
 	END IF;

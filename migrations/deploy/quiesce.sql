@@ -67,9 +67,13 @@ BEGIN
 	IF NOT FOUND THEN
 		RETURN 0;
 	END IF;
-	UPDATE instances SET mending = true, mend_rung = 'restart', mend_attempts = 0,
+	-- locked in the order in which a look writes down what it saw
+	WITH c AS MATERIALIZED (
+		SELECT id FROM instances WHERE lifecycle = 'assigned' AND paired_at IS NOT NULL AND status = 'STOPPED'
+		ORDER BY id FOR NO KEY UPDATE)
+	UPDATE instances i SET mending = true, mend_rung = 'restart', mend_attempts = 0,
 		work_next_at = clock_timestamp() + random() * interval '5 seconds'
-	WHERE lifecycle = 'assigned' AND paired_at IS NOT NULL AND status = 'STOPPED';
+	FROM c WHERE i.id = c.id;
 	GET DIAGNOSTICS v_n = ROW_COUNT;
 	RETURN v_n;
 END $$;

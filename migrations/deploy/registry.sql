@@ -40,13 +40,30 @@ CREATE TRIGGER revise BEFORE UPDATE OF user_id, nome, api_url, api_key, descrica
 	retry_attempts, rate_limit, prioridade, max_sessions, kind ON waha_servers
 FOR EACH ROW EXECUTE FUNCTION waha_servers_revise();
 
+-- Deletes events of a server's, p_most of them; true if none is left. A server may have millions, and each that its
+-- instances' deletion would have to touch costs as much again.
+CREATE FUNCTION registry_empty(p_server uuid, p_most integer DEFAULT 10000) RETURNS boolean
+LANGUAGE plpgsql AS $$
+DECLARE
+	v_n integer;
+BEGIN
+	DELETE FROM webhook_events
+	WHERE id = ANY (ARRAY(SELECT id FROM webhook_events WHERE server_id = p_server LIMIT p_most));
+	GET DIAGNOSTICS v_n = ROW_COUNT;
+	RETURN v_n < p_most;
+END $$;
+
 -- Deletes a server without live sessions, with what is left of former ones. The row's lock is the one
--- that a new session's count takes, so none can slip in. Says what became of it.
+-- that a new session's count takes, so none can slip in. What has more events than one call deletes is drained,
+-- and goes with registry_sweep. Says what became of it.
 CREATE FUNCTION registry_remove(p_id uuid, p_user uuid, p_admin boolean, p_revision bigint, p_drain boolean)
 RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
 	v_revision bigint;
 BEGIN
+	IF EXISTS (SELECT FROM waha_servers WHERE id = p_id AND (p_admin OR user_id = p_user)) THEN
+		PERFORM FROM waha_servers ORDER BY id FOR NO KEY UPDATE; -- the order of all who lock several
+	END IF;
 	SELECT revision INTO v_revision FROM waha_servers
 	WHERE id = p_id AND (p_admin OR user_id = p_user) FOR UPDATE;
 	IF NOT FOUND THEN
@@ -54,9 +71,11 @@ BEGIN
 	ELSIF p_revision NOT IN (0, v_revision) THEN
 		RETURN 'stale';
 	ELSIF NOT EXISTS (SELECT FROM instances WHERE server_id = p_id AND lifecycle <> 'retired') THEN
-		DELETE FROM instances WHERE server_id = p_id;
-		DELETE FROM waha_servers WHERE id = p_id;
-		RETURN 'removed';
+		IF registry_empty(p_id) THEN
+			DELETE FROM instances WHERE server_id = p_id;
+			DELETE FROM waha_servers WHERE id = p_id;
+			RETURN 'removed';
+		END IF;
 	ELSIF NOT p_drain THEN
 		RETURN 'busy';
 	END IF;
@@ -65,7 +84,8 @@ BEGIN
 	RETURN 'draining';
 END $$;
 
--- Deletes what was to go and is empty now; how many.
+-- Deletes what was to go and is empty now, and of the first that has too many events for that some of them: others
+-- do not wait for it. How many are gone.
 CREATE FUNCTION registry_sweep() RETURNS integer
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -74,9 +94,12 @@ DECLARE
 BEGIN
 	FOR v_id IN
 		SELECT s.id FROM waha_servers s
-		WHERE s.removing_at IS NOT NULL AND s.sessions_ativas = 0 ORDER BY s.id LIMIT 100
+		WHERE s.removing_at IS NOT NULL AND s.sessions_ativas = 0
+		ORDER BY EXISTS (SELECT FROM webhook_events e WHERE e.server_id = s.id OFFSET 10000), s.removing_at
+		LIMIT 100
 	LOOP
-		v_n := v_n + (registry_remove(v_id, NULL, true, 0, true) = 'removed')::integer;
+		EXIT WHEN registry_remove(v_id, NULL, true, 0, true) <> 'removed';
+		v_n := v_n + 1;
 	END LOOP;
 	RETURN v_n;
 END $$;

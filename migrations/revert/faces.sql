@@ -22,7 +22,7 @@ DROP FUNCTION waha_sessions_insert();
 DROP POLICY everything ON instances;
 DROP POLICY own ON instances;
 ALTER TABLE instances DISABLE ROW LEVEL SECURITY;
-DROP FUNCTION face_write(uuid, varchar, varchar, varchar);
+DROP FUNCTION face_write(uuid, varchar, varchar, varchar, varchar, varchar, varchar, varchar);
 DROP FUNCTION status_of_face(varchar);
 DROP FUNCTION face_status(varchar, boolean);
 ALTER TABLE instances DROP COLUMN banned_at;

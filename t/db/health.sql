@@ -20,9 +20,9 @@ BEGIN
 	RETURN v_id;
 END $$;
 -- A further one, in need of a restart and due now.
-CREATE FUNCTION pg_temp.ill(p_name text, p_server text DEFAULT 's') RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION pg_temp.ill(p_name text, p_server text DEFAULT 's', p_origin text DEFAULT 'pool') RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-	PERFORM pg_temp.connected(p_name, p_server);
+	PERFORM pg_temp.connected(p_name, p_server, p_origin);
 	PERFORM pg_temp.judge(p_name, 'stuck', 'Stuck in connecting state for 130 s', 'restart');
 END $$;
 CREATE FUNCTION pg_temp.mend() RETURNS text LANGUAGE sql AS $$ SELECT name FROM mend_claim('1 minute') $$;
@@ -275,6 +275,14 @@ SELECT ok(EXISTS (SELECT FROM health_facts(server('s'), '0') WHERE name = 'secon
 SELECT (instance('first')).work_token AS token \gset
 UPDATE instances SET lifecycle = 'recycling' WHERE name = 'first';
 SELECT is(mend_step(id_of('first'), :'token', 'restart', '', 9, NULL, true), false, 'released meanwhile: the helper has no say any more');
+
+-- The end of the ladder, for what a hand had inserted as for the pool's; an administrator's own is left to him.
+SELECT pg_temp.ill('by-hand', 'handy', 'user'), pg_temp.ill('by-admin', 'handy', 'admin');
+UPDATE instances SET mend_rung = 'logout', mend_attempts = 2 WHERE name IN ('by-hand', 'by-admin');
+SELECT pg_temp.mend_many(2);
+SELECT pg_temp.step(n, 'logout', 'it stays STARTING', '0') FROM unnest(ARRAY['by-hand', 'by-admin']) n;
+SELECT is(ARRAY[(SELECT (lifecycle, mending)::text FROM instance('by-hand')), (SELECT (lifecycle, mending)::text FROM instance('by-admin'))],
+	ARRAY['(recycling,f)', '(assigned,f)'], 'nothing gentler is left: released, or left alone');
 
 -- bounded: a server's sessions are not all in repair at once ---------------------------------------------------------------
 

@@ -76,5 +76,19 @@ SELECT is((SELECT sessions_ativas FROM waha_servers WHERE nome = 'ours'), 0, 'it
 SELECT is(registry_sweep(), 0, 'who was taken back stays');
 SELECT is(pg_temp.removes('ours', 'admin'), 'removed', 'an empty one is removed at once');
 
+-- With many events ----------------------------------------------------------------------------------------
+
+INSERT INTO waha_servers (nome, api_url, user_id) VALUES ('much', 'http://much', somebody('ana')), ('little', 'http://little', somebody('ana'));
+SELECT make('old', 'retired', 'ana', 'much');
+INSERT INTO webhook_events (server_id, dedupe, event, outcome, instance_id)
+SELECT server('much'), n, 'message', 'kept', id_of('old') FROM generate_series(1, 25000) n;
+INSERT INTO webhook_events (server_id, dedupe, event, outcome) VALUES (server('little'), 'x', 'message', 'kept');
+SELECT is(pg_temp.removes('much', 'ana'), 'draining', 'one with more events than can be deleted at once goes later');
+UPDATE waha_servers SET removing_at = now() WHERE nome = 'little';
+SELECT is(registry_sweep(), 1, 'another does not wait for it');
+SELECT is((SELECT string_agg(nome, ' ') FROM waha_servers WHERE nome IN ('much', 'little')), 'much', 'which was the second');
+SELECT is(registry_sweep(), 1, 'until there are few');
+SELECT is((SELECT count(*) FROM webhook_events), 0::bigint, 'with all that was theirs');
+
 SELECT * FROM finish();
 ROLLBACK;
