@@ -7,6 +7,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/../run/lib", "$FindBin::Bin/lib";
 
+use List::Util qw(shuffle);
 use Test::More;
 use Time::HiRes qw(sleep time);
 
@@ -33,14 +34,15 @@ done_testing;
 
 # --- At random ---
 
-# kill -9 here and there; how often of each. What a dead helper had claimed is free after a second, which
-# stands for its 90.
+# kill -9 here and there; how often of each. Each gets its turn, in any order. What a dead helper had claimed
+# is free after a second, which stands for its 90.
 sub kill_at_random {
 	my ($s, $until) = @_;
-	my (%killed, @orphans);
+	my (%killed, @orphans, @deck);
 	while (time < $until) {
 		sleep 0.2 + rand 0.5;
-		my $name = (qw(connect connect disconnect webhook maintain))[rand 5];
+		@deck = shuffle(qw(connect connect disconnect webhook maintain)) unless @deck;
+		my $name = shift @deck;
 		my $pid = $s->pids($name) or next;
 		my @tokens = $name eq 'maintain' ? claims($s) : ();
 		$killed{$name}++ if kill 'KILL', $pid;
@@ -141,8 +143,10 @@ sub killed_at {
 	faults($s, { kind => 'latency', ms => SLOWLY, path => '/api/sessions' }); # the new one has another name
 	my $pid = helper($s, qw(--for 60 recycle));
 	my $lock;
-	ok wait_until(10, sub {
-		my $claimed = one($s, $name)->{work_token} or return;
+	ok wait_until(30, sub {
+		my $is = one($s, $name);
+		return 1 if $is->{lifecycle} eq 'standby';    # it was faster than we could look
+		return unless $is->{work_token};
 		$lock //= lock_row($s, $name) if $step == @calls;
 		return !$last || requests_seen($s, @$last[1, 2]) >= $before{ $last->[0] } + $times;
 	}), "$doing: killed $at";
