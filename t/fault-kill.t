@@ -26,6 +26,7 @@ use constant {
 my @MAKE  = (['create', POST => '/api/sessions'], ['look', GET => '/api/sessions/*']);
 my @EMPTY = (['logout', POST => '/api/sessions/*/logout'], ['delete', DELETE => '/api/sessions/*'],
 	['look that it is gone', GET => '/api/sessions/*'], @MAKE);
+my $interrupted = 0;    # items that a dead helper left
 
 seeded();
 subtest 'everything is killed at random under load'       => \&random_kills;
@@ -112,6 +113,7 @@ sub steps {
 		is $s->http(POST => '/api/whatsapp/disconnect', token => $user->{token}, json => {})->{status}, 200, "$name is released";
 		killed_at($s, $name, 'recycling', $step, @EMPTY);
 	}
+	cmp_ok $interrupted, '>', 0, "$interrupted times it died at its work";
 	invariants_hold($s, free => 2);
 	$s->stop;
 	return;
@@ -163,6 +165,7 @@ sub taken_over {
 	my ($s, $name, $doing) = @_;
 	my $was = one($s, $name);
 	if ($was->{lifecycle} ne 'standby') {
+		$interrupted++;
 		ok $was->{work_token}, 'its claim stays';
 		is +($s->maintain('recycle'))[0], 0, 'another helper passes by';
 		is_deeply one($s, $name), $was, 'and leaves it alone';
