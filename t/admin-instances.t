@@ -12,7 +12,7 @@ use MIME::Base64 ();
 use Test::More;
 
 use Wapool::Test qw(stack sim sim_session scan faults burst problem_ok eventually eventually_ok instance_of
-	lifecycle free_instances qr_of_png qr_of_data_uri qr_of_svg invariants_ok);
+	lifecycle free_instances read_and_shown qr_of_png qr_of_data_uri qr_of_svg invariants_ok);
 
 use constant ALL => '/admin/instances';
 
@@ -70,17 +70,6 @@ sub connected {
 	scan($s, $name, $phone);
 	eventually_ok("$name is connected", sub { one($name)->{online} });
 	return;
-}
-
-# What a phone reads from that, and the QR the gateway shows: again while that changes in between.
-sub read_and_shown {
-	my ($name, $ask) = @_;
-	for (1 .. 5) {
-		my $before = sim_session($s, $name)->{qr} // '';
-		my $read = $ask->() // 'nothing';
-		return ($read, $before) if $before eq (sim_session($s, $name)->{qr} // '');
-	}
-	return ('changes all the time', '');
 }
 
 sub trail {
@@ -174,7 +163,7 @@ sub qrcode {
 	my %form = ('application/json' => sub { qr_of_data_uri($_[0]{json}{qrcode}) },
 		'image/png' => sub { qr_of_png($_[0]{body}) }, 'image/svg+xml' => sub { qr_of_svg($_[0]{body}) });
 	for my $type (sort keys %form) {
-		my ($read, $shown) = read_and_shown('shown', sub {
+		my ($read, $shown) = read_and_shown($s, 'shown', sub {
 			$answer = ask(GET => ALL . '/shown/qrcode', headers => { Accept => $type });
 			return $form{$type}->($answer);
 		});

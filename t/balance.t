@@ -23,7 +23,7 @@ my ($CLIENTS, $SECONDS) = (5, 9);
 
 seeded();
 
-my $s = fault_stack(env => { WAHA_URL => '', POOL_TARGET => 12, POOL_LOW => 1, POOL_STEP => 1, GATEWAY_TIMEOUT_MS => 2000,
+my $s = fault_stack(env => { WAHA_URL => '', POOL_TARGET => 12, POOL_LOW => 1, POOL_STEP => 1, GATEWAY_TIMEOUT_MS => 8000,
 		GATEWAY_ALLOW_PRIVATE => '127.0.0.0/8' },
 	responders => [qw(connect disconnect my-connection webhook)]);
 add_server($_, $PRIORITY{$_}, $PLACES, kind => $KIND{$_}) for sort keys %PRIORITY;
@@ -50,7 +50,7 @@ sub add_server {
 	is $status, 200, "$name is of kind $simulated" if $status != 200;
 	my $kind = $simulated =~ s/[0-9]\z//r;
 	$s->psql("INSERT INTO waha_servers (nome, kind, api_url, api_key, prioridade, max_sessions, user_id, rate_limit, timeout)
-		VALUES ('$name', '$kind', '$url', '$key', $priority, $places, $owner, $rate, 2)");
+		VALUES ('$name', '$kind', '$url', '$key', $priority, $places, $owner, $rate, 8)");
 	return;
 }
 

@@ -156,12 +156,25 @@ sub statements {
 	return;
 }
 
-# wrk is asked of a server that keeps what it is sent.
 sub wrk_requests {
 	my ($wrk) = grep { -x } map { "$_/wrk" } split /:/, $ENV{PATH};
 	ok defined $wrk, 'wrk is here (make deps-test)' or return;
+	my @requests = map { Bench::request(GET => "/$_", token => "t$_") } 'a', 'b';
+	my ($rate, $sent);
+	for (1 .. 10) {    # once, unless the machine pauses for that second
+		($rate, $sent) = sent_by_wrk(@requests);
+		last if (() = $sent =~ /^GET /mg) >= 4;
+	}
+	cmp_ok $rate, '>', 0, 'so many a second';
+	is substr($sent, index($sent, $requests[0]), length join '', @requests[0, 1, 0]), join('', @requests[0, 1, 0]), 'byte by byte, in turn';
+	return;
+}
+
+# A second of wrk against a server that keeps what it is sent: (requests a second, what it was sent).
+sub sent_by_wrk {
+	my (@requests) = @_;
 	my $server = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 5) or die "listen: $!\n";
-	my $log = "$dir/sent";
+	my $log = spew("$dir/sent", '');
 	my $pid = fork // die "fork: $!\n";
 	if ($pid == 0) {
 		local $SIG{PIPE} = 'IGNORE';
@@ -177,14 +190,10 @@ sub wrk_requests {
 			}
 		}
 	}
-	my @requests = map { Bench::request(GET => "/$_", token => "t$_") } 'a', 'b';
 	my $rate = Bench::wrk({}, \@requests, connections => 1, seconds => 1, port => $server->sockport, clear => 1);
 	kill 'TERM', $pid;
 	waitpid $pid, 0;
-	cmp_ok $rate, '>', 0, 'so many a second';
-	my $sent = slurp($log);
-	is substr($sent, index($sent, $requests[0]), length join '', @requests[0, 1, 0]), join('', @requests[0, 1, 0]), 'byte by byte, in turn';
-	return;
+	return ($rate, slurp($log));
 }
 
 # A server that answers 200, 404 and 200 again, each with an id.

@@ -94,7 +94,10 @@ my $phones;
 # A user whose phone is connected: (his id, his instance's name).
 sub paired_user {
 	my $user = $s->unique_user;
-	$s->http(POST => '/api/whatsapp/connect', token => $s->token($user, email => "u$user\@example.org"));
+	my $answer;
+	eventually_ok('he gets an instance', sub {
+		$answer = $s->http(POST => '/api/whatsapp/connect', token => $s->token($user, email => "u$user\@example.org"));
+		$answer->{status} == 200 }) or diag $answer->{body};
 	my $name = instance_of($s, $user)->{name};
 	scan($s, $name, sprintf '55119%08d', 20_000_000 + ++$phones);
 	eventually_ok('his phone is connected', sub { (instance_of($s, $user)->{status} // '') eq 'WORKING' });
@@ -290,7 +293,9 @@ sub show {
 		["$name $former->{instance}{nome}"], 'the trail tells its new one';
 	status_is(REFUSED, qr/no such instance/, 'one that is not there', qw(show nobody));
 	$s->psql(q{INSERT INTO waha_servers (nome, api_url, ativo) VALUES ('other', 'http://127.0.0.1:1', false)});
-	$s->psql(q{INSERT INTO instances (name, server_id) SELECT 'twice', id FROM waha_servers WHERE NOT ativo});
+	# (the helper shall not begin to make it)
+	$s->psql(q{INSERT INTO instances (name, server_id, work_next_at)
+		SELECT 'twice', id, now() + interval '1 hour' FROM waha_servers WHERE NOT ativo});
 	$s->psql(q{INSERT INTO instances (name, server_id, lifecycle) SELECT 'twice', id, 'retired' FROM waha_servers WHERE ativo});
 	status_is(REFUSED, qr/several servers/, 'a name that two servers have', qw(show twice));
 	$s->psql(q{DELETE FROM instances WHERE name = 'twice'});
@@ -360,6 +365,9 @@ sub pool {
 	is $pool->{serversUp} + $pool->{serversDown}, 1, 'and the servers';
 	is_deeply $pool->{alarms}, [], 'no alarm';
 	status_is(DONE, qr/^free +[0-9]+$/m, 'for people', 'pool');
+	# (a look would clear what it did not raise)
+	eventually_ok('no look is under way or to come', sub { $s->psql_value(q{UPDATE waha_servers SET check_next_at = now() + interval '1 hour'
+		WHERE nome = 'WAHA' AND check_lease_until IS NULL RETURNING 1}) });
 	$s->psql(q{INSERT INTO alarms (kind, server_id, reason) SELECT 'sessions', id, '9 of 10 sessions are missing'
 		FROM waha_servers WHERE NOT ativo});
 	is_deeply [map { "$_->{kind} $_->{server} $_->{reason}" } @{ json('pool')->{alarms} }],

@@ -11,16 +11,19 @@ use HTTP::Tiny;
 use Test::More;
 
 use Wapool::Process qw(random_hex);
-use Wapool::Test qw(stack scan sim sim_session faults burst problem_ok eventually eventually_ok qr_of_data_uri
-	invariants_ok);
+use Wapool::Test qw(stack scan sim sim_session faults burst free_instances problem_ok eventually eventually_ok
+	qr_of_data_uri read_and_shown invariants_ok);
 
 binmode $_, ':encoding(UTF-8)' for map { Test::More->builder->$_ } qw(output failure_output todo_output);
 
 use constant MANY => $ENV{WAPOOL_DEVICES} // 500;    # an even number
 
-my $s = stack(hosts => 2, env => { POOL_TARGET => 20, POOL_LOW => 10, POOL_STEP => 20, HEALTH_INTERVAL => 1, GATEWAY_START_GRACE => 5,
+use constant POOL => 20;
+
+my $s = stack(hosts => 2, env => { POOL_TARGET => POOL, POOL_LOW => 10, POOL_STEP => 20, HEALTH_INTERVAL => 1, GATEWAY_START_GRACE => 5,
 	DEVICE_LIMIT => 4, WAHA_MAX_SESSIONS => 5000 });
 my $next_phone = 5511800000000;
+eventually_ok('instances stand by', sub { free_instances($s) >= POOL });
 
 subtest 'one after the other'                    => \&several;
 subtest 'a limit, also for many at once'         => \&limit;
@@ -57,8 +60,11 @@ sub several {
 	is_deeply list($user), [], 'none at first';
 	my $first = login($user, nome => 'Vendas');
 	is $first->{status}, 200, 'the first';
-	is qr_of_data_uri($first->{json}{qrCode}), sim_session($s, $first->{json}{instanceName})->{qr}, 'shows its QR';
-	is $first->{json}{device_id}, $first->{json}{deviceId}, 'under both spellings';
+	is $first->{json}{device_id}, $first->{json}{deviceId}, 'has an id, under both spellings';
+	like qr_of_data_uri($first->{json}{qrCode}), qr/\A2@/, 'and a QR';
+	my ($read, $shown) = read_and_shown($s, $first->{json}{instanceName}, sub {
+		return qr_of_data_uri(login($user, device_id => $first->{json}{device_id})->{json}{qrCode}) });
+	is $read, $shown, 'that of this moment';
 	my $second = connected($user, nome => 'Suporte');
 	my $code = login($user, method => 'code', phoneNumber => '+55 11 98888-0000');
 	like $code->{json}{pairingCode}, qr/\A[A-Z0-9-]{8,9}\z/, 'a third by a code';
@@ -185,7 +191,7 @@ sub fifty {
 }
 
 sub come_back {
-	sim($s, POST => 'restart', { downMs => 40000 });
+	sim($s, POST => 'restart', { downMs => 200_000 });
 	is(HTTP::Tiny->new(timeout => 2)->get($s->sim_url . '/ping')->{status}, 599, 'the gateway is away');
 	eventually_ok('all are connected again', sub {
 		my $all = eval { sim($s, GET => 'sessions?limit=2000') } || [];

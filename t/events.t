@@ -17,7 +17,7 @@ use Wapool::Fault qw(fault_stack helper helper_end link_user sim user wait_pool)
 use Wapool::Process qw(find_program run_program spew wait_until);
 use Wapool::Subscriber;
 
-my $s = fault_stack(env => { GATEWAY_ALLOW_PRIVATE => '127.0.0.1', DELIVERY_TIMEOUT_MS => 1500, POOL_TARGET => 3 },
+my $s = fault_stack(env => { GATEWAY_ALLOW_PRIVATE => '127.0.0.1', DELIVERY_TIMEOUT_MS => 6000, POOL_TARGET => 3 },
 	responders => [qw(connect disconnect my-connection webhook device-webhook)]);
 my $sub = Wapool::Subscriber->new;
 $s->start_maintain;
@@ -90,6 +90,13 @@ sub attempts {
 
 sub settled { return $s->psql_value("SELECT count(*) FROM event_lanes WHERE token IS NOT NULL AND device_id = '$_[0]{device}'") == 0 }
 
+# The first event of that type that came to that path.
+sub first_of {
+	my ($path, $type) = @_;
+	my ($first) = grep { $_->{json}{type} eq $type } $sub->requests($path);
+	return $first;
+}
+
 sub webhook_of {
 	my ($who) = @_;
 	return $s->http(GET => $who->{at}, token => $who->{token})->{json}{webhook};
@@ -115,11 +122,10 @@ sub whole_way {
 	is $answer->{status}, 201, 'a default webhook before any device is there';
 	my $secret = $secrets{'/whole'} = $answer->{json}{secret};
 	link_user($s, $user, '5511977777777');
-	my @got = $sub->wait_for('/whole', 2);
-	my ($qr)        = grep { $_->{json}{type} eq 'qr.updated' } @got;
-	my ($connected) = grep { $_->{json}{type} eq 'device.connected' } @got;
-	ok $qr, 'a QR is there to scan';
-	ok $connected, 'and a phone is connected';
+	# (a look may tell of its health in between)
+	ok wait_until(15, sub { first_of('/whole', 'qr.updated') }), 'a QR is there to scan';
+	my $connected = wait_until(15, sub { first_of('/whole', 'device.connected') });
+	ok $connected, 'and a phone is connected' or return;
 	my $device = $connected->{json}{device_id};
 	is $device, $s->psql_value("SELECT id FROM devices WHERE user_id = '$user->{id}'"), 'with the device_id';
 	like $connected->{json}{timestamp}, qr/\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\z/, 'and when';
@@ -127,7 +133,7 @@ sub whole_way {
 	my $name = $connected->{json}{data}{instance};
 
 	sim($s, POST => "/_sim/sessions/$name/message", { from => '5511888888888', text => 'Olá, "mundo"' });
-	my ($message) = wait_until(15, sub { my ($m) = grep { $_->{json}{type} eq 'message.received' } $sub->requests('/whole'); $m });
+	my $message = wait_until(15, sub { first_of('/whole', 'message.received') });
 	ok $message, 'a message arrives' or return;
 	is $message->{json}{data}{text}, 'Olá, "mundo"', 'with its text';
 	like $message->{json}{data}{chat}, qr/5511888888888/, 'its chat';
@@ -136,7 +142,7 @@ sub whole_way {
 	is Wapool::Subscriber::verified($_, $secret), 1, "$_->{json}{type} is signed" for $sub->requests('/whole');
 
 	$s->http(POST => '/api/whatsapp/disconnect', token => $user->{token}, json => {});
-	my $gone = wait_until(15, sub { my ($m) = grep { $_->{json}{type} eq 'device.disconnected' } $sub->requests('/whole'); $m });
+	my $gone = wait_until(15, sub { first_of('/whole', 'device.disconnected') });
 	ok $gone && $gone->{json}{data}{final}, 'the end is told as final';
 	sleep 1;
 	is scalar(grep { $_->{json}{type} eq 'message.received' } $sub->requests('/whole')), 1,
@@ -289,7 +295,7 @@ sub rotation {
 
 sub test_delivery {
 	my $ana = subscriber('/test');
-	$sub->answers('/test', { status => 204 }, { status => 500, body => 'segredo do assinante' }, { sleep => 3 });
+	$sub->answers('/test', { status => 204 }, { status => 500, body => 'segredo do assinante' }, { sleep => 8 });
 	my $try = sub { $s->http(POST => "$ana->{at}/test", token => $ana->{token}) };
 	my $good = $try->();
 	is_deeply [@{ $good->{json} }{qw(success delivered status)}], [JSON::PP::true(), JSON::PP::true(), 204], 'it works';
@@ -426,7 +432,7 @@ sub parked {
 }
 
 sub slow {
-	my @slow = map { my $who = subscriber("/slow$_"); $sub->answers("/slow$_", { sleep => 4 }); $who } 1 .. 3;
+	my @slow = map { my $who = subscriber("/slow$_"); $sub->answers("/slow$_", { sleep => 9 }); $who } 1 .. 3;
 	my $ana = subscriber('/fast');
 	happens($_, 'device.connected', 3) for @slow;
 	$sub->wait_for("/slow$_", 1) for 1 .. 3;
@@ -435,7 +441,7 @@ sub slow {
 	my @got = $sub->wait_for('/fast', 20);
 	is join(' ', map { $_->{json}{data}{n} } @got), join(' ', 1 .. 20), 'the fast one has all of his';
 	is scalar $sub->requests('/slow1'), $asked, 'while the slow ones still think';
-	ok wait_until(10, sub { ($s->psql_value("SELECT string_agg(DISTINCT last_error, ' ') FROM deliveries d JOIN outbox USING (seq)
+	ok wait_until(20, sub { ($s->psql_value("SELECT string_agg(DISTINCT last_error, ' ') FROM deliveries d JOIN outbox USING (seq)
 		WHERE user_id = '$slow[0]{id}'") // '') eq 'no answer in time' }), 'no answer in time is a failure';
 	return;
 }
@@ -456,7 +462,7 @@ sub guard {
 sub killed {
 	my $ana = subscriber('/killed');
 	$s->group('maintain')->stop;
-	$sub->answers('/killed', { sleep => 1.2 }, {});
+	$sub->answers('/killed', { sleep => 5 }, {});
 	happens($ana, 'device.connected', 3);
 	my $helper = helper($s, qw(--for 20 deliver));
 	$sub->wait_for('/killed', 1);

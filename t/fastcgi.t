@@ -26,7 +26,7 @@ my (%children, $serial);
 
 $SIG{ALRM} = sub { diag 'hanging: giving up'; exit 1 };
 $SIG{$_} = sub { exit 1 } for qw(INT TERM HUP);
-alarm 60; # a guard against hanging, no measure
+alarm 600; # a guard against hanging, no measure
 
 END {
 	if ($$ == $owner) {
@@ -95,6 +95,23 @@ sub stop_the_idle {
 	my $left = $threads->() - 4 + ($busy // 1); # it has four
 	kill 'TERM', $r->{pid};
 	until_true(sub { $threads->() <= $left });
+}
+
+# A connection that was just used and is kept. A responder hangs up on who says nothing for a second: so each
+# asks as soon as it is connected.
+sub kept {
+	my ($r) = @_;
+	my $c = FastCGI->connect($r->{path});
+	is $c->ask('POST', '/echo', body => 'first', keep => 1)->{body}, 'first', 'ready';
+	return $c;
+}
+
+# A connection on which that request was begun.
+sub begun {
+	my ($r, $path, %opt) = @_;
+	my $c = FastCGI->connect($r->{path});
+	$c->send(FastCGI::head(FastCGI::params('GET', $path, %opt)) . FastCGI::body());
+	return $c;
 }
 
 sub touch {
@@ -234,8 +251,8 @@ subtest 'one log line per request, without what is private' => sub {
 
 subtest 'the limit is exact, and the connection survives a refusal' => sub {
 	my $r = responder();
-	my $c = FastCGI->connect($r->{path});
 	my $full = join '', map { chr(33 + $_ % 90) } 1 .. 100000;
+	my $c = FastCGI->connect($r->{path});
 	my $a = $c->ask('POST', '/echo', body => $full, keep => 1);
 	ok $a->{body} eq $full, 'a body of exactly the limit';
 	$a = $c->ask('POST', '/echo', body => $full . 'x', keep => 1);
@@ -247,8 +264,8 @@ subtest 'the limit is exact, and the connection survives a refusal' => sub {
 
 subtest 'a body nobody wanted does not become the next request' => sub {
 	my $r = responder();
-	my $c = FastCGI->connect($r->{path});
 	my $big = "\1\1\0\1\0\10\0\0" x 25000;
+	my $c = FastCGI->connect($r->{path});
 	is $c->ask('POST', '/none', body => $big, keep => 1)->{status}, 404, 'no such path';
 	is $c->ask('PATCH', '/echo', body => $big, keep => 1)->{status}, 405, 'no such method';
 	is $c->ask('POST', '/ignore', body => $big, keep => 1)->{status}, 413, 'too large';
@@ -260,12 +277,13 @@ subtest 'a body nobody wanted does not become the next request' => sub {
 
 subtest 'a body without end is not drained for ever, nor taken for requests' => sub {
 	my $r = responder();
-	my $c = FastCGI->connect($r->{path});
 	my $params = FastCGI::params('POST', '/none', length => 17 << 20, PAD => '');
 	$params->{PAD} = 'p' x (-length(FastCGI::head($params)) % 8);
 	# records that libfcgi answers, at every place where it may go on reading
 	my $body = pack('CCnnCC', 1, 11, 0, 0, 0, 0) x (17 << 17);
-	$c->send(FastCGI::head($params, 1) . FastCGI::body($body));
+	my $bytes = FastCGI::head($params, 1) . FastCGI::body($body);    # takes longer than a new connection may be silent
+	my $c = FastCGI->connect($r->{path});
+	$c->send($bytes);
 	is $c->response->{status}, 404, 'answered';
 	ok $c->closed, 'nothing follows';
 	is FastCGI::request($r->{path}, 'GET', '/echo')->{status}, 200, 'others are served';
@@ -309,9 +327,7 @@ subtest 'a truncated body is never handled' => sub {
 
 subtest 'idle kept connections hold no thread' => sub {
 	my $r = responder(THREADS => 2);
-	my @kept = map { FastCGI->connect($r->{path}) } 1 .. 20;
-	is_deeply [map { $_->ask('POST', '/echo', body => 'first', keep => 1)->{body} } @kept], [('first') x 20],
-		'many more than there are threads';
+	my @kept = map { kept($r) } 1 .. 20;    # many more than there are threads
 	is FastCGI::request($r->{path}, 'GET', '/echo')->{status}, 200, 'a new one is served';
 	my @asked = @kept[0 .. 1];
 	$_->send(FastCGI::head(FastCGI::params('GET', '/gate/2'), 1) . FastCGI::body()) for @asked;
@@ -329,10 +345,8 @@ subtest 'idle kept connections hold no thread' => sub {
 sub held {
 	my ($n, $threads) = @_;
 	my $r = responder(THREADS => $threads // 1, ECHO_TOGETHER => 1);
-	my @kept = map { FastCGI->connect($r->{path}) } 1 .. $n;
-	$_->ask('POST', '/echo', body => 'first', keep => 1) for @kept;
-	my $holder = FastCGI->connect($r->{path});
-	$holder->send(FastCGI::head(FastCGI::params('GET', '/wait/hold')) . FastCGI::body());
+	my @kept = map { kept($r) } 1 .. $n;
+	my $holder = begun($r, '/wait/hold');
 	until_true(sub { -e "$r->{dir}/hold.in" });
 	return ($r, $holder, @kept);
 }
@@ -376,8 +390,7 @@ subtest 'who waits when the responder stops is answered' => sub {
 subtest 'who comes while a request takes long is answered by another thread' => sub {
 	my ($r, $holder, @kept) = held(2, 3);
 	is $kept[$_]->ask('POST', '/together', body => "body $_", keep => 1)->{body}, "1 body $_", "kept connection $_" for 0, 1;
-	my $second = FastCGI->connect($r->{path});
-	$second->send(FastCGI::head(FastCGI::params('GET', '/wait/second')) . FastCGI::body());
+	my $second = begun($r, '/wait/second');
 	until_true(sub { -e "$r->{dir}/second.in" });
 	is FastCGI::request($r->{path}, 'POST', '/together', body => 'new')->{body}, '1 new', 'also when that one takes long too';
 	touch("$r->{dir}/$_.go") for qw(second hold);
@@ -425,9 +438,7 @@ subtest 'no FastCGI: the connection is closed and the thread lives on' => sub {
 subtest 'the client goes away while the answer is sent' => sub {
 	my $r = responder(THREADS => 2);
 	for (1 .. 4) {
-		my $c = FastCGI->connect($r->{path});
-		$c->send(FastCGI::head(FastCGI::params('GET', '/big', query => 'size=4000000'))
-			. FastCGI::body());
+		my $c = begun($r, '/big', query => 'size=4000000');
 		$c->take(100);
 		close $c->{socket};
 	}
@@ -446,16 +457,13 @@ subtest 'out of file descriptors: no thread is lost' => sub {
 	stop($r);
 
 	$r = responder(command => ['/bin/sh', '-c', "ulimit -S -n $limit; exec '$echo'"]);
-	my @c = map { FastCGI->connect($r->{path}) } 1 .. 4;
-	$c[$_]->send(FastCGI::head(FastCGI::params('GET', "/wait/w$_")) . FastCGI::body())
-		for 0 .. 3;
+	my @c = map { begun($r, "/wait/w$_") } 0 .. 3;
 	until_true(sub { slurp($r->{log}) =~ /"accept postponed"/ });
 	touch("$r->{dir}/w$_.go") for 0 .. 3;
 	is $_->response->{body}, 'done', 'answered' for @c;
 
 	is system("prlimit --pid $r->{pid} --nofile=256: >/dev/null 2>&1"), 0, 'it gets more';
-	@c = map { FastCGI->connect($r->{path}) } 1 .. 4;
-	$_->send(FastCGI::head(FastCGI::params('GET', '/gate/4')) . FastCGI::body()) for @c;
+	@c = map { begun($r, '/gate/4') } 1 .. 4;
 	is_deeply [map { $_->response->{body} } @c], [('open') x 4], 'all four threads are alive';
 	is stop($r), 0, 'exit status';
 };
@@ -465,8 +473,7 @@ subtest 'out of file descriptors: no thread is lost' => sub {
 for my $signal (qw(TERM INT USR1)) {
 	subtest "SIG$signal: idle threads leave at once" => sub {
 		my $r = responder();
-		my $kept = FastCGI->connect($r->{path});
-		is $kept->ask('GET', '/echo', keep => 1)->{status}, 200, 'ready';
+		my $kept = kept($r);
 		is stop($r, $signal), 0, 'exit status';
 		ok $kept->closed, 'also the one that sits on a kept connection';
 	};
@@ -474,13 +481,11 @@ for my $signal (qw(TERM INT USR1)) {
 
 subtest 'SIGTERM in mid-request: it is answered, new ones are left in the queue' => sub {
 	my $r = responder();
-	my $running = FastCGI->connect($r->{path});
-	$running->send(FastCGI::head(FastCGI::params('GET', '/wait/a')) . FastCGI::body());
+	my $running = begun($r, '/wait/a');
 	until_true(sub { -e "$r->{dir}/a.in" });
 	my $old = $r->{pid};
 	stop_the_idle($r);
-	my $queued = FastCGI->connect($r->{path});
-	$queued->send(FastCGI::head(FastCGI::params('GET', '/echo')) . FastCGI::body());
+	my $queued = begun($r, '/echo');
 	touch("$r->{dir}/a.go");
 	is $running->response->{body}, 'done', 'the running request';
 	is ended($old), 0, 'exit status';
@@ -491,8 +496,7 @@ subtest 'SIGTERM in mid-request: it is answered, new ones are left in the queue'
 
 subtest 'SIGTERM: a kept connection gets the answer under way and no further one' => sub {
 	my $r = responder();
-	my ($first, $second) = map { FastCGI->connect($r->{path}) } 1 .. 2;
-	is $_->ask('GET', '/echo', keep => 1)->{status}, 200, 'ready' for $first, $second;
+	my ($first, $second) = map { kept($r) } 1 .. 2;
 	$first->send(FastCGI::head(FastCGI::params('GET', '/wait/first'), 1) . FastCGI::body());
 	until_true(sub { -e "$r->{dir}/first.in" });
 	$second->send(FastCGI::head(FastCGI::params('GET', '/wait/second'), 1) . FastCGI::body());
@@ -508,8 +512,7 @@ subtest 'SIGTERM: a kept connection gets the answer under way and no further one
 
 subtest 'signals in mid-body: it is neither cut nor lost' => sub {
 	my $r = responder();
-	my $c = FastCGI->connect($r->{path});
-	is $c->ask('GET', '/echo', keep => 1)->{status}, 200, 'ready';
+	my $c = kept($r);
 	my $body = join '', 'a' .. 'zzz';
 	my $params = FastCGI::params('POST', '/echo', body => $body);
 	$c->send(FastCGI::head($params, 1)
@@ -527,9 +530,7 @@ subtest 'signals in mid-body: it is neither cut nor lost' => sub {
 
 subtest 'signals in mid-write: the answer is complete' => sub {
 	my $r = responder();
-	my $c = FastCGI->connect($r->{path});
-	$c->send(FastCGI::head(FastCGI::params('GET', '/big', query => 'size=4000000'))
-		. FastCGI::body());
+	my $c = begun($r, '/big', query => 'size=4000000');
 	my $first = $c->take(8);
 	stop_the_idle($r);
 	kill $_, $r->{pid} for qw(TERM INT USR1 TERM);

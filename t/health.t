@@ -45,12 +45,12 @@ subtest 'a helper that dies in mid-repair: another one goes on'  => \&killed;
 subtest 'all kinds of trouble are judged, with a reason'         => \&judged;
 subtest 'while a gateway is starting nothing is mended'          => \&not_calm;
 mend_now();
+subtest 'listed, but 404'                                        => \&ghost;    # while its first repair waits
 subtest 'STOPPED under its owner: restarted'                     => \&stopped;
 subtest 'STARTING for too long: restarted'                       => \&stuck;
 subtest 'STARTING for too long, and never paired: given up'      => \&stuck_new;
 subtest 'silent: seen and restarted without any event'           => \&silent;
 subtest 'FAILED after a log-out on the phone: given up'          => \&failed;
-subtest 'listed, but 404'                                        => \&ghost;
 subtest 'not listed any more'                                    => \&gone;
 subtest 'a gateway that refuses us: no session pays for it'      => \&refuses;
 subtest 'a gateway that restarts'                                => \&restarts;

@@ -61,7 +61,10 @@ sub replayed {
 	my $first = clicked($user, $key);
 	is $first->{status}, 200, 'the first' or diag $first->{body};
 	is $first->{headers}{'idempotency-replayed'}, undef, 'is executed';
-	is qr_of_data_uri($first->{json}{qrCode}), sim_session($s, $first->{json}{instanceName})->{qr}, 'shows the QR';
+	my $session = sim_session($s, $first->{json}{instanceName});
+	my $read = qr_of_data_uri($first->{json}{qrCode});
+	like $read, qr/\A2@/, 'shows a QR';
+	is $read, $session->{qr}, 'that of this session' if $session->{qrShown} == 1;    # else the next one has come meanwhile
 	my $second = clicked($user, $key);
 	is $second->{status}, 200, 'the second';
 	is $second->{body}, $first->{body}, 'is the same to the byte';

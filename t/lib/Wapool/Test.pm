@@ -25,7 +25,7 @@ use Wapool::Stack;
 
 use Exporter qw(import);
 our @EXPORT_OK = qw(stack sim sim_session sim_generation scan faults burst burst_while_locked shared_by problem_ok eventually eventually_ok
-	instance_of lifecycle present_name free_instances stock qr_of_png qr_of_data_uri qr_of_svg sign webhook server_id
+	instance_of lifecycle present_name free_instances stock read_and_shown qr_of_png qr_of_data_uri qr_of_svg sign webhook server_id
 	row_counts invariants_ok json_of SEED_EMPTY WEBHOOK_SECRET PATIENCE);
 
 use constant {
@@ -408,6 +408,18 @@ sub problem_ok {
 }
 
 # --- QR codes ---
+
+# Asks until a look at the simulator shows that the QR has not changed meanwhile: (what a phone reads, the QR).
+# A code is shown for a second only, times being simulated.
+sub read_and_shown {
+	my ($s, $name, $ask) = @_;
+	for (1 .. 20) {
+		my $before = (sim_session($s, $name) || {})->{qr} // '';
+		my $read = $ask->() // 'nothing';
+		return ($read, $before) if $before eq ((sim_session($s, $name) || {})->{qr} // '');
+	}
+	return ('changes all the time', '');
+}
 
 # What a phone reads from the picture (bytes of a file that zbarimg knows); undef: nothing.
 sub qr_of_picture {
