@@ -327,6 +327,7 @@ sub ends {
 	my $stream = listen_as($user);
 	is $stream->{status}, 200, 'a stream of somebody whose token ends soon';
 	ok $stream->ended, 'the server ends it after a while';
+	$user->{token} = $s->token($user->{id});    # the page has a new one, and its streams last
 	$stream = listen_as($user);
 	connect_as($user);
 	my $last = $stream->event('qr.updated');

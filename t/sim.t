@@ -480,7 +480,7 @@ subtest 'restart of a gateway' => sub {
 	ok(eventually(sub { body_of(GET => "$at/api/sessions/r1")->{status} eq 'WORKING' }),
 		'it works');
 	my $before = body_of(GET => "$at/api/server/status")->{startTimestamp};
-	my ($status, $body) = call(POST => "$at/_sim/restart", {downMs => 8000});
+	my ($status, $body) = call(POST => "$at/_sim/restart", {downMs => 120_000});    # 3 s
 	is($body->{sessions}, 2, 'two ran');
 	is((call(GET => "$at/api/sessions"))[0], 599, 'no answer while down');
 	my $up = sub { my ($s, $b) = call(GET => "$at/api/sessions"); $s == 200 && [$b] };
