@@ -71,7 +71,7 @@ await test('its history is a picture with words and numbers, in the range, theme
 	await eventually('there is a sample', async () => Number(await stack.psql_value('SELECT count(*) FROM pool_samples')) > 0);
 	await picture.waitFor();
 	assert.match(await picture.getAttribute('alt'), /^Pool de instâncias: última hora\. .*livres: /);
-	assert.equal(await picture.evaluate((image) => image.complete && image.naturalWidth > 300), true, 'it is drawn');
+	await eventually('it is drawn', () => picture.evaluate((image) => image.complete && image.naturalWidth > 300));
 	await page.getByRole('radio', { name: 'Semana' }).check();
 	await eventually('a week', async () => /últimos 7 dias/.test(await picture.getAttribute('alt')));
 	await page.locator('#theme').click();
