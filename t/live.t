@@ -290,12 +290,13 @@ sub http2 {
 	my ($cert, $key, $ca) = $s->certificate;
 	my $out  = "$s->{var}/h2";
 	my $pid  = fork // die "fork: $!";
-	exec 'curl', '-sN', '--http2', '-m', 5, '--cacert', $ca, '-H', "Authorization: Bearer $user->{token}", '-H', 'Accept: text/event-stream',
+	exec 'curl', '-sN', '--http2', '-m', 60, '--cacert', $ca, '-H', "Authorization: Bearer $user->{token}", '-H', 'Accept: text/event-stream',
 		'-o', $out, '-D', "$out.head", "https://localhost:$s->{https_port}" . EVENTS if !$pid;
 	eventually_ok('a stream', sub { -e "$out.head" && slurp("$out.head") =~ m{^HTTP/2 200}m });
 	connect_as($user);
 	scan_as($user);
-	eventually_ok('an event', sub { slurp($out) =~ /"device\.connected"/ });
+	eventually_ok('an event', sub { -e $out && slurp($out) =~ /"device\.connected"/ });
+	kill 'TERM', $pid;
 	waitpid $pid, 0;
 	return;
 }
@@ -327,6 +328,7 @@ sub ends {
 	my $stream = listen_as($user);
 	is $stream->{status}, 200, 'a stream of somebody whose token ends soon';
 	ok $stream->ended, 'the server ends it after a while';
+	$user->{token} = $s->token($user->{id});    # the page has a new one, and its streams last
 	$stream = listen_as($user);
 	connect_as($user);
 	my $last = $stream->event('qr.updated');
@@ -421,11 +423,11 @@ sub is_heard {
 	return $event;
 }
 
-# A device comes and goes.
+# A device comes and goes, for good: one may only have so many.
 sub something_happens_to {
 	my ($user) = @_;
 	my $id = $s->http(POST => '/device/login', token => $user->{token}, json => {})->{json}{device_id};
-	$s->http(POST => '/device/logout', token => $user->{token}, json => { device_id => $id });
+	$s->http(POST => '/device/logout', token => $user->{token}, json => { device_id => $id, remove => JSON::PP::true });
 	return;
 }
 

@@ -86,7 +86,7 @@ sub settings {
 # --- Several, one, for a while ---
 
 sub several {
-	my @pids = map { helper($s, qw(--for 4)) } 1 .. 6;
+	my @pids = map { helper($s, qw(--for 10)) } 1 .. 6;
 	is_deeply [map { helper_end($_, 0) } @pids], [(0) x 6], 'six helpers on an empty database end in good order';
 	is_deeply pool($s), { standby => 6, map { $_ => 0 } qw(provisioning assigned recycling retired) }, 'the pool is at its target, not above';
 	is scalar keys %{ sim_sessions($s) }, 6, 'so is the gateway';
@@ -233,8 +233,8 @@ sub refilling {
 # --- Its end ---
 
 sub terminated {
-	for my $fault ({ kind => 'latency', ms => 10000 }, { kind => 'hang' }) {
-		$s->set_env(GATEWAY_TIMEOUT_MS => 1000);
+	for my $fault ({ kind => 'latency', ms => 40_000 }, { kind => 'hang' }) {
+		$s->set_env(GATEWAY_TIMEOUT_MS => 5000);    # a call lasts for 2 s, or 5: time to see it at work
 		$s->psql(q{INSERT INTO instances (name, server_id) SELECT 'term-' || gen_random_uuid(), id FROM waha_servers WHERE ativo ORDER BY created_at LIMIT 1})
 			for 1 .. 6;
 		faults($s, $fault);

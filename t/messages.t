@@ -11,14 +11,14 @@ use POSIX ();
 use Test::More;
 
 use Wapool::Process qw(random_hex);
-use Wapool::Test qw(stack scan sim sim_session faults burst problem_ok eventually eventually_ok instance_of
-	invariants_ok);
+use Wapool::Test qw(stack scan sim sim_session faults burst problem_ok eventually eventually_ok hour_lasts
+	instance_of invariants_ok);
 
 use constant SEND => '/api/messages/send';
 
 binmode $_, ':encoding(UTF-8)' for map { Test::More->builder->$_ } qw(output failure_output todo_output);
 
-my $s = stack(hosts => 2, env => { POOL_TARGET => 8, POOL_LOW => 4, GATEWAY_TIMEOUT_MS => 1500, HEALTH_INTERVAL => 2 });
+my $s = stack(hosts => 2, env => { POOL_TARGET => 8, POOL_LOW => 4, GATEWAY_TIMEOUT_MS => 6000, HEALTH_INTERVAL => 2 });
 my $next_phone = 5511900000000;
 
 subtest 'a message goes out, and is followed to its reader' => \&sent;
@@ -109,6 +109,7 @@ sub sent {
 }
 
 sub hour_quota {
+	hour_lasts(60);
 	my ($user, $devices, $names) = connected_user();
 	quota($names->[0], 5, 100);
 	my @answers = burst($s, map { wish($user) } 1 .. 12);
@@ -122,6 +123,7 @@ sub hour_quota {
 }
 
 sub day_quota {
+	hour_lasts(60);
 	my ($user, $devices, $names) = connected_user();
 	quota($names->[0], 20, 2);
 	is say_it($user)->{status}, 200, $_ for 'one', 'two';
@@ -132,6 +134,7 @@ sub day_quota {
 }
 
 sub next_hour {
+	hour_lasts(60);
 	my ($user, $devices, $names) = connected_user();
 	quota($names->[0], 1, 100);
 	is say_it($user)->{status}, 200, 'the hour\'s only one';
@@ -190,10 +193,11 @@ sub unknown {
 # A responder dies while it sends. True if it was sending.
 sub crash_sending {
 	my ($user) = @_;
-	faults($s, { kind => 'latency', ms => 20000, path => '/api/sendText' });
+	faults($s, { kind => 'latency', ms => 100_000, path => '/api/sendText' });    # 5 s
 	my $pid = fork // die $!;
 	if (!$pid) { burst($s, wish($user)); POSIX::_exit(0) }
-	my $sending = eventually(sub { $s->psql_value("SELECT count(*) FROM messages WHERE user_id = '$user' AND state = 'sending'") });
+	eventually(sub { sim($s, GET => 'faults')->{faults}[0]{hits} });
+	my $sending = $s->psql_value("SELECT count(*) FROM messages WHERE user_id = '$user' AND state = 'sending'");
 	$s->restart_responder('messages', 'KILL');
 	waitpid $pid, 0;
 	$s->psql("UPDATE messages SET lease_until = now() WHERE user_id = '$user' AND state = 'sending'; SELECT messages_expire()");
@@ -204,7 +208,7 @@ sub crash_sending {
 sub killed {
 	my ($user, $devices, $names) = connected_user();
 	my ($key, $before) = (random_hex(8), asked());
-	faults($s, { kind => 'latency', ms => 20000, path => '/api/sendText' });
+	faults($s, { kind => 'latency', ms => 100_000, path => '/api/sendText' });    # 5 s
 	my $pid = fork // die $!;
 	if (!$pid) { burst($s, wish($user, key => $key)); POSIX::_exit(0) }
 	eventually_ok('its gateway has it', sub { sim($s, GET => 'faults')->{faults}[0]{hits} });
@@ -260,6 +264,7 @@ sub bad_input {
 }
 
 sub round_robin {
+	hour_lasts(60);
 	my ($user, $devices, $names) = connected_user(3);
 	my %by;
 	$by{ $_->{json}{instanceName} // "status $_->{status}" }++ for burst($s, map { wish($user, strategy => 'round_robin') } 1 .. 15);
@@ -304,6 +309,7 @@ sub sticky {
 # Sends, refusals, crashes, resets and hours that pass, in random order, against counters kept here. (t/models.t
 # does the same in SQL, with a clock that it sets.)
 sub model {
+	hour_lasts(180);
 	my ($user, $devices, $names) = connected_user();
 	my ($hour_limit, $day_limit) = (4, 12);
 	my ($hour, $day) = (0, 0);

@@ -155,7 +155,7 @@ sub click_and_leave {
 
 sub disconnected_meanwhile {
 	my ($user) = users(1);
-	faults($s, { kind => 'latency', path => '/api/sessions/', ms => 20_000 },    # 1 s each
+	faults($s, { kind => 'latency', path => '/api/sessions/', ms => 40_000 },    # 2 s each
 		{ kind => 'status', status => 422, path => '/api/sessions/' });
 	problem_ok(click_and_leave($user), 503, 'unavailable', 'his session breaks meanwhile: try again');
 	faults($s);
@@ -163,7 +163,7 @@ sub disconnected_meanwhile {
 	comes_to_rest();
 
 	my $next = $s->psql_value("SELECT name FROM instances WHERE lifecycle = 'standby' ORDER BY lifecycle_at LIMIT 1");
-	faults($s, { kind => 'latency', path => "/api/sessions/$next/start", ms => 40_000 });
+	faults($s, { kind => 'latency', path => "/api/sessions/$next/start", ms => 100_000 });
 	problem_ok(click_and_leave($user), 503, 'unavailable', 'his session starts when it is his no more: no QR');
 	faults($s);
 	ok !instance_of($s, $user), 'he has nothing';

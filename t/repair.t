@@ -14,7 +14,8 @@ use Wapool::Process qw(wait_until);
 
 use constant PATIENCE => 30;
 
-my $s = fault_stack(env => { POOL_TARGET => 8, POOL_LOW => 2, GATEWAY_START_GRACE => 0, HEALTH_RETRY_MS => 100,
+# a QR must last for as long as three looks take
+my $s = fault_stack(qr_scale => 4, env => { POOL_TARGET => 8, POOL_LOW => 2, GATEWAY_START_GRACE => 0, HEALTH_RETRY_MS => 100,
 		HEALTH_TIMEOUT_MS => 1500, CONNECT_DEADLINE_MS => 8000 });
 my $phone = 5511955500000;
 is +($s->maintain)[0], 0, 'the pool is filled';
@@ -209,11 +210,13 @@ sub killed {
 	for my $rung (qw(restart logout)) {
 		my $who = connected();
 		hang($who);
+		$s->set_env(HEALTH_TIMEOUT_MS => 6000);    # for so long it waits, and is killed meanwhile
 		$s->psql("UPDATE instances SET mending = true, mend_rung = '$rung', work_next_at = now() WHERE id = '$who->{instance}'");
 		my $before = requests_seen($s, POST => $first{$rung});
 		my $doomed = helper($s, qw(--for 60 health));
 		ok wait_until(PATIENCE, sub { requests_seen($s, POST => $first{$rung}) > $before }), "$rung: under way";
 		helper_end($doomed, 'KILL');
+		$s->set_env(HEALTH_TIMEOUT_MS => 1500);
 		is column($who, 'lifecycle, mending, mend_rung, work_token IS NOT NULL'), "assigned t $rung t", 'killed: rung and lease are left';
 		is column($who, 'paired_at IS NULL'), $rung eq 'logout' ? 't' : 'f', 'what a logout ended is on record before it is sent';
 		time_passes($s);

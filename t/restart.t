@@ -56,7 +56,7 @@ sub replaced {
 	my $end = time + SECONDS - 3;
 	my %seen;
 	my $rounds = 0;
-	while (time < $end) {
+	while (time < $end || keys %seen < 4) {    # two rounds at the least, however slow the machine
 		$seen{ $_ . ' ' . $s->pids($_) } = 1 for qw(connect my-connection);
 		if ($rounds++ % 2) { $s->restart_responder($_) for grep { $_ ne 'auth-login' } $s->responder_names }
 		else               { $s->reload_responders }

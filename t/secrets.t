@@ -23,7 +23,7 @@ my %phone = (scanned => '5511' . digits(9), pairing => '5521' . digits(9), sende
 sub digits { return join '', map { int rand 10 } 1 .. $_[0] }
 
 my $s = fault_stack(env => {
-		WEBHOOK_SECRET => $canary{secret}, LOG_LEVEL => 'debug', CONNECT_DEADLINE_MS => 1500, GATEWAY_TIMEOUT_MS => 500,
+		WEBHOOK_SECRET => $canary{secret}, LOG_LEVEL => 'debug',
 		POOL_TARGET => 6, POOL_LOW => 5, GATEWAY_START_GRACE => 0 });
 my $helper = helper($s, '--for', 600);
 wait_pool($s) or BAIL_OUT('the pool was never filled');
@@ -124,6 +124,10 @@ sub doors {
 
 sub faults_too {
 	my $before = @bodies;
+	$s->set_env(CONNECT_DEADLINE_MS => 1500, GATEWAY_TIMEOUT_MS => 500);    # nobody waits long for what hangs
+	$s->reload_responders;
+	helper_end($helper) // fail('the helper does not end');
+	$helper = helper($s, '--for', 600);
 	for my $fault (
 		{ kind => 'status', status => 500 }, { kind => 'status', status => 422 }, { kind => 'garbage' }, { kind => 'unauthorized' },
 		{ kind => 'hang' }, { kind => 'reset' }, { kind => 'ghost' }) {

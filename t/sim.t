@@ -384,7 +384,13 @@ subtest 'phone and network' => sub {
 	is(status_of('net'), 'STARTING', 'no network: STARTING');
 	ok(eventually(sub { hooks('/net', sub { $_[0]{payload}{status} eq 'STARTING' }) >= 5 }),
 		'again and again');
-	call(POST => '/_sim/sessions/net/restore', {});
+	for (1 .. 20) {    # on a busy machine one may come when it has given up
+		call(POST => '/_sim/sessions/net/restore', {});
+		last if status_of('net') ne 'FAILED';
+		call(POST => '/api/sessions/net/restart');
+		eventually(sub { status_of('net') eq 'WORKING' });
+		call(POST => '/_sim/sessions/net/drop', {});
+	}
 	becomes('net', 'WORKING');
 	call(POST => '/_sim/sessions/net/logout', {});
 	is(status_of('net'), 'FAILED', 'logged out on the phone: FAILED at once');
@@ -480,7 +486,7 @@ subtest 'restart of a gateway' => sub {
 	ok(eventually(sub { body_of(GET => "$at/api/sessions/r1")->{status} eq 'WORKING' }),
 		'it works');
 	my $before = body_of(GET => "$at/api/server/status")->{startTimestamp};
-	my ($status, $body) = call(POST => "$at/_sim/restart", {downMs => 8000});
+	my ($status, $body) = call(POST => "$at/_sim/restart", {downMs => 120_000});    # 3 s
 	is($body->{sessions}, 2, 'two ran');
 	is((call(GET => "$at/api/sessions"))[0], 599, 'no answer while down');
 	my $up = sub { my ($s, $b) = call(GET => "$at/api/sessions"); $s == 200 && [$b] };

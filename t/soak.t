@@ -56,8 +56,11 @@ sub residents {
 	my @who;
 	for my $n (1 .. RESIDENTS) {
 		my $who = { %{ user($s) }, phone => 5511966600000 + $n };
-		my $name = connect_user($s, $who)->{json}{instanceName} or next;
-		push @who, $who if scan($s, $name, $who->{phone}, at(gateway_of($name)));
+		# so fast, all QRs of a run are over after some seconds, perhaps before the phone is there
+		push @who, $who if wait_until(20, sub {
+			my $name = connect_user($s, $who)->{json}{instanceName};
+			return $name && scan($s, $name, $who->{phone}, at(gateway_of($name)));
+		});
 	}
 	return @who;
 }

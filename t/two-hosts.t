@@ -11,7 +11,8 @@ use lib "$FindBin::Bin/../run/lib", "$FindBin::Bin/lib";
 use Test::More;
 
 use Wapool::Process qw(random_hex);
-use Wapool::Test qw(stack scan sim burst eventually eventually_ok free_instances invariants_ok);
+use Wapool::Test qw(stack scan sim burst eventually eventually_ok free_instances hour_lasts
+	invariants_ok);
 
 binmode $_, ':encoding(UTF-8)' for map { Test::More->builder->$_ } qw(output failure_output todo_output);
 
@@ -107,6 +108,7 @@ sub one_user {
 }
 
 sub quota {
+	hour_lasts(60);
 	my ($user, $name) = connected_user(1);
 	$one->psql("UPDATE instances SET capacidade_hora = 10 WHERE name = '$name'");
 	my $before = asked();

@@ -341,8 +341,8 @@ sub kept {
 
 sub clocks {
 	begin('loja-1');
-	post(status_event('loja-1', 'SCAN_QR_CODE', 2000));
-	post(my $late = status_event('loja-1', 'STARTING', 3000));
+	post(status_event('loja-1', 'SCAN_QR_CODE', 120_000));
+	post(my $late = status_event('loja-1', 'STARTING', 180_000));
 	is outcome($late), 'stale', 'what happened before';
 	is state_of('loja-1'), 'SCAN_QR_CODE nobody', 'changes nothing when it comes after';
 	for my $wrong ([-3_600_000, 'an hour ahead'], [-10 * 86_400_000, 'ten days ahead'], [int(time * 1000), 'in 1970'], [-9e15, 'in another era'],
@@ -366,16 +366,16 @@ sub clocks {
 sub late_pairing {
 	my %phone = map { $_ => { id => "551190000000$_\@c.us", pushName => "Loja $_" } } 6, 7;
 	begin('loja-1');
-	post(status_event('loja-1', 'FAILED', 1000));
-	post(status_event('loja-1', 'WORKING', 2000, me => $phone{7}));
-	post(status_event('loja-1', 'WORKING', 3000, me => $phone{6}));
+	post(status_event('loja-1', 'FAILED', 60_000));
+	post(status_event('loja-1', 'WORKING', 120_000, me => $phone{7}));
+	post(status_event('loja-1', 'WORKING', 180_000, me => $phone{6}));
 	is state_of('loja-1'), 'FAILED 5511900000007@c.us', 'the phone is the last one that was connected';
 	is $s->psql_value("SELECT paired_at IS NOT NULL AND pairing_asked_at IS NULL FROM instances"), 't', 'so a phone is gone, not awaited';
 
 	begin('loja-1');
 	post(status_event('loja-1', 'SCAN_QR_CODE', 1000));
 	$s->psql("UPDATE instances SET pairing_asked_at = now() - interval '1 second'");
-	post(status_event('loja-1', 'WORKING', 5000, me => $phone{6}));
+	post(status_event('loja-1', 'WORKING', 60_000, me => $phone{6}));
 	is state_of('loja-1'), 'SCAN_QR_CODE nobody', 'from before his last click: forgotten already';
 	return;
 }

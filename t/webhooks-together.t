@@ -159,9 +159,9 @@ sub poisoned {
 }
 
 sub secret {
-	my @secret = ('the first secret of this server', 'the second secret of this server');
+	my $secret = 'the secret of this server';
 	my $server = $s->psql_value("INSERT INTO waha_servers (nome, api_url, webhook_secret)
-		VALUES ('Another WAHA', 'http://127.0.0.1:3', '$secret[0]') RETURNING id");
+		VALUES ('Another WAHA', 'http://127.0.0.1:3', '$secret') RETURNING id");
 	$s->maintain('seal');
 	my $requests = sub {
 		my ($key) = @_;
@@ -169,13 +169,18 @@ sub secret {
 			my $body = JSON::PP->new->utf8->canonical->encode(message($_));
 			webhook($s, $body, path => "/webhook/$server", signature => sign($body, $key)) } @sessions;
 	};
-	is_deeply statuses(burst($s, $requests->($secret[0]))), [(200) x 8], 'its secret';
-	$s->psql("UPDATE waha_servers SET webhook_secret = '$secret[1]' WHERE id = '$server'");
-	$s->maintain('seal');
-	$s->psql("UPDATE waha_servers SET webhook_secret_former_until = now() WHERE id = '$server'");
-	is_deeply statuses(together(sub { $requests->($secret[0]) })), [(401) x 8],
-		'it is none any more, although it is remembered';
-	is_deeply statuses(burst($s, $requests->($secret[1]))), [(200) x 8], 'the new one';
+	# anew each time: who is refused has been looked up, and with that the secret before is forgotten
+	my $change = sub {
+		my $former = $secret;
+		is_deeply statuses(burst($s, $requests->($former))), [(200) x 8], 'its secret';
+		$secret .= ', changed';
+		$s->psql("UPDATE waha_servers SET webhook_secret = '$secret' WHERE id = '$server'");
+		$s->maintain('seal');
+		$s->psql("UPDATE waha_servers SET webhook_secret_former_until = now() WHERE id = '$server'");
+		return $requests->($former);
+	};
+	is_deeply statuses(together($change)), [(401) x 8], 'it is none any more, although it is remembered';
+	is_deeply statuses(burst($s, $requests->($secret))), [(200) x 8], 'the new one';
 	return;
 }
 

@@ -38,7 +38,7 @@ await test('from the log-in to the connected phone, without a reload', async () 
 	await qr(ana.page).waitFor();
 	await accessible(ana.page, 'the QR');
 	const name = await sessionOf(user);
-	assert.equal(await readQr(ana.page), await shownByGateway(name), 'a phone reads what the gateway shows');
+	await eventually('a phone reads what the gateway shows', async () => (await readQr(ana.page)) === await shownByGateway(name));
 	assert.doesNotMatch(await ana.page.evaluate(() => document.documentElement.outerHTML + document.querySelector('wapool-connect').shadowRoot.innerHTML),
 		/inst[aâ]nc/i, 'nobody hears of instances');
 	await scan(user, { phone: '5511987654321', pushName: 'Ana Souza' });

@@ -35,9 +35,10 @@ export function showEvents(body, query, look) {
 		update({ events }) {
 			const now = `${events.parked} ${events.pending}`;
 
-			if ((now !== list.known || pages.parted) && list.known && !list.busy && !place.contains(document.activeElement))
-				follow();
-			list.known = now;
+			if (!list.known)
+				list.known = now;
+			else if ((now !== list.known || pages.parted) && !list.busy && !place.contains(document.activeElement))
+				follow(now);
 		},
 		leave() {
 			list.gone = true;
@@ -58,8 +59,8 @@ export function showEvents(body, query, look) {
 		return call('GET', 'admin/deliveries', { query: { ...wish, ...more } });
 	}
 
-	/* What is shown, as it is now; none fewer than there were. */
-	async function follow() {
+	/* What is shown, as it is now; none fewer than there were. now: the number of all; known once it is followed. */
+	async function follow(now) {
 		const { turn, sent } = list;
 		const again = pages.again(found.body.children);
 
@@ -71,6 +72,7 @@ export function showEvents(body, query, look) {
 			if (turn !== list.turn || sent !== list.sent || list.gone || place.contains(document.activeElement))
 				return;
 			again.take(page.deliveries, page.next);
+			list.known = now;
 			show();
 		} catch (error) {
 			if (!(error instanceof ApiError))    // the look at the pool tells of an outage

@@ -53,14 +53,15 @@ END {
 # --- The stack ---
 
 # PostgreSQL, the simulator, all responders and nginx; the helper only with maintain => 1. env is for all of
-# them, scale is the simulator's; hosts => 2: a second set of responders, without a helper.
+# them, scale is the simulator's, qr_scale another for the life of its QRs; hosts => 2: a second set of responders,
+# without a helper.
 sub fault_stack {
 	my (%opt) = @_;
 	my $s = Wapool::Stack->new(env => {
 			WEBHOOK_SECRET => WEBHOOK_SECRET, POOL_TARGET => 4, POOL_LOW => 2, POOL_STEP => 4,
 			PROVISION_PARALLEL => 4, HEALTH_INTERVAL => 1, WAHA_MAX_SESSIONS => 60, %{ $opt{env} || {} } });
 	start_database($s);
-	$s->start_sim('--time-scale', $opt{scale} // SCALE);
+	$s->start_sim('--time-scale', $opt{scale} // SCALE, $opt{qr_scale} ? ('--qr-scale', $opt{qr_scale}) : ());
 	$s->start_responders(@{ $opt{responders} || [] });
 	$s->start_nginx;
 	$s->another_host(helper => 0, responders => $opt{responders}) for 2 .. $opt{hosts} // 1;

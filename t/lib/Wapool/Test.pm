@@ -25,8 +25,8 @@ use Wapool::Stack;
 
 use Exporter qw(import);
 our @EXPORT_OK = qw(stack sim sim_session sim_generation scan faults burst burst_while_locked shared_by problem_ok eventually eventually_ok
-	instance_of lifecycle present_name free_instances stock read_and_shown qr_of_png qr_of_data_uri qr_of_svg sign webhook server_id
-	row_counts invariants_ok json_of SEED_EMPTY WEBHOOK_SECRET PATIENCE);
+	hour_lasts instance_of lifecycle present_name free_instances stock read_and_shown qr_of_png qr_of_data_uri qr_of_svg sign
+	webhook server_id row_counts invariants_ok json_of SEED_EMPTY WEBHOOK_SECRET PATIENCE);
 
 use constant {
 	PATIENCE       => 30,    # seconds before a condition counts as never coming
@@ -85,6 +85,13 @@ sub eventually_ok {
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	ok($got, $what) || show_helpers();
 	return $got;
+}
+
+# Returns once the hour lasts so many seconds more: where it ends, and with it a day, counters of quotas begin anew.
+sub hour_lasts {
+	my ($seconds) = @_;
+	sleep 1 while 3600 - time % 3600 < $seconds;
+	return;
 }
 
 sub show_helpers {
