@@ -392,7 +392,8 @@ await test('an event that was sent again does not come back with an older answer
 	const [answer] = await Promise.all([page.waitForResponse(/admin\/deliveries\?/), page.getByLabel('Evento', { exact: true }).selectOption('instance.health')]);
 	const older = await answer.json();
 	const held = [];
-	await page.route('**/admin/deliveries?*', (route) => held.push(route));
+	let holding = true;
+	await page.route('**/admin/deliveries?*', (route) => (holding ? held.push(route) : route.continue()));
 	await parkMore(user, 1);
 	await eventually('the list is asked for again', () => held.length > 0);
 	await rows.first().getByRole('button', { name: 'Reenviar' }).click();
@@ -402,7 +403,7 @@ await test('an event that was sent again does not come back with an older answer
 	await Promise.all([page.waitForEvent('requestfinished', (request) => /admin\/deliveries\?/.test(request.url())), held.shift().fulfill({ json: older })]);
 	await page.evaluate(() => new Promise((done) => setTimeout(done, 100)));
 	assert.equal(await rows.count(), 2, 'it does not come back');
-	await page.unroute('**/admin/deliveries?*');
+	holding = false;
 	await Promise.all(held.map((route) => route.continue()));
 	await eventually('and the new one comes', async () => await rows.count() === 3);
 	await stack.psql('DELETE FROM deliveries');
