@@ -351,6 +351,7 @@ waha_ping(struct http *h, const struct server *s, struct gateway_status *out,
 		d, e);
 	json_t *version = NULL;
 	const char *text;
+	int64_t started;
 	bool ok = false;
 
 	*out = (struct gateway_status){0};
@@ -364,7 +365,8 @@ waha_ping(struct http *h, const struct server *s, struct gateway_status *out,
 		err_set(e, ERR_PROTOCOL, "this is not WAHA: it has no version");
 	else
 		ok = version != NULL;
-	out->started_ms = json_integer_value(json_object_get(status, "startTimestamp"));
+	started = json_integer_value(json_object_get(status, "startTimestamp"));
+	out->started_ms = gateway_time_ok(started) ? started : 0;
 	utf8_copy(out->version, sizeof(out->version), text);
 	json_decref(status);
 	json_decref(version);

@@ -456,16 +456,38 @@ check_ping(const char *status, const char *version, int64_t started, const char 
 
 START_TEST(a_gateway_says_its_version_and_start)
 {
-	check_ping("{\"startTimestamp\":1795212000000,\"uptime\":5}",
-		"{\"version\":\"2026.2.1\",\"engine\":\"NOWEB\"}", 1795212000000,
+	check_ping("{\"startTimestamp\":1700000000000,\"uptime\":5}",
+		"{\"version\":\"2026.2.1\",\"engine\":\"NOWEB\"}", 1700000000000,
 		"2026.2.1");
 	check_ping("{}", "{\"version\":\"2024.10.8\"}", 0, "2024.10.8");
 	check_ping("{\"startTimestamp\":\"yesterday\"}", "{\"version\":\"v\"}", 0, "v");
 	check_ping("{\"startTimestamp\":1}",
-		"{\"version\":\"0123456789012345678901234567890123456789\"}", 1,
+		"{\"version\":\"0123456789012345678901234567890123456789\"}", 0,
 		"01234567890123456789012345678901");
 	check_ping("{\"startTimestamp\":1}", "{\"name\":\"not waha\"}", 0, NULL);
 	check_ping("{\"startTimestamp\":1}", "{\"version\":7}", 0, NULL);
+}
+END_TEST
+
+static void
+check_start(int64_t says, int64_t believed)
+{
+	char status[64];
+
+	snprintf(status, sizeof(status), "{\"startTimestamp\":%lld}", (long long)says);
+	check_ping(status, "{\"version\":\"v\"}", believed, "v");
+}
+
+START_TEST(a_start_that_cannot_be_is_none)
+{
+	int64_t now = clock_wall_ms();
+
+	check_start(now, now);
+	check_start(now + 240000, now + 240000); /* clocks differ a little */
+	check_start(now + 600000, 0);
+	check_start(now / 1000, 0); /* seconds */
+	check_start(-1, 0);
+	check_start(9000000000000000000, 0);
 }
 END_TEST
 
@@ -484,7 +506,8 @@ main(void)
 		a_message_that_never_left_is_not_unknown,
 		a_webhook_that_is_right_is_left_alone,
 		a_lost_webhook_is_set_and_read_back,
-		a_gateway_says_its_version_and_start, NULL};
+		a_gateway_says_its_version_and_start, a_start_that_cannot_be_is_none,
+		NULL};
 
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
 		return 1;
