@@ -47,10 +47,9 @@ read_session(const json_t *o, struct session *out, struct err *e)
 	const json_t *metadata =
 		json_object_get(json_object_get(o, "config"), "metadata");
 
-	if (name == NULL || word == NULL || strlen(name) >= sizeof(out->name))
+	if (!gateway_named(out, name) || word == NULL)
 		return err_set(e, ERR_PROTOCOL, "WAHA's session has no name or status");
-	*out = (struct session){.state = gateway_state_of(word)};
-	utf8_copy(out->name, sizeof(out->name), name);
+	out->state = gateway_state_of(word);
 	utf8_copy(out->word, sizeof(out->word), word);
 	utf8_copy(out->phone, sizeof(out->phone), id);
 	utf8_copy(out->profile, sizeof(out->profile), push);

@@ -172,7 +172,9 @@ struct gateway {
 		deadline_t, struct err *);
 	bool (*state)(struct http *, const struct server *, const char *name,
 		struct session *, deadline_t, struct err *);
-	/* All sessions, also stopped ones, in one call. */
+	/* All sessions, also stopped ones, in one call. One without a status is SESSION_OTHER
+	 * with the word "": it is there. What has no name, or one too long to be ours, is left
+	 * out; ERR_PROTOCOL if nothing in the list is a whole session. */
 	bool (*list)(struct http *, const struct server *, session_fn *, void *ctx,
 		deadline_t, struct err *);
 	/* The raw value to render as a QR; ERR_CONFLICT while there is none. */

@@ -229,6 +229,47 @@ START_TEST(a_list_is_read_in_order_and_may_be_left)
 }
 END_TEST
 
+/* What others keep at the same gateway takes nothing from us. One with a name but without a status may be
+ * ours: it is there, and no more is known. */
+START_TEST(a_row_that_makes_no_sense_spoils_no_list)
+{
+	char answer[600] = "[{\"name\":\"a\",\"status\":\"STOPPED\"},7,{},"
+			   "{\"status\":\"WORKING\"},{\"name\":\"b\"},"
+			   "{\"name\":\"c\",\"status\":\"WORKING\"},"
+			   "{\"status\":\"WORKING\",\"name\":\"";
+	const struct fake_step step = {FAKE_JSON, 200, answer};
+	struct names all = {.left = 9};
+	struct scene c;
+
+	memset(answer + strlen(answer), 'x', 256);
+	memcpy(answer + strlen(answer), "\"}]", 4);
+	begin(&c, &step, 1);
+	ck_assert_msg(W.list(c.h, &c.s, note_name, &all, soon(), &c.e), "%s", c.e.text);
+	ck_assert_int_eq(c.e.code, ERR_NONE);
+	ck_assert_str_eq(all.text, "a=0 b=5 c=3 ");
+	end(&c);
+}
+END_TEST
+
+START_TEST(an_answer_without_a_whole_session_is_no_list)
+{
+	static const char *const answers[] = {
+		"[7]", "[{\"name\":\"b\"},{}]", "{}", "{\"name\":\"b\"}", "null"};
+
+	for (int i = 0; i < N(answers); i++) {
+		const struct fake_step step = {FAKE_JSON, 200, answers[i]};
+		struct names all = {.left = 9};
+		struct scene c;
+
+		begin(&c, &step, 1);
+		ck_assert_msg(!W.list(c.h, &c.s, note_name, &all, soon(), &c.e), "%s",
+			answers[i]);
+		ck_assert_int_eq(c.e.code, ERR_PROTOCOL);
+		end(&c);
+	}
+}
+END_TEST
+
 START_TEST(a_list_of_many_sessions_is_not_too_long)
 {
 	enum { MANY = 20000 };
@@ -500,6 +541,8 @@ main(void)
 		absurdly_long_texts_are_cut_between_characters,
 		a_name_that_is_too_long_is_none_of_ours,
 		a_list_is_read_in_order_and_may_be_left,
+		a_row_that_makes_no_sense_spoils_no_list,
+		an_answer_without_a_whole_session_is_no_list,
 		a_list_of_many_sessions_is_not_too_long, the_raw_qr_is_what_comes_back,
 		a_pairing_code_is_asked_for_a_number, a_sent_message_has_whatsapps_id,
 		a_failed_message_may_have_gone_out,
