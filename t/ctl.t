@@ -223,6 +223,8 @@ sub instance_list {
 	status_is(DONE, qr/loja-1 is there\nloja-2 is there\nvendas is there\n/, 'the same list again', \$list, qw(instance add - --if-missing));
 	is $s->psql_value(q{SELECT string_agg(name || ' ' || coalesce(phone_number, '-'), ', ' ORDER BY name) FROM instances
 		WHERE name LIKE 'loja-%'}), 'loja-1 5511988880001, loja-2 -', 'with their numbers';
+	my $long = '#' . 'x' x 300 . " y vendas-2\nloja-3 # " . 'x' x 300 . " z vendas-3\n" . 'x' x 255 . "loja-4\n";
+	status_is(REFUSED, qr/\A(?=.*loja-3 made)(?=.*x{255}loja-4: a name is )(?!.*vendas)/s, 'lines of any length', \$long, qw(instance add -));
 	return;
 }
 
