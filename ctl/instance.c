@@ -1,5 +1,6 @@
 /* Instances: looking at them, making them, giving them back. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "ctl/ctl.h"
@@ -278,13 +279,14 @@ add_one(struct adding *a, const char *name, const char *number)
 	}
 }
 
-/* A line is a name and, if known, a number; "#" begins a comment. */
+/* A line of any length is a name and, if known, a number; "#" begins a comment. */
 static void
 add_lines(struct adding *a)
 {
-	char line[256];
+	char *line = NULL;
+	size_t size = 0;
 
-	while (fgets(line, sizeof(line), stdin) != NULL) {
+	while (getline(&line, &size, stdin) >= 0) {
 		char *rest = line, *name, *number;
 
 		line[strcspn(line, "#\r\n")] = '\0';
@@ -293,6 +295,7 @@ add_lines(struct adding *a)
 		if (name != NULL)
 			add_one(a, name, *number != '\0' ? number : NULL);
 	}
+	free(line);
 }
 
 static int

@@ -86,7 +86,7 @@ cleanup_one(struct app *app, const struct call *c)
 		i.paired ? "; its phone has to scan again" : "");
 	if (!confirmed(c->yes, question))
 		return REFUSED;
-	if (!cleanup_corrupted_instance(app, i.id, ctl_deadline(), &e))
+	if (!cleanup_instance_seen(app, &i, ctl_deadline(), &e))
 		return complain_err(&e);
 	if (c->json)
 		return print_json(

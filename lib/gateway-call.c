@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/utf8.h"
+
 #define RETRY_BASE_MS 250
 #define RETRY_LONGEST_MS 4000
 #define CODE_MAX 32 /* characters of a pairing code */
@@ -230,6 +232,16 @@ gateway_bytes(const struct gateway_dialect *dialect, struct http *h,
 }
 
 bool
+gateway_named(struct session *out, const char *name)
+{
+	*out = (struct session){.state = SESSION_OTHER};
+	if (name == NULL || strlen(name) >= sizeof(out->name))
+		return false;
+	utf8_copy(out->name, sizeof(out->name), name);
+	return *name != '\0';
+}
+
+bool
 gateway_read_one(
 	json_t *answer, gateway_read_fn *read, struct session *out, struct err *e)
 {
@@ -243,18 +255,22 @@ bool
 gateway_read_list(const struct gateway_dialect *dialect, json_t *answer,
 	gateway_read_fn *read, session_fn *each, void *ctx, struct err *e)
 {
-	bool ok = json_is_array(answer);
+	bool ok = json_is_array(answer) && json_array_size(answer) == 0;
+	struct err why = ERR_INIT; /* with the first that is not whole */
 	struct session one;
 	const json_t *row;
 	size_t i;
 
-	if (answer != NULL && !ok)
-		err_set(e, ERR_PROTOCOL, "%s's list is not an array", dialect->product);
+	if (answer != NULL && !json_is_array(answer))
+		err_set(&why, ERR_PROTOCOL, "%s's list is not an array",
+			dialect->product);
 	json_array_foreach(answer, i, row) {
-		ok = read(row, &one, e);
-		if (!ok || !each(&one, ctx))
+		ok |= read(row, &one, &why);
+		if (*one.name != '\0' && !each(&one, ctx))
 			break;
 	}
+	if (!ok)
+		err_pass(e, &why);
 	json_decref(answer);
 	return ok;
 }

@@ -54,17 +54,24 @@ bool gateway_bytes(const struct gateway_dialect *dialect, struct http *h,
 	const struct server *s, const struct gateway_call *call, struct buf *out,
 	deadline_t d, struct err *e);
 
-/* One session in an answer; false with *e if it is none. */
+/* One session in an answer; false with *e if it is none, or not a whole one: *out then holds
+ * what gateway_named made of its name. */
 typedef bool gateway_read_fn(const json_t *, struct session *, struct err *);
 
 /* bytes; some hundred for each of many thousand sessions */
 #define GATEWAY_LIST_MAX (64u << 20)
 
+/* Makes *out a session of that name of which nothing is known (SESSION_OTHER, the word ""). False
+ * if the name is NULL, "" or too long to be one of ours: it is "" then. */
+bool gateway_named(struct session *out, const char *name);
+
 /* The session of an answer, which is released here; NULL if the call failed, as *e tells. */
 bool gateway_read_one(
 	json_t *answer, gateway_read_fn *read, struct session *out, struct err *e);
 
-/* The same for an array of them: each is handed on, until that is false. */
+/* The same for an array of them: each is handed on, until that is false. What is no session is
+ * left out, but what has a name is handed on as gateway_named makes it: left out, it would be
+ * missing. Fails if none is whole though there are some. */
 bool gateway_read_list(const struct gateway_dialect *dialect, json_t *answer,
 	gateway_read_fn *read, session_fn *each, void *ctx, struct err *e);
 

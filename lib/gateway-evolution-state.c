@@ -209,10 +209,10 @@ fill_session(const struct row *row, enum session_state state, const char *word,
 	const char *dot = row->token != NULL ? strchr(row->token, '.') : NULL;
 	bool paired = state == SESSION_WORKING || state == SESSION_STARTING;
 
-	if (strlen(row->name) >= sizeof(out->name))
-		return err_set(e, ERR_PROTOCOL, "Evolution's name is too long");
-	*out = (struct session){.state = state};
-	utf8_copy(out->name, sizeof(out->name), row->name);
+	if (!gateway_named(out, row->name))
+		return err_set(
+			e, ERR_PROTOCOL, "Evolution's name is empty or too long");
+	out->state = state;
 	utf8_copy(out->word, sizeof(out->word),
 		state == SESSION_OTHER ? word : gateway_word(state));
 	/* the owner stays in the row when he has left */
@@ -308,8 +308,11 @@ read_listed(const json_t *o, struct session *out, struct err *e)
 {
 	struct row row;
 
-	return read_row(o, &row, e) &&
-		fill_session(&row, listed_state(&row), row.status, out, e);
+	if (!read_row(o, &row, e)) {
+		gateway_named(out, row.name);
+		return false;
+	}
+	return fill_session(&row, listed_state(&row), row.status, out, e);
 }
 
 bool

@@ -118,14 +118,12 @@ read_device(const json_t *o, struct session *out, struct err *e)
 {
 	const char *name = gateway_text(o, "id"), *word = gateway_text(o, "state");
 
-	if (name == NULL || word == NULL || strlen(name) >= sizeof(out->name))
+	if (!gateway_named(out, name) || word == NULL)
 		return err_set(e, ERR_PROTOCOL, "GOWA's device has no id or state");
-	*out = (struct session){0};
 	read_phone(gateway_text(o, "jid"), out->phone, sizeof(out->phone));
 	out->state = state_of(word, *out->phone != '\0');
 	if (out->state != SESSION_OTHER)
 		word = gateway_word(out->state);
-	utf8_copy(out->name, sizeof(out->name), name);
 	utf8_copy(out->word, sizeof(out->word), word);
 	utf8_copy(out->profile, sizeof(out->profile), gateway_text(o, "display_name"));
 	return true;

@@ -47,10 +47,9 @@ read_session(const json_t *o, struct session *out, struct err *e)
 	const json_t *metadata =
 		json_object_get(json_object_get(o, "config"), "metadata");
 
-	if (name == NULL || word == NULL || strlen(name) >= sizeof(out->name))
+	if (!gateway_named(out, name) || word == NULL)
 		return err_set(e, ERR_PROTOCOL, "WAHA's session has no name or status");
-	*out = (struct session){.state = gateway_state_of(word)};
-	utf8_copy(out->name, sizeof(out->name), name);
+	out->state = gateway_state_of(word);
 	utf8_copy(out->word, sizeof(out->word), word);
 	utf8_copy(out->phone, sizeof(out->phone), id);
 	utf8_copy(out->profile, sizeof(out->profile), push);
@@ -351,6 +350,7 @@ waha_ping(struct http *h, const struct server *s, struct gateway_status *out,
 		d, e);
 	json_t *version = NULL;
 	const char *text;
+	int64_t started;
 	bool ok = false;
 
 	*out = (struct gateway_status){0};
@@ -364,7 +364,8 @@ waha_ping(struct http *h, const struct server *s, struct gateway_status *out,
 		err_set(e, ERR_PROTOCOL, "this is not WAHA: it has no version");
 	else
 		ok = version != NULL;
-	out->started_ms = json_integer_value(json_object_get(status, "startTimestamp"));
+	started = json_integer_value(json_object_get(status, "startTimestamp"));
+	out->started_ms = gateway_time_ok(started) ? started : 0;
 	utf8_copy(out->version, sizeof(out->version), text);
 	json_decref(status);
 	json_decref(version);

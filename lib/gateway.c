@@ -3,6 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#define Y2001_MS 978307200000
+#define AHEAD_MS 300000
+
 static const struct gateway *const drivers[] = {
 	&gateway_waha, &gateway_evolution, &gateway_gowa};
 
@@ -33,4 +36,10 @@ gateway_polled(char out[GATEWAY_KINDS_SIZE])
 				n > 1 ? "," : "", drivers[i]->kind);
 	snprintf(out + n, GATEWAY_KINDS_SIZE - n, "}");
 	return out;
+}
+
+bool
+gateway_time_ok(int64_t at_ms)
+{
+	return at_ms > Y2001_MS && at_ms < clock_wall_ms() + AHEAD_MS;
 }

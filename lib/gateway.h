@@ -81,7 +81,7 @@ struct session_spec {
 /* What a gateway says about itself. */
 struct gateway_status {
 	char version[33];
-	int64_t started_ms; /* wall clock of its start, 0 if it does not tell */
+	int64_t started_ms; /* wall clock of its start; 0 if it tells none that can be */
 };
 
 /* What to say to whom. */
@@ -172,7 +172,9 @@ struct gateway {
 		deadline_t, struct err *);
 	bool (*state)(struct http *, const struct server *, const char *name,
 		struct session *, deadline_t, struct err *);
-	/* All sessions, also stopped ones, in one call. */
+	/* All sessions, also stopped ones, in one call. One without a status is SESSION_OTHER
+	 * with the word "": it is there. What has no name, or one too long to be ours, is left
+	 * out; ERR_PROTOCOL if nothing in the list is a whole session. */
 	bool (*list)(struct http *, const struct server *, session_fn *, void *ctx,
 		deadline_t, struct err *);
 	/* The raw value to render as a QR; ERR_CONFLICT while there is none. */
@@ -218,5 +220,10 @@ const struct gateway *gateway_at(size_t i);
  * out. */
 #define GATEWAY_KINDS_SIZE 64
 const char *gateway_polled(char out[GATEWAY_KINDS_SIZE]);
+
+/* True if a time of a gateway's (of its wall clock) may be meant: after 2001, and not more than
+ * five minutes ahead of us. Others count as not told, so that a clock that is wrong freezes
+ * nothing here. */
+bool gateway_time_ok(int64_t at_ms);
 
 #endif

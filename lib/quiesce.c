@@ -5,7 +5,11 @@
 #include "lib/pool.h"
 #include "lib/work-int.h"
 
-static const struct db_stmt stmt_begin = {"quiesce_begin", "SELECT quiesce_begin()", 0};
+/* The database's clock, by which all was written down that the walk compares with. */
+static const struct db_stmt stmt_begin = {"quiesce_begin",
+	"SELECT quiesce_begin(),"
+	" ceil(extract(epoch FROM clock_timestamp()) * 1000)::bigint",
+	0};
 
 #define BEFORE_ALL "00000000-0000-0000-0000-000000000000"
 
@@ -19,13 +23,23 @@ static const struct db_stmt stmt_claim = {"quiesce_claim",
 static const struct db_stmt stmt_done = {
 	"quiesce_done", "SELECT quiesce_done($1, $2, $3::boolean, $4)", 4};
 
+static const struct db_stmt stmt_left = {"quiesce_left",
+	"SELECT count(*) FILTER (WHERE held), count(*) FILTER (WHERE NOT held AND runs)"
+	" FROM (SELECT coalesce(work_lease_until >= clock_timestamp(), false) AS held,"
+	" status IN ('STARTING', 'SCAN_QR_CODE', 'WORKING') AS runs"
+	" FROM instances WHERE lifecycle = 'assigned') i",
+	0};
+
 static const struct db_stmt stmt_end = {"quiesce_end", "SELECT quiesce_end()", 0};
 
 bool
-quiesce_begin(struct app *app, deadline_t d, struct err *e)
+quiesce_begin(struct app *app, struct quiesce_walk *out, deadline_t d, struct err *e)
 {
 	PGresult *r = db_query(app->db, d, &stmt_begin, NULL, e);
 
+	*out = (struct quiesce_walk){0};
+	if (r != NULL)
+		out->since_ms = db_int(r, 0, 1);
 	PQclear(r);
 	return r != NULL;
 }
@@ -74,6 +88,20 @@ quiesce_one(struct app *app, struct quiesce_walk *walk, char name[256], deadline
 			stopped ? "maintenance" : e->text});
 	work_item_close(&it);
 	return stopped ? QUIESCE_STOPPED : QUIESCE_FAILED;
+}
+
+bool
+quiesce_look(struct app *app, deadline_t d, struct quiesce_left *out, struct err *e)
+{
+	PGresult *r = db_query(app->db, d, &stmt_left, NULL, e);
+
+	*out = (struct quiesce_left){0};
+	if (r != NULL) {
+		out->held = db_int(r, 0, 0);
+		out->running = db_int(r, 0, 1);
+	}
+	PQclear(r);
+	return r != NULL;
 }
 
 bool

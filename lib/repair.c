@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lib/instance.h"
 #include "lib/log.h"
 #include "lib/work-int.h"
 
@@ -15,8 +14,9 @@ static const struct db_stmt stmt_claim = {"repair_claim",
 
 static const struct db_stmt stmt_cleanup = {"repair_cleanup",
 	"SELECT " WORK_ITEM_COLUMNS
-	" FROM repair_cleanup($1, $2, $3::boolean, '" WORK_LEASE "')",
-	3};
+	" FROM repair_cleanup($1, $2::bigint, $3::bigint, $4, $5::boolean, '" WORK_LEASE
+	"')",
+	5};
 
 static const struct db_stmt stmt_facts = {"repair_facts",
 	"SELECT lifecycle = 'assigned', paired_at IS NOT NULL,"
@@ -45,18 +45,15 @@ struct look {
 	struct health_verdict verdict;
 };
 
-/* The id behind an id or a name. */
+/* The instance behind an id or a name. */
 static bool
-find(struct app *app, const char *which, deadline_t d, char id[37], struct err *e)
+find(struct app *app, const char *which, deadline_t d, struct instance *out,
+	struct err *e)
 {
-	struct instance i;
-
-	if (!instance_get(app, which, false, d, &i, e))
+	if (!instance_get(app, which, false, d, out, e))
 		return false;
-	if (strcmp(i.lifecycle, "retired") == 0)
-		return err_set(e, ERR_NOT_FOUND, "that instance is retired");
-	memcpy(id, i.id, sizeof(i.id));
-	return true;
+	return strcmp(out->lifecycle, "retired") != 0 ||
+		err_set(e, ERR_NOT_FOUND, "that instance is retired");
 }
 
 /* Leases by one of the two statements, and opens the server. */
@@ -79,10 +76,10 @@ static bool
 begin(struct app *app, const char *which, deadline_t d, struct work_item *it,
 	struct err *e)
 {
-	char id[37];
+	struct instance i;
 
-	return find(app, which, d, id, e) &&
-		claim(app, &stmt_claim, (const char *[]){id}, d, it, e);
+	return find(app, which, d, &i, e) &&
+		claim(app, &stmt_claim, (const char *[]){i.id}, d, it, e);
 }
 
 /* Gives the lease back. */
@@ -287,34 +284,58 @@ try_recover_instance(struct app *app, const char *which, deadline_t d, bool *rec
 	return ok;
 }
 
+/* True if somebody else has it by now, or its session is another. */
 static bool
-clean_up(struct app *app, const char *which, const char *reason, bool force,
+has_changed(struct app *app, const struct instance *seen, deadline_t d)
+{
+	struct err ignored = ERR_INIT;
+	struct instance now;
+
+	return instance_get(app, seen->id, false, d, &now, &ignored) &&
+		(now.epoch != seen->epoch || now.generation != seen->generation);
+}
+
+static bool
+clean_up(struct app *app, const struct instance *seen, const char *reason, bool force,
 	deadline_t d, struct err *e)
 {
+	char epoch[DB_PARAM_SIZE], generation[DB_PARAM_SIZE];
+	struct err why = ERR_INIT;
 	struct work_item it;
-	char id[37];
 	bool ok;
 
-	if (!find(app, which, d, id, e) ||
-		!claim(app, &stmt_cleanup,
-			(const char *[]){id, reason, force ? "true" : "false"}, d, &it,
-			e))
+	if (!claim(app, &stmt_cleanup,
+		    (const char *[]){seen->id, db_param_int(epoch, seen->epoch),
+			    db_param_int(generation, seen->generation), reason,
+			    force ? "true" : "false"},
+		    d, &it, &why)) {
+		if (why.code == ERR_CONFLICT && has_changed(app, seen, d))
+			return err_set(
+				e, ERR_CONFLICT, "it has changed hands meanwhile");
+		err_pass(e, &why);
 		return false;
-	ok = work_remake(&it, e);
+	}
+	ok = work_remake(&it, &why);
+	if (!ok)
+		err_pass(e, &why);
 	work_item_close(&it);
 	return ok;
+}
+
+bool
+cleanup_instance_seen(
+	struct app *app, const struct instance *seen, deadline_t d, struct err *e)
+{
+	return clean_up(app, seen, "cleaned up by hand", true, d, e);
 }
 
 bool
 cleanup_corrupted_instance(
 	struct app *app, const char *which, deadline_t d, struct err *e)
 {
-	struct err why = ERR_INIT;
+	struct instance i;
 
-	if (clean_up(app, which, "cleaned up by hand", true, d, &why))
-		return true;
-	err_pass(e, &why);
-	return false;
+	return find(app, which, d, &i, e) && cleanup_instance_seen(app, &i, d, e);
 }
 
 bool
@@ -323,24 +344,25 @@ ensure_healthy_instance(struct app *app, const char *which, deadline_t d,
 {
 	struct health_report r;
 	struct err why = ERR_INIT;
-	char id[37], reason[160];
+	struct instance i;
+	char reason[160];
 
 	*out = (struct ensure_result){0};
 	/* by its id: a cleanup gives it another name */
-	if (!find(app, which, d, id, &why)) {
+	if (!find(app, which, d, &i, &why)) {
 		err_pass(e, &why);
 		return false;
 	}
-	if (!check_instance_health(app, id, d, &r, e))
+	if (!check_instance_health(app, i.id, d, &r, e))
 		return false;
 	if (!r.healthy && r.state != HEALTH_NOT_FOUND &&
-		!try_recover_instance(app, id, d, &out->recovered, e))
+		!try_recover_instance(app, i.id, d, &out->recovered, e))
 		return false;
 	if (!r.healthy && !out->recovered &&
 		(r.should_cleanup || r.state == HEALTH_NOT_FOUND)) {
 		snprintf(reason, sizeof(reason), "%s: %s", health_name(r.state),
 			r.reason);
-		if (!clean_up(app, id, reason, false, d, &why)) {
+		if (!clean_up(app, &i, reason, false, d, &why)) {
 			err_pass(e, &why);
 			return false;
 		}

@@ -15,6 +15,7 @@
 
 #include "lib/app.h"
 #include "lib/health.h"
+#include "lib/instance.h"
 
 /* What seed 002's checkInstanceHealth returns. */
 struct health_report {
@@ -49,8 +50,14 @@ bool try_recover_instance(struct app *app, const char *which, deadline_t d,
 bool cleanup_corrupted_instance(
 	struct app *app, const char *which, deadline_t d, struct err *e);
 
+/* The same of an instance that was read earlier, as one who asks somebody first has: ERR_CONFLICT
+ * if another has it, or its session was made anew, since. */
+bool cleanup_instance_seen(
+	struct app *app, const struct instance *seen, deadline_t d, struct err *e);
+
 /* The three above as seed 002 has them: check, recover if that is worth trying, clean up what
- * should be; the latter not while its server is frozen (ERR_CONFLICT). */
+ * should be; the latter not while its server is frozen, nor if it has changed hands since the
+ * beginning (ERR_CONFLICT). */
 bool ensure_healthy_instance(struct app *app, const char *which, deadline_t d,
 	struct ensure_result *out, struct err *e);
 

@@ -11,9 +11,7 @@
 #include "lib/utf8.h"
 #include "lib/webhook-int.h"
 
-#define Y2001_MS 978307200000
-#define ID_MAX 250      /* bytes of an id worth its name */
-#define AHEAD_MS 300000 /* that a gateway's clock may be ahead of ours */
+#define ID_MAX 250 /* bytes of an id worth its name */
 
 #define ROW_BYTES 512 /* what a stored event takes beside its body, about */
 
@@ -41,15 +39,11 @@ static const struct db_stmt stmt_store_several = {"webhook_store_several",
 	", event_written() FROM set_config('lock_timeout', '50ms', true)",
 	STORE_PARAMS};
 
-/* A time a gateway may mean, as a parameter: after 2001 and not more than some minutes
- * ahead of us. Anything else is taken for "it does not tell" (NULL), so that a lying
- * clock cannot freeze an instance's status. */
+/* A gateway's time as a parameter; NULL for one that cannot be meant. */
 static const char *
 time_or_null(char room[DB_PARAM_SIZE], int64_t at_ms)
 {
-	bool sane = at_ms > Y2001_MS && at_ms < clock_wall_ms() + AHEAD_MS;
-
-	return sane ? db_param_int(room, at_ms) : NULL;
+	return gateway_time_ok(at_ms) ? db_param_int(room, at_ms) : NULL;
 }
 
 /* Ids of an absurd length, or that are no text, count as none. */

@@ -36,6 +36,7 @@ subtest 'release'                              => \&release;
 subtest 'check'                                => \&check;
 subtest 'recover'                              => \&recover;
 subtest 'cleanup'                              => \&cleanup;
+subtest 'cleanup, answered late'               => \&cleanup_late;
 subtest 'pool and servers'                     => \&pool;
 subtest 'at a terminal'                        => \&terminal;
 subtest 'telephone numbers and secrets'        => \&secrets;
@@ -126,8 +127,8 @@ sub usage {
 	return;
 }
 
-# What a person sees who runs it at a terminal and types that, as soon as something is asked: (exit status, all that
-# was shown).
+# What a person sees who runs it at a terminal and types that, or what that code returns, as soon as something is asked:
+# (exit status, all that was shown).
 sub typed {
 	my ($line, @args) = @_;
 	my $service = $s->program("$s->{build}/wapoolctl");
@@ -138,7 +139,7 @@ sub typed {
 	my $shown = '';
 	while (sysread $out, $shown, 4096, length $shown) {
 		next if !defined $line || $shown !~ /: \z/;
-		syswrite $in, "$line\n";
+		syswrite $in, (ref $line ? $line->() : $line) . "\n";
 		undef $line;
 	}
 	waitpid $pid, 0;
@@ -226,6 +227,8 @@ sub instance_list {
 	status_is(DONE, qr/loja-1 is there\nloja-2 is there\nvendas is there\n/, 'the same list again', \$list, qw(instance add - --if-missing));
 	is $s->psql_value(q{SELECT string_agg(name || ' ' || coalesce(phone_number, '-'), ', ' ORDER BY name) FROM instances
 		WHERE name LIKE 'loja-%'}), 'loja-1 5511988880001, loja-2 -', 'with their numbers';
+	my $long = '#' . 'x' x 300 . " y vendas-2\nloja-3 # " . 'x' x 300 . " z vendas-3\n" . 'x' x 255 . "loja-4\n";
+	status_is(REFUSED, qr/\A(?=.*loja-3 made)(?=.*x{255}loja-4: a name is )(?!.*vendas)/s, 'lines of any length', \$long, qw(instance add -));
 	return;
 }
 
@@ -348,6 +351,22 @@ sub cleanup {
 	like join(' ', map { "$_->{kind} $_->{actor}" } @{ json('show', $name)->{events} }), qr/(?:repair|transition) wapoolctl \(/, 'the trail tells who did it';
 	status_is(REFUSED, qr/made by an administrator/, 'not an administrator\'s own', qw(cleanup vendas --yes));
 	return;
+}
+
+# Whoever is asked takes his time.
+sub cleanup_late {
+	my ($user, $name) = paired_user();
+	my $id = instance_of($s, $user)->{id};
+	my $row = sub { $s->psql_value("SELECT lifecycle || ' ' || generation FROM instances WHERE id = '$id'") };
+	my $then;
+	my ($status, $shown) = typed(sub {
+		status_is(DONE, qr/released/, 'while somebody is asked', 'release', $name, '--yes');
+		eventually_ok('it is made anew', sub { ($then = $row->()) =~ /\Astandby / });
+		return 'yes';
+	}, 'cleanup', $name);
+	is $status, REFUSED, 'his yes was to another' or diag $shown;
+	like $shown, qr/it has changed hands meanwhile/, 'which he is told';
+	return is $row->(), $then, 'and nothing was done';
 }
 
 # A gateway's call past wapool.

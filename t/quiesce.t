@@ -53,6 +53,23 @@ is $s->psql_value("SELECT count(*) FROM instances WHERE name IN (" . join(',', m
 	. ") AND lifecycle = 'assigned' AND status = 'WORKING'"), 8, 'by the instances they had';
 is $s->http(POST => '/api/whatsapp/connect', token => $s->token($waiting))->{status}, 200, 'who waited for a scan clicks again';
 like +($s->ctl('resume'))[1], qr/^0 are/, 'a second resume does nothing';
+
+# A helper has one in hand, and lets it go running in the midst of it.
+eventually_ok('no helper has anything in hand', sub {
+	$s->psql_value("SELECT count(*) FROM instances WHERE lifecycle = 'assigned' AND work_lease_until > now()") == 0;
+}, 90);
+held(60);
+($status, $output) = $s->ctl('quiesce', '--yes', '--wait', 1);
+is $status, 2, 'one is in a helper\'s hands for longer than is waited' or diag $output;
+like $output, qr/^8 stopped, 0 could not be.*^wapoolctl: 1 .*run it again/ms, 'which is told';
+is running(), 1, 'it runs';
+held(5);
+($status, $output) = $s->ctl('quiesce', '--yes');
+is $status, 0, 'one that a helper lets go' or diag $output;
+like $output, qr/^1 stopped, 0 could not be/m, 'is waited for, and stopped';
+is running(), 0, 'nothing runs any more';
+is +($s->ctl('resume'))[0], 0, 'resume';
+eventually_ok('all eight are connected again', sub { connections() == 8 }, 90);
 invariants_ok($s, 'in the end');
 $s->stop;
 done_testing;
@@ -70,6 +87,14 @@ sub connected {
 		$s->http(GET => '/api/whatsapp/my-connection', token => $s->token($user))->{json}{connected};
 	});
 	return [$user, $answer->{json}{instanceName}];
+}
+
+# A helper leases one for so many seconds, and writes it down later than a quiesce begins that follows.
+sub held {
+	my ($seconds) = @_;
+	$s->psql("UPDATE instances SET work_token = gen_random_uuid(), work_lease_until = now() + interval '$seconds s',
+		work_next_at = now() + interval '4 s' WHERE name = '$devices[5][1]'");
+	return;
 }
 
 sub running { return scalar grep { $_->{status} ne 'STOPPED' } @{ sim($s, GET => 'sessions') } }

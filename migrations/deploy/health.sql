@@ -312,12 +312,13 @@ BEGIN
 END $$;
 
 -- Takes it from its owner, if it has one, and leases the emptying of it, as work_take does. p_force false:
--- not while its server is frozen. Never what an administrator made: emptied, that would be retired.
-CREATE FUNCTION repair_cleanup(p_instance uuid, p_reason text, p_force boolean, p_lease interval)
-RETURNS SETOF instances
+-- not while its server is frozen. Never what an administrator made: emptied, that would be retired. Fenced by
+-- what the caller had looked at: who has it since, or a session made since, is not meant.
+CREATE FUNCTION repair_cleanup(p_instance uuid, p_epoch bigint, p_generation bigint, p_reason text, p_force boolean,
+	p_lease interval) RETURNS SETOF instances
 LANGUAGE plpgsql AS $$
 BEGIN
-	PERFORM FROM instances WHERE id = p_instance
+	PERFORM FROM instances WHERE id = p_instance AND epoch = p_epoch AND generation = p_generation
 		AND lifecycle <> 'retired' AND origin <> 'admin' AND (work_lease_until IS NULL OR work_lease_until < clock_timestamp())
 		AND (p_force OR lifecycle <> 'assigned' OR NOT is_frozen(server_id))
 	FOR NO KEY UPDATE;

@@ -1,6 +1,6 @@
 -- Revert wapool:health from pg
 BEGIN;
-DROP FUNCTION repair_cleanup(uuid, text, boolean, interval);
+DROP FUNCTION repair_cleanup(uuid, bigint, bigint, text, boolean, interval);
 DROP FUNCTION repair_done(uuid, uuid, boolean);
 DROP FUNCTION repair_claim(uuid, interval);
 DROP FUNCTION mend_step(uuid, uuid, text, text, bigint, interval, boolean, integer);

@@ -14,5 +14,5 @@ SELECT has_function_privilege('mend_logout(uuid, uuid, text, bigint, bigint, int
 SELECT has_function_privilege('mend_step(uuid, uuid, text, text, bigint, interval, boolean, integer)', 'execute');
 SELECT has_function_privilege('repair_claim(uuid, interval)', 'execute');
 SELECT has_function_privilege('repair_done(uuid, uuid, boolean)', 'execute');
-SELECT has_function_privilege('repair_cleanup(uuid, text, boolean, interval)', 'execute');
+SELECT has_function_privilege('repair_cleanup(uuid, bigint, bigint, text, boolean, interval)', 'execute');
 ROLLBACK;

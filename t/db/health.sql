@@ -39,6 +39,10 @@ END $$;
 CREATE FUNCTION pg_temp.step(p_name text, p_step text, p_reason text, p_again interval, p_counts boolean DEFAULT true)
 RETURNS boolean LANGUAGE sql AS $$
 	SELECT mend_step(id, work_token, p_step, p_reason, 1500, p_again, p_counts) FROM instances WHERE name = p_name $$;
+-- A cleanup of it as it is now.
+CREATE FUNCTION pg_temp.clean(p_name text, p_reason text, p_force boolean DEFAULT true) RETURNS SETOF instances LANGUAGE sql AS $$
+	SELECT c.* FROM instances i, repair_cleanup(i.id, i.epoch, i.generation, p_reason, p_force, '1 minute') c
+	WHERE i.name = p_name $$;
 -- What the trail says of its health and repairs, oldest first.
 CREATE FUNCTION pg_temp.trail(p_name text) RETURNS text[] LANGUAGE sql AS $$
 	SELECT array_agg(format('%s %s>%s %s', kind, from_state, to_state, reason) ORDER BY id)
@@ -408,7 +412,7 @@ UPDATE alarms SET since = clock_timestamp();
 SELECT make('calm-new', 'assigned', 'cn', 'calm');
 SELECT pg_temp.judge('calm-new', 'stuck', 'Stuck', 'cleanup', 3);
 SELECT is(pg_temp.after('calm-new'), 'assigned stuck left', 'assignments stay');
-SELECT is((SELECT count(*) FROM repair_cleanup(id_of('calm-new'), 'x', false, '1 minute')), 0::bigint, 'for setup too');
+SELECT is((SELECT count(*) FROM pg_temp.clean('calm-new', 'x', false)), 0::bigint, 'for setup too');
 SELECT is((SELECT count(*) FROM alarms_judge(server('s'))), 0::bigint, 'a look at another server does not clear it');
 SELECT pg_temp.judge('calm-' || n, 'healthy', 'Connected', 'none', 0) FROM generate_series(1, 3) n;
 SELECT is((SELECT (raised, kind)::text FROM alarms_judge(server('calm'))), '(f,sessions)', 'over: cleared');
@@ -437,17 +441,32 @@ SELECT is((SELECT count(*) FROM alarms), 0::bigint, 'a server that is switched o
 SELECT pg_temp.connected('hand');
 SELECT is((SELECT name FROM repair_claim(id_of('hand'), '1 minute')), 'hand', 'leased');
 SELECT is((SELECT count(*) FROM repair_claim(id_of('hand'), '1 minute')), 0::bigint, 'once');
-SELECT is((SELECT count(*) FROM repair_cleanup(id_of('hand'), 'x', true, '1 minute')), 0::bigint, 'for a cleanup too');
+SELECT is((SELECT count(*) FROM pg_temp.clean('hand', 'x')), 0::bigint, 'for a cleanup too');
 SELECT (instance('hand')).work_token AS token \gset
 SELECT is(repair_note(id_of('hand'), gen_random_uuid(), 'restart', 'failed', 'x', 1), false, 'others may not write into its trail');
 SELECT is(repair_note(id_of('hand'), :'token', 'restart', 'failed', 'x', 1), true, 'the holder may');
 SELECT is(repair_done(id_of('hand'), gen_random_uuid(), true), false, 'nor give it back');
 SELECT is(repair_done(id_of('hand'), :'token', true), true, 'given back');
 SELECT is((SELECT (lifecycle, next_name <> name, work_token IS NOT NULL, generation)::text
-	FROM repair_cleanup(id_of('hand'), 'cleaned up by hand', true, '1 minute')), '(recycling,t,t,1)', 'a cleanup takes it from its owner, and is leased at once');
+	FROM pg_temp.clean('hand', 'cleaned up by hand')), '(recycling,t,t,1)', 'a cleanup takes it from its owner, and is leased at once');
 SELECT is((SELECT count(*) FROM work_claim('1 minute', 100) WHERE id = id_of('hand')), 0::bigint, 'so that no helper does it too');
 SELECT make('hand-admin', 'assigned', 'ha', 's', 'admin');
-SELECT is((SELECT count(*) FROM repair_cleanup(id_of('hand-admin'), 'x', true, '1 minute')), 0::bigint, 'an admin''s own is not: it would be retired');
+SELECT is((SELECT count(*) FROM pg_temp.clean('hand-admin', 'x')), 0::bigint, 'an admin''s own is not: it would be retired');
+
+-- a cleanup is of what was looked at: somebody was asked, and took his time
+CREATE FUNCTION pg_temp.clean_seen(p_seen instances) RETURNS bigint LANGUAGE sql AS $$
+	SELECT count(*) FROM repair_cleanup(p_seen.id, p_seen.epoch, p_seen.generation, 'x', true, '1 minute') $$;
+SELECT make('seen', 'assigned', 'before');
+SELECT instance('seen') AS seen \gset
+UPDATE instances SET lifecycle = 'recycling' WHERE name = 'seen';
+UPDATE instances SET generation = generation + 1, work_token = gen_random_uuid() WHERE name = 'seen';
+SELECT is(pg_temp.clean_seen(:'seen'), 0::bigint, 'one that is being made anew since is left alone');
+UPDATE instances SET lifecycle = 'standby' WHERE name = 'seen';
+UPDATE instances SET work_token = NULL, generation = generation - 1 WHERE name = 'seen';
+UPDATE instances SET assigned_to_user_id = somebody('after') WHERE name = 'seen';
+SELECT is(pg_temp.clean_seen(:'seen'), 0::bigint, 'one that another has since too');
+SELECT is((SELECT (lifecycle, assigned_to_user_id = somebody('after'))::text FROM instance('seen')), '(assigned,t)', 'he keeps it');
+SELECT is(pg_temp.clean_seen(instance('seen')), 1::bigint, 'looked at again, it is cleaned up');
 
 SELECT * FROM finish();
 ROLLBACK;

@@ -402,6 +402,51 @@ START_TEST(a_server_over_its_limit_is_not_asked)
 }
 END_TEST
 
+static bool
+note_state(const struct session *one, void *ctx)
+{
+	char *seen = ctx;
+	size_t n = strlen(seen);
+
+	snprintf(seen + n, 100 - n, "%s=%s;", one->name, one->word);
+	return true;
+}
+
+START_TEST(every_driver_leaves_out_what_is_no_session)
+{
+	static const struct {
+		const char *kind, *answer;
+	} cases[] = {{"waha",
+			     "[{\"status\":\"WORKING\"},{\"name\":\"b\"},"
+			     "{\"name\":\"c\",\"status\":\"WORKING\"}]"},
+		{"evolution",
+			"[{\"connectionStatus\":\"open\"},{\"name\":\"b\"},"
+			"{\"name\":\"c\",\"connectionStatus\":\"open\"}]"},
+		{"evolution",
+			"[{\"instance\":{\"status\":\"open\"}},"
+			"{\"instance\":{\"instanceName\":\"b\"}},"
+			"{\"instance\":{\"instanceName\":\"c\","
+			"\"status\":\"open\"}}]"},
+		{"gowa",
+			"{\"code\":\"SUCCESS\",\"results\":["
+			"{\"state\":\"logged_in\"},{\"id\":\"b\"},"
+			"{\"id\":\"c\",\"state\":\"logged_in\"}]}"}};
+
+	for (int i = 0; i < N(cases); i++) {
+		const struct fake_step step = {FAKE_JSON, 200, cases[i].answer};
+		char seen[100] = "";
+		struct scene c;
+
+		scene_begin(&c, cases[i].kind, "key", &step, 1);
+		ck_assert_msg(gateway_of(cases[i].kind)
+				      ->list(c.h, &c.s, note_state, seen, soon(), &c.e),
+			"%s: %s", cases[i].kind, c.e.text);
+		ck_assert_str_eq(seen, "b=;c=WORKING;");
+		end(&c);
+	}
+}
+END_TEST
+
 START_TEST(drivers_are_found_by_their_kind)
 {
 	ck_assert_ptr_eq(gateway_of("waha"), &gateway_waha);
@@ -422,8 +467,9 @@ main(void)
 		what_is_gone_is_logged_out_and_removed, commands_may_answer_nothing,
 		garbage_is_no_success, json_of_another_shape_is_no_success,
 		the_deadline_holds_over_all_attempts,
-		a_server_over_its_limit_is_not_asked, drivers_are_found_by_their_kind,
-		NULL};
+		a_server_over_its_limit_is_not_asked,
+		every_driver_leaves_out_what_is_no_session,
+		drivers_are_found_by_their_kind, NULL};
 
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
 		return 1;

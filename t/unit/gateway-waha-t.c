@@ -229,6 +229,47 @@ START_TEST(a_list_is_read_in_order_and_may_be_left)
 }
 END_TEST
 
+/* What others keep at the same gateway takes nothing from us. One with a name but without a status may be
+ * ours: it is there, and no more is known. */
+START_TEST(a_row_that_makes_no_sense_spoils_no_list)
+{
+	char answer[600] = "[{\"name\":\"a\",\"status\":\"STOPPED\"},7,{},"
+			   "{\"status\":\"WORKING\"},{\"name\":\"b\"},"
+			   "{\"name\":\"c\",\"status\":\"WORKING\"},"
+			   "{\"status\":\"WORKING\",\"name\":\"";
+	const struct fake_step step = {FAKE_JSON, 200, answer};
+	struct names all = {.left = 9};
+	struct scene c;
+
+	memset(answer + strlen(answer), 'x', 256);
+	memcpy(answer + strlen(answer), "\"}]", 4);
+	begin(&c, &step, 1);
+	ck_assert_msg(W.list(c.h, &c.s, note_name, &all, soon(), &c.e), "%s", c.e.text);
+	ck_assert_int_eq(c.e.code, ERR_NONE);
+	ck_assert_str_eq(all.text, "a=0 b=5 c=3 ");
+	end(&c);
+}
+END_TEST
+
+START_TEST(an_answer_without_a_whole_session_is_no_list)
+{
+	static const char *const answers[] = {
+		"[7]", "[{\"name\":\"b\"},{}]", "{}", "{\"name\":\"b\"}", "null"};
+
+	for (int i = 0; i < N(answers); i++) {
+		const struct fake_step step = {FAKE_JSON, 200, answers[i]};
+		struct names all = {.left = 9};
+		struct scene c;
+
+		begin(&c, &step, 1);
+		ck_assert_msg(!W.list(c.h, &c.s, note_name, &all, soon(), &c.e), "%s",
+			answers[i]);
+		ck_assert_int_eq(c.e.code, ERR_PROTOCOL);
+		end(&c);
+	}
+}
+END_TEST
+
 START_TEST(a_list_of_many_sessions_is_not_too_long)
 {
 	enum { MANY = 20000 };
@@ -456,16 +497,38 @@ check_ping(const char *status, const char *version, int64_t started, const char 
 
 START_TEST(a_gateway_says_its_version_and_start)
 {
-	check_ping("{\"startTimestamp\":1795212000000,\"uptime\":5}",
-		"{\"version\":\"2026.2.1\",\"engine\":\"NOWEB\"}", 1795212000000,
+	check_ping("{\"startTimestamp\":1700000000000,\"uptime\":5}",
+		"{\"version\":\"2026.2.1\",\"engine\":\"NOWEB\"}", 1700000000000,
 		"2026.2.1");
 	check_ping("{}", "{\"version\":\"2024.10.8\"}", 0, "2024.10.8");
 	check_ping("{\"startTimestamp\":\"yesterday\"}", "{\"version\":\"v\"}", 0, "v");
 	check_ping("{\"startTimestamp\":1}",
-		"{\"version\":\"0123456789012345678901234567890123456789\"}", 1,
+		"{\"version\":\"0123456789012345678901234567890123456789\"}", 0,
 		"01234567890123456789012345678901");
 	check_ping("{\"startTimestamp\":1}", "{\"name\":\"not waha\"}", 0, NULL);
 	check_ping("{\"startTimestamp\":1}", "{\"version\":7}", 0, NULL);
+}
+END_TEST
+
+static void
+check_start(int64_t says, int64_t believed)
+{
+	char status[64];
+
+	snprintf(status, sizeof(status), "{\"startTimestamp\":%lld}", (long long)says);
+	check_ping(status, "{\"version\":\"v\"}", believed, "v");
+}
+
+START_TEST(a_start_that_cannot_be_is_none)
+{
+	int64_t now = clock_wall_ms();
+
+	check_start(now, now);
+	check_start(now + 240000, now + 240000); /* clocks differ a little */
+	check_start(now + 600000, 0);
+	check_start(now / 1000, 0); /* seconds */
+	check_start(-1, 0);
+	check_start(9000000000000000000, 0);
 }
 END_TEST
 
@@ -478,13 +541,16 @@ main(void)
 		absurdly_long_texts_are_cut_between_characters,
 		a_name_that_is_too_long_is_none_of_ours,
 		a_list_is_read_in_order_and_may_be_left,
+		a_row_that_makes_no_sense_spoils_no_list,
+		an_answer_without_a_whole_session_is_no_list,
 		a_list_of_many_sessions_is_not_too_long, the_raw_qr_is_what_comes_back,
 		a_pairing_code_is_asked_for_a_number, a_sent_message_has_whatsapps_id,
 		a_failed_message_may_have_gone_out,
 		a_message_that_never_left_is_not_unknown,
 		a_webhook_that_is_right_is_left_alone,
 		a_lost_webhook_is_set_and_read_back,
-		a_gateway_says_its_version_and_start, NULL};
+		a_gateway_says_its_version_and_start, a_start_that_cannot_be_is_none,
+		NULL};
 
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
 		return 1;
