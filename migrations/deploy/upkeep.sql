@@ -35,8 +35,8 @@ LANGUAGE sql AS $$
 $$;
 
 -- What one look found: the gateway's list against the table, in one statement. p_sessions:
--- [{"n": name, "w": status word, "p": phone, "f": profile}]; p_age: how long ago the list was asked
--- for. What was learnt since is newer and stays. Absence is judged late and with care: not within
+-- [{"n": name, "w": status word, "p": phone, "f": profile}], where the word '' tells nothing; p_age: how long ago
+-- the list was asked for. What was learnt since is newer and stays. Absence is judged late and with care: not within
 -- p_grace of the gateway's start, not before p_absent has passed, and, of assigned ones, not while
 -- most sessions are missing, which is the server's fault and no session's; standing ones are nobody's
 -- and are made anew all the same.
@@ -59,7 +59,7 @@ BEGIN
 	INTO changed
 	FROM json_to_recordset(p_sessions) AS l(n text, w text, p text, f text)
 	JOIN instances i ON i.server_id = p_server AND i.name = l.n
-	WHERE i.lifecycle = 'assigned' AND i.assigned_at < v_asked
+	WHERE i.lifecycle = 'assigned' AND i.assigned_at < v_asked AND l.w <> ''
 		AND (i.status <> l.w OR i.missing_since IS NOT NULL OR l.w = 'WORKING' AND i.paired_at IS NULL);
 
 	-- Standing by means stopped and empty. What is not may hold somebody's phone.

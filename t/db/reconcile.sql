@@ -35,6 +35,8 @@ SELECT is((SELECT (status, phone_number, profile_name, paired_at IS NOT NULL)::t
 	'(WORKING,5511999999999@c.us,Ana,t)', 'the phone that connected while no webhook came is known now');
 SELECT is(pg_temp.look('{"free": "STOPPED", "ana": "WORKING"}'), '(2,0,0,0)', 'the same again changes nothing');
 SELECT is((instance('ana')).phone_number, '5511999999999@c.us', 'nor forgets it');
+SELECT is(pg_temp.look('{"free": "STOPPED", "ana": ""}'), '(2,0,0,0)', 'it is there, and its state is not told: it stays what it was');
+SELECT is((instance('ana')).status, 'WORKING', 'connected');
 UPDATE instances SET status_seen_at = clock_timestamp() - interval '3 seconds',
 	assigned_at = clock_timestamp() - interval '1 hour' WHERE name = 'ana';
 SELECT is(pg_temp.look('{"free": "STOPPED", "ana": "FAILED"}', '10 seconds'), '(2,0,0,0)',
