@@ -63,8 +63,8 @@ keep_jwks_fresh(struct app *app)
 	pthread_mutex_unlock(&app->jwks_lock);
 }
 
-/* Fetches the set because a token named a key that is not in it, if that may be. Whose token came while
- * another's fetch is under way waits for it: at a change of keys many come at once. */
+/* Fetches the set because a token named a key that is not in it, if that may be. Who comes
+ * while another's fetch is under way waits for it: at a change of keys many come at once. */
 static void
 look_for_key(struct app *app, deadline_t d)
 {

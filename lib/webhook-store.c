@@ -11,8 +11,7 @@
 #include "lib/utf8.h"
 #include "lib/webhook-int.h"
 
-#define ID_MAX 250 /* bytes of an id worth its name */
-
+#define ID_MAX 250    /* bytes of an id worth its name */
 #define ROW_BYTES 512 /* what a stored event takes beside its body, about */
 
 #define STORE                                                                          \

@@ -46,11 +46,8 @@ BEGIN
 		LIMIT 1000
 		FOR NO KEY UPDATE OF i SKIP LOCKED
 	LOOP
-		SELECT f.server_id INTO v_other
-		FROM servers_for(NULL) f JOIN waha_servers s ON s.id = f.server_id
-		WHERE f.room > 0 AND s.health <> 'down'
-		LIMIT 1;
-		IF NOT FOUND OR NOT order_from(v_id, v_other) THEN
+		v_other := server_with_room();
+		IF v_other IS NULL OR NOT order_from(v_id, v_other) THEN
 			UPDATE instances SET lifecycle = 'retired' WHERE id = v_id;
 		END IF;
 		v_n := v_n + 1;

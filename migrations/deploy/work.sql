@@ -1,6 +1,14 @@
 -- Deploy wapool:work to pg
 BEGIN;
 
+-- The best of the platform's servers that answers and has room; NULL if there is none.
+CREATE FUNCTION server_with_room() RETURNS uuid
+LANGUAGE sql VOLATILE AS $$
+	SELECT f.server_id FROM servers_for(NULL) f JOIN waha_servers s ON s.id = f.server_id
+	WHERE f.room > 0 AND s.health <> 'down'
+	LIMIT 1
+$$;
+
 -- Orders one from another server, at once. False if that one has filled up meanwhile.
 CREATE FUNCTION order_from(p_instance uuid, p_server uuid) RETURNS boolean
 LANGUAGE plpgsql AS $$
@@ -35,11 +43,8 @@ BEGIN
 		LIMIT 100
 		FOR NO KEY UPDATE OF i SKIP LOCKED
 	LOOP
-		SELECT f.server_id INTO v_other
-		FROM servers_for(NULL) f JOIN waha_servers s ON s.id = f.server_id
-		WHERE f.room > 0 AND s.health <> 'down'
-		LIMIT 1;
-		EXIT WHEN NOT FOUND OR NOT order_from(v_id, v_other);
+		v_other := server_with_room();
+		EXIT WHEN v_other IS NULL OR NOT order_from(v_id, v_other);
 		v_moved := v_moved + 1;
 	END LOOP;
 	RETURN v_moved;

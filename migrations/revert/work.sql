@@ -14,4 +14,5 @@ DROP FUNCTION servers_at_work(integer, boolean);
 DROP FUNCTION pool_refill(integer, integer, integer, integer, boolean);
 DROP FUNCTION pool_reorder();
 DROP FUNCTION order_from(uuid, uuid);
+DROP FUNCTION server_with_room();
 COMMIT;
