@@ -45,7 +45,12 @@ BEGIN
 	RETURN v_n;
 END $$;
 SELECT clock_timestamp() AS since \gset
-SELECT is(pg_temp.walk(:'since'), 200, 'all are taken, also one that waits between two attempts to mend it');
+UPDATE instances SET work_token = gen_random_uuid(), work_lease_until = now() + interval '1 hour' WHERE name = 'busy-5';
+SELECT is(pg_temp.walk(:'since'), 199, 'all that nobody holds are taken, also one that waits between two attempts to mend it');
+SELECT is((SELECT array_agg(instance_id ORDER BY id) FROM instance_events WHERE kind = 'quiesce'),
+	(SELECT array_agg(id ORDER BY device_id) FROM instances WHERE lifecycle = 'assigned' AND name <> 'busy-5'), 'in the order of devices');
+UPDATE instances SET work_token = NULL, work_lease_until = NULL WHERE name = 'busy-5';
+SELECT is(pg_temp.walk(:'since'), 1, 'one that somebody held is taken once he lets go');
 SELECT is((SELECT string_agg(name, ' ') FROM instances WHERE lifecycle = 'assigned' AND status <> 'STOPPED'), 'busy-9',
 	'and stopped, but for one whose gateway did not');
 SELECT is(pg_temp.walk(:'since'), 0, 'which the same run does not try again');
