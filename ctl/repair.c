@@ -1,4 +1,4 @@
-/* Health by hand: look, recover, clean up (seed 002). */
+/* Health by hand: look, recover, clean up, and the three in one (seed 002). */
 #include <stdio.h>
 #include <string.h>
 
@@ -86,13 +86,41 @@ cleanup_one(struct app *app, const struct call *c)
 		i.paired ? "; its phone has to scan again" : "");
 	if (!confirmed(c->yes, question))
 		return REFUSED;
-	if (!cleanup_instance_seen(app, &i, ctl_deadline(), &e))
+	if (!cleanup_corrupted_instance(app, &i, ctl_deadline(), &e))
 		return complain_err(&e);
 	if (c->json)
 		return print_json(
 			json_pack("{s:s, s:b}", "instance", c->name, "cleaned", 1));
 	printf("%s cleaned\n", c->name);
 	return DONE;
+}
+
+static const char *
+ensured(const struct ensure_result *r)
+{
+	if (r->cleaned)
+		return "cleaned";
+	if (r->recovered)
+		return "recovered";
+	return r->healthy ? "is healthy" : "is still ill";
+}
+
+static int
+ensure_one(struct app *app, const struct call *c)
+{
+	struct ensure_result r;
+	struct err e = ERR_INIT;
+	int status = DONE;
+
+	if (!ensure_healthy_instance(app, c->name, ctl_deadline(), &r, &e))
+		return complain_err(&e);
+	if (c->json)
+		status = print_json(json_pack("{s:s, s:b, s:b, s:b}", "instance",
+			c->name, "healthy", r.healthy, "cleaned", r.cleaned,
+			"recovered", r.recovered));
+	else
+		printf("%s %s\n", c->name, ensured(&r));
+	return status == DONE && !r.healthy ? NOT_WELL : status;
 }
 
 /* Reads the call, and does it. */
@@ -130,14 +158,23 @@ cleanup(int argc, char **argv)
 	return run(argc, argv, true, cleanup_one);
 }
 
+static int
+ensure(int argc, char **argv)
+{
+	return run(argc, argv, false, ensure_one);
+}
+
 const struct command repair_commands[] = {
 	{"check", "NAME [--json]",
 		"ask its gateway now and judge; the status is 2 if it is ill", check},
 	{"recover", "NAME [--json]",
-		"climb the gentle steps of repair; the status is 2 if it is still ill",
+		"restart it, at last log it out; the status is 2 if it is still ill",
 		recover},
 	{"cleanup", "NAME [--yes] [--json]",
 		"delete its session and make it anew; a paired phone must scan again",
 		cleanup},
+	{"ensure", "NAME [--json]",
+		"check; if it is ill, recover; if that fails, cleanup, but never while repairs are frozen",
+		ensure},
 	{NULL, NULL, NULL, NULL},
 };

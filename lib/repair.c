@@ -323,19 +323,10 @@ clean_up(struct app *app, const struct instance *seen, const char *reason, bool 
 }
 
 bool
-cleanup_instance_seen(
+cleanup_corrupted_instance(
 	struct app *app, const struct instance *seen, deadline_t d, struct err *e)
 {
 	return clean_up(app, seen, "cleaned up by hand", true, d, e);
-}
-
-bool
-cleanup_corrupted_instance(
-	struct app *app, const char *which, deadline_t d, struct err *e)
-{
-	struct instance i;
-
-	return find(app, which, d, &i, e) && cleanup_instance_seen(app, &i, d, e);
 }
 
 bool

@@ -1,6 +1,6 @@
 /*
- * repair: the operations of seed 002 on one instance, by hand, by connect and setup, and by the
- * sweep: look at it, try to recover it, clean it up, make sure that it is healthy.
+ * repair: the operations of seed 002 on one instance, as wapoolctl does them: look at it, try to
+ * recover it, clean it up, make sure that it is healthy.
  *
  * `which` is an instance's id or its present name; ERR_NOT_FOUND if there is none,
  * ERR_CONFLICT if several servers have one of that name. All of them take the same lease as
@@ -46,13 +46,9 @@ bool try_recover_instance(struct app *app, const char *which, deadline_t d,
 /* Deletes the session, waits until it is gone, makes it anew with its webhook and resets the
  * record: it stands by, under another name if it is the pool's. An owner loses it and is given
  * another at his next connect. On an error of the gateway the helper goes on with it.
- * ERR_CONFLICT for what an administrator made: he deletes it and makes another. */
+ * seen: as it was read when this was decided. ERR_CONFLICT if another has it, or its session was
+ * made anew, since; and for what an administrator made: he deletes it and makes another. */
 bool cleanup_corrupted_instance(
-	struct app *app, const char *which, deadline_t d, struct err *e);
-
-/* The same of an instance that was read earlier, as one who asks somebody first has: ERR_CONFLICT
- * if another has it, or its session was made anew, since. */
-bool cleanup_instance_seen(
 	struct app *app, const struct instance *seen, deadline_t d, struct err *e);
 
 /* The three above as seed 002 has them: check, recover if that is worth trying, clean up what

@@ -82,9 +82,6 @@ bool work_restart(struct work_item *it, struct session *s, struct err *e);
  * statement right before. ERR_CONFLICT if not: then nothing was done, and *ours is false. */
 bool work_logout(struct work_item *it, bool *ours, struct err *e);
 
-/* True if the session works, or waits for a new pairing, which is looked after elsewhere. */
-bool work_is_settled(const struct session *s);
-
 /* Empties the session (logout, delete, gone) if the item is being recycled, makes it anew, and
  * reports what became of it. True if it stands by now. */
 bool work_remake(struct work_item *it, struct err *e);

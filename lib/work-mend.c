@@ -22,8 +22,9 @@ static const struct db_stmt stmt_step = {"mend_step",
 static const struct db_stmt stmt_logout = {"mend_logout",
 	"SELECT mend_logout($1, $2, $3, $4::bigint, $5::bigint, '" WORK_LEASE "')", 5};
 
-bool
-work_is_settled(const struct session *s)
+/* True if the session works, or waits for a new pairing, which is looked after elsewhere. */
+static bool
+is_settled(const struct session *s)
 {
 	return (s->state == SESSION_WORKING && *s->phone != '\0') ||
 		s->state == SESSION_SCAN;
@@ -41,7 +42,7 @@ settle(struct work_item *it, struct session *s, struct err *e)
 		asked = clock_ms();
 		err_clear(e);
 		if (it->gw->state(it->app->http, it->server, it->name, s, until, e) &&
-			work_is_settled(s)) {
+			is_settled(s)) {
 			work_item_observe(it, s, asked);
 			return true;
 		}
@@ -84,7 +85,7 @@ climb(struct work_item *it, const char **step, struct session *s, bool *own,
 	if (!work_item_open(it, e))
 		return *own = false;
 	if (it->gw->state(it->app->http, it->server, it->name, s, it->deadline, e) &&
-		work_is_settled(s))
+		is_settled(s))
 		return true;
 	*step = it->rung;
 	err_clear(e);

@@ -6,6 +6,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/../run/lib", "$FindBin::Bin/lib";
 
+use JSON::PP ();
 use Test::More;
 
 use Wapool::Fault qw(connect_user fault_stack faults helper helper_end invariants_hold leases_end link_user
@@ -23,12 +24,17 @@ is +($s->maintain)[0], 0, 'the pool is filled';
 subtest 'setup answers as connect does, and tells the health'     => \&setup;
 subtest 'setup: a session that hangs gives way to a fresh one'    => \&setup_stuck;
 subtest 'setup: a session that failed is restarted'               => \&setup_failed;
+subtest 'ensure: what is well is left alone'          => \&ensure_well;
+subtest 'ensure: a restart helps'                     => \&ensure_recovers;
+subtest 'ensure: nothing helps, so it is made anew'   => \&ensure_cleans;
+subtest 'ensure: its gateway lost it'                 => \&ensure_lost;
 subtest 'a rate limit is nobody\'s fault'                         => \&too_many;
 subtest 'a session that gives no QR is made anew'                 => \&no_qr;
 subtest 'a deleted session that lingers is not handed out'        => \&lingers;
 subtest 'a helper is killed at each rung: the next one goes on'   => \&killed;
 subtest 'missing for three minutes is told'                       => \&missing;
 subtest 'most sessions hang at once: frozen, with an alarm'       => \&frozen;
+subtest 'ensure: nobody loses one while it is frozen'  => \&ensure_frozen;
 subtest 'most sessions are stopped: they are started all the same' => \&all_stopped;
 invariants_hold($s, free => 0);
 done_testing;
@@ -156,6 +162,59 @@ sub setup_failed {
 	return;
 }
 
+# --- The three in one ---
+
+# What `wapoolctl ensure` tells: its status, and of healthy, cleaned and recovered those that are true.
+sub ensure {
+	my ($which) = @_;
+	my ($status, $output) = $s->ctl('ensure', $which, '--json');
+	$output =~ s/^\{"time":.*\n//mg;    # its log
+	my $told = eval { JSON::PP->new->utf8->decode($output) } // return "$status $output";
+	return join ' ', $status, grep { $told->{$_} } qw(healthy cleaned recovered);
+}
+
+sub ensure_well {
+	my $who = connected();
+	my $restarts = requests_seen($s, POST => '/api/sessions/*/restart');
+	is ensure($who->{name}), '0 healthy', 'it is well';
+	is requests_seen($s, POST => '/api/sessions/*/restart'), $restarts, 'and was not touched';
+	is +($s->ctl('ensure', $who->{name}))[1], "$who->{name} is healthy\n", 'in words';
+	my ($status, $output) = $s->ctl(qw(ensure nobody));
+	is $status, 1, 'one that is not there';
+	return like $output, qr/no such instance/, 'which is told';
+}
+
+sub ensure_recovers {
+	my $who = connected();
+	hang($who);
+	no_faults($s);
+	is ensure($who->{instance}), '0 healthy recovered', 'it is restarted, by its id as well';
+	is column($who, 'lifecycle, status, paired_at IS NOT NULL'), 'assigned WORKING t', 'with its phone, still his';
+	return is +(trail($who, 'repair'))[-1], 'restart>recovered: ', 'the trail tells';
+}
+
+sub ensure_cleans {
+	my $who = connected();
+	hang($who);
+	my $restarts = requests_seen($s, POST => '/api/sessions/*/restart');
+	is ensure($who->{name}), '0 healthy cleaned', 'a fresh one stands there';
+	is requests_seen($s, POST => '/api/sessions/*/restart') - $restarts, 4, 'after three restarts, a logout and a restart';
+	is column($who, 'lifecycle, assigned_to_user_id'), 'standby NULL', 'nobody has it';
+	is +(trail($who, 'repair'))[-1] =~ s/:.*//r, 'logout>failed', 'the trail tells the last that was tried';
+	like +(grep { /assigned>recycling/ } trail($who, 'transition'))[0], qr/recycling: stuck: ./, 'and why it was taken';
+	no_faults($s);
+	return isnt connect_user($s, $who)->{json}{instanceName}, $who->{name}, 'his next click gives him another';
+}
+
+sub ensure_lost {
+	my $who = connected();
+	is +(sim($s, DELETE => "/api/sessions/$who->{name}"))[0], 200, 'the gateway loses it';
+	is ensure($who->{name}), '2', 'one look is no verdict: it is still ill';
+	is column($who, 'lifecycle'), 'assigned', 'and still his';
+	is ensure($who->{name}), '0 healthy cleaned', 'three are: each attempt looks twice';
+	return is column($who, 'lifecycle'), 'standby', 'a fresh one stands there';
+}
+
 # --- The sweep ---
 
 # It says it shows a QR, and has none.
@@ -266,6 +325,27 @@ sub frozen {
 	(undef, $output) = $s->maintain('health');
 	is alarms(), '', 'no alarm any more';
 	return like $output, qr/"event":"alarm"[^\n]*"change":"cleared"/, 'which is logged';
+}
+
+sub ensure_frozen {
+	my @all = map { +{ instance => $_->[0], name => $_->[1] } }
+		$s->psql(q{SELECT id, name FROM instances WHERE lifecycle = 'assigned' AND paired_at IS NOT NULL});
+	hang(@all);
+	for (1 .. 3) {
+		time_passes($s);
+		$s->maintain('health');
+	}
+	like alarms(), qr/\Asessions: /, 'an alarm stands';
+	my $logouts = requests_seen($s, POST => '/api/sessions/*/logout');
+	like ensure($all[0]{name}), qr/\A1 wapoolctl: [^\n]*may not be now/, 'it is refused';
+	is requests_seen($s, POST => '/api/sessions/*/logout'), $logouts, 'nobody was logged out';
+	is column($all[0], 'lifecycle, paired_at IS NOT NULL'), 'assigned t', 'it is still its owner\'s';
+	no_faults($s);
+	for my $one (@all) { sim($s, POST => "/api/sessions/$one->{name}/restart") }
+	is_column($_, 'status', 'WORKING', "$_->{name}: WORKING") for @all;
+	time_passes($s);
+	is +($s->maintain('health'))[0], 0, 'a look';
+	return is alarms(), '', 'no alarm any more';
 }
 
 sub all_stopped {
