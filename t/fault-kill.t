@@ -155,6 +155,8 @@ sub killed_at {
 	sleep 0.1 if $lock;    # it waits for the row now
 	helper_end($pid, 'KILL');
 	unlock_row($s, $lock) if $lock;
+	# a statement that it had sent may still end
+	wait_until(30, sub { !$s->psql_value(q{SELECT count(*) FROM pg_stat_activity WHERE application_name = 'wapool-maintain'}) });
 	no_faults($s);
 	sleep 0.5;    # what it asked for may still be done
 	taken_over($s, $name, $doing);
