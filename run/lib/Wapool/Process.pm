@@ -142,28 +142,23 @@ sub wait_until {
 }
 
 # n free ports of 127.0.0.1. Below the range the kernel hands out, from a block chosen by our pid, so
-# that tests that run side by side seldom meet; where they do, the second sees that it is reserved: seconds may
-# pass until somebody listens.
+# that tests that run side by side seldom meet. Ours until we end, also while nobody listens there: their names, as
+# sockets without a file, are taken.
 my $next_port = 0;
-my @reserved;    # sockets, held until this program ends
+my @names;
 
 sub free_ports {
 	my ($n) = @_;
 	my @ports;
 	for (1 .. 2000) {
 		my $port = 20000 + ($$ * 8 + $next_port++) % 12000;
-		push @ports, $port if reserved($port) && !port_taken($port);
+		my $name = IO::Socket::UNIX->new(Local => "\0wapool-port-$port", Listen => 1);
+		next if !$name || port_taken($port);
+		push @names, $name;
+		push @ports, $port;
 		return @ports if @ports == $n;
 	}
 	croak 'no free port';
-}
-
-# Reserves a port among these programs, by a name that only one may have at a time. False: another has it.
-sub reserved {
-	my ($port) = @_;
-	my $socket = IO::Socket::UNIX->new(Local => "\0wapool-port-$port", Listen => 1) or return;
-	push @reserved, $socket;
-	return 1;
 }
 
 sub port_taken {
