@@ -68,7 +68,7 @@ sub down_with_orders {
 		$t->maintain('reconcile');
 		$t->psql_value(q{SELECT health FROM waha_servers WHERE nome = '/s/a'}) eq 'down' }), 'one is seen to be down';
 	my $pid = helper($t, '--for', 60);
-	ok wait_until(20, sub { pool($t)->{standby} >= 6 }), 'the other makes all';
+	ok wait_until(20, sub { time_passes($t); pool($t)->{standby} >= 6 }), 'the other makes all';
 	helper_end($pid);
 	sim($t, PUT => '/s/a/_sim/faults', { faults => [] });
 	$pid = helper($t, '--for', 60);

@@ -50,6 +50,12 @@ my $phones;
 
 sub new_phone { return sprintf '55119%08d', 20_000_000 + ++$phones }
 
+# A user for whom an instance is free: the pool is small, and the helper may be late.
+sub somebody {
+	eventually_ok('one is free', sub { free_instances($s) > 0 });
+	return $s->unique_user;
+}
+
 sub connect_as { return $s->http(POST => CONNECT, token => $s->token($_[0]), json => $_[1] // {}) }
 
 sub mine { return $s->http(GET => MINE, token => $s->token($_[0]))->{json} }
@@ -88,7 +94,7 @@ sub start {
 }
 
 sub connection {
-	my $user = $s->unique_user;
+	my $user = somebody();
 	my $answer = connect_as($user);
 	is $answer->{status}, 200, 'connect' or diag $answer->{body};
 	my $name = $answer->{json}{instanceName};
@@ -105,7 +111,7 @@ sub connection {
 }
 
 sub same_qr {
-	my $user = $s->unique_user;
+	my $user = somebody();
 	my $first = qr_of_data_uri(connect_as($user)->{json}{qrCode});
 	my $before = asked('/devices/*/login');
 	for (1 .. 3) {
@@ -126,7 +132,7 @@ sub same_qr {
 
 # Each question would void the QR of the others.
 sub one_run {
-	my $user = $s->unique_user;
+	my $user = somebody();
 	connect_as($user);
 	$s->psql('DELETE FROM pairing_runs');
 	my $before = asked('/devices/*/login');
@@ -139,7 +145,7 @@ sub one_run {
 }
 
 sub code {
-	my $user = $s->unique_user;
+	my $user = somebody();
 	my $answer = connect_as($user, { method => 'code', phoneNumber => '5511999990000' });
 	is $answer->{status}, 200, 'asked for' or diag $answer->{body};
 	my $name = $answer->{json}{instanceName};
@@ -149,7 +155,7 @@ sub code {
 }
 
 sub restarted {
-	my $user = $s->unique_user;
+	my $user = somebody();
 	my $first = qr_of_data_uri(connect_as($user)->{json}{qrCode});
 	sim($s, POST => 'restart', { downMs => 200 });
 	my $answer;
@@ -160,7 +166,7 @@ sub restarted {
 }
 
 sub webhooks {
-	my $user = $s->unique_user;
+	my $user = somebody();
 	my $name = connect_as($user)->{json}{instanceName};
 	scan($s, $name, new_phone());
 	eventually_ok('connected', sub { mine($user)->{connected} }, 15);
@@ -177,7 +183,7 @@ sub webhooks {
 }
 
 sub recycled {
-	my $user = $s->unique_user;
+	my $user = somebody();
 	my $name = connect_as($user)->{json}{instanceName};
 	scan($s, $name, new_phone());
 	eventually_ok('connected', sub { mine($user)->{connected} }, 15);
@@ -190,7 +196,7 @@ sub recycled {
 }
 
 sub trouble {
-	my $user = $s->unique_user;
+	my $user = somebody();
 	faults($s, { kind => 'garbage', path => '/statics' });
 	problem_ok connect_as($user), 502, 'gateway-failed', 'no picture';
 	faults($s, { kind => 'unauthorized' });

@@ -149,6 +149,7 @@ sub next_hour {
 }
 
 sub refused {
+	hour_lasts(60);
 	my ($user, $devices, $names) = connected_user();
 	faults($s, { kind => 'status', status => 422, path => '/api/sendText' });
 	my $answer = say_it($user);
@@ -165,6 +166,7 @@ sub refused {
 }
 
 sub unknown {
+	hour_lasts(60);
 	my ($user, $devices, $names) = connected_user();
 	my $key = random_hex(8);
 	faults($s, { kind => 'hang', path => '/api/sendText' });
@@ -206,6 +208,7 @@ sub crash_sending {
 }
 
 sub killed {
+	hour_lasts(60);
 	my ($user, $devices, $names) = connected_user();
 	my ($key, $before) = (random_hex(8), asked());
 	faults($s, { kind => 'latency', ms => 100_000, path => '/api/sendText' });    # 5 s
@@ -277,6 +280,7 @@ sub round_robin {
 }
 
 sub least_loaded {
+	hour_lasts(60);
 	my ($user, $devices, $names) = connected_user(2);
 	quota($names->[0], 100, 10);
 	quota($names->[1], 100, 100);

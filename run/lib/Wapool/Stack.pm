@@ -49,6 +49,7 @@ use Cwd qw(abs_path);
 use File::Basename qw(dirname);
 use File::Path qw(remove_tree);
 use File::Temp ();
+use IO::Socket::INET;
 use Scalar::Util qw(weaken);
 
 use Wapool::Group;
@@ -410,7 +411,8 @@ sub start_nginx {
 	my ($self) = @_;
 	$self->nginx->configure;
 	$self->start_group(nginx => $self->nginx->programs);
-	wait_until(10, sub { Wapool::Process::port_taken($self->{http_port}) })
+	# by connecting: to try the port would take it for a moment, perhaps that in which nginx does
+	wait_until(10, sub { IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $self->{http_port}) })
 		or croak "nginx does not listen; see $self->{var}/log/nginx-error.log";
 	return;
 }

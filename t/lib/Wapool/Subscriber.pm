@@ -23,7 +23,7 @@ use MIME::Base64 qw(decode_base64 encode_base64);
 use POSIX ();
 use Time::HiRes qw(sleep time);
 
-use Wapool::Process qw(slurp spew wait_until);
+use Wapool::Process qw(free_ports slurp spew wait_until);
 
 my $json = JSON::PP->new->utf8->canonical;
 
@@ -37,9 +37,9 @@ sub new {
 # Listens (again, on the port it had).
 sub start {
 	my ($self) = @_;
-	my $listen = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => $self->{port} // 0, Listen => 256,
+	($self->{port}) = free_ports(1) unless $self->{port};    # none that the kernel gives to others while we are away
+	my $listen = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => $self->{port}, Listen => 256,
 		ReuseAddr => 1) or croak "subscriber: $@";
-	$self->{port} = $listen->sockport;
 	$self->{pid}  = fork // croak "fork: $!";
 	return if $self->{pid};
 	POSIX::setpgid(0, 0);
