@@ -12,6 +12,7 @@ use Fcntl qw(O_CREAT O_EXCL O_NOFOLLOW O_WRONLY);
 use File::Path qw(make_path);
 use File::Temp ();
 use IO::Socket::INET;
+use IO::Socket::UNIX;
 use POSIX qw(:sys_wait_h);
 use Time::HiRes qw(sleep time);
 
@@ -141,15 +142,20 @@ sub wait_until {
 }
 
 # n free ports of 127.0.0.1. Below the range the kernel hands out, from a block chosen by our pid, so
-# that tests that run side by side do not meet.
+# that tests that run side by side seldom meet. Ours until we end, also while nobody listens there: their names, as
+# sockets without a file, are taken.
 my $next_port = 0;
+my @names;
 
 sub free_ports {
 	my ($n) = @_;
 	my @ports;
 	for (1 .. 2000) {
 		my $port = 20000 + ($$ * 8 + $next_port++) % 12000;
-		push @ports, $port unless port_taken($port);
+		my $name = IO::Socket::UNIX->new(Local => "\0wapool-port-$port", Listen => 1);
+		next if !$name || port_taken($port);
+		push @names, $name;
+		push @ports, $port;
 		return @ports if @ports == $n;
 	}
 	croak 'no free port';
