@@ -11,7 +11,7 @@ use File::Temp ();
 use JSON::PP ();
 use Test::More;
 
-use Wapool::Fault qw(connect_user crowd crowd_end fault_stack helper helper_end link_user user wait_pool webhook_body webhook_post);
+use Wapool::Fault qw(connect_user crowd crowd_end fault_stack helper helper_end link_user sim user wait_pool webhook_body webhook_post);
 use Wapool::Process qw(run_program slurp spew wait_until);
 
 my $OPEN = 'application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1';
@@ -109,20 +109,24 @@ sub numbers {
 	is value('wapool_instances_online'), 0, 'nobody is online';
 	my $server = $s->psql_value('SELECT id FROM waha_servers');
 	is value("wapool_server_up{server=\"$server\"}"), 1, 'the server is up';
-	is value("wapool_server_sessions{server=\"$server\"}"), $s->psql_value('SELECT sessions_ativas FROM waha_servers'), 'its sessions';
+	# two readings: the helper may order one in between
+	ok wait_until(30, sub { value("wapool_server_sessions{server=\"$server\"}") == $s->psql_value('SELECT sessions_ativas FROM waha_servers') }),
+		'its sessions';
 	ok wait_until(30, sub { value('wapool_look_duration_seconds_count{outcome="ok"}') >= 1 }), 'looks are timed';
-	is value('wapool_look_duration_seconds_bucket{outcome="ok",le="+Inf"}') >= value('wapool_look_duration_seconds_bucket{outcome="ok",le="0.05"}'), 1,
+	my $looks = samples();
+	cmp_ok $looks->{'wapool_look_duration_seconds_bucket{outcome="ok",le="+Inf"}'}, '>=', $looks->{'wapool_look_duration_seconds_bucket{outcome="ok",le="0.05"}'},
 		'in buckets that grow';
 	for my $task (qw(seal refill recycle health reconcile deliver prune)) {
 		ok wait_until(30, sub { my $at = value("wapool_helper_last_run_timestamp_seconds{task=\"$task\"}"); $at =~ /\A\d/ && abs($at - time) < 60 }),
 			"the helper's $task ran just now";
 	}
 	is value('wapool_helper_hosts'), 1, 'on one host';
-	is kinds_wrong(), '', 'the kept numbers are the true ones';
+	my $wrong;
+	ok wait_until(30, sub { ($wrong = kinds_wrong()) eq '' }), 'the kept numbers are the true ones' or diag $wrong;
 	return;
 }
 
-# What is kept against what there is.
+# What is kept against what there is, a moment later.
 sub kinds_wrong {
 	my $samples = samples();
 	my %true = map { ("wapool_instances{lifecycle=\"$_->[0]\",health=\"$_->[1]\"}" => $_->[2]) }
@@ -145,12 +149,19 @@ sub many {
 	my $claims = sub { my ($o) = @_; $after->{"wapool_claims_total{outcome=\"$o\"}"} - $before->{"wapool_claims_total{outcome=\"$o\"}"} };
 	is $claims->('claimed') + $claims->('empty') + $claims->('own'), scalar(@said), scalar(@said) . ' clicks, as many claims';
 	is $claims->('empty'), scalar(grep { $_->{status} == 503 } @said), 'of which as many were told to come back';
-	is $s->psql_value(q{SELECT sum(n) FROM counters WHERE family = 'instances'}), $s->psql_value('SELECT count(*) FROM instances'),
-		'no instance is counted twice';
+	# at one moment: the helper fills the pool again
+	is $s->psql_value(q{SELECT sum(n) - (SELECT count(*) FROM instances) FROM counters WHERE family = 'instances'}), 0, 'no instance is counted twice';
 	return;
 }
 
+# Once nothing is made or emptied any more, and the gateway has told all that it had to tell of that: also of sessions
+# whose names are gone.
+sub all_quiet {
+	return wait_pool($s) && wait_until(30, sub { (sim($s, GET => '/_sim/stats'))[1]{webhooks}{pending} == 0 });
+}
+
 sub webhooks {
+	ok all_quiet(), 'no other webhook is under way';
 	my $body = webhook_body(id => 'evt_metrics', event => 'message', session => 'nobody', payload => { body => 'oi' });
 	my $before = samples();
 	is webhook_post($s, $body)->{status}, 200, 'stored';
@@ -196,15 +207,16 @@ sub survival {
 	my $releases = value('wapool_releases_total{reason="user"}');
 	$s->psql('DELETE FROM instance_events');
 	$s->restart_responder($_) for qw(connect metrics);
-	$s->maintain('prune');
+	# a backend lives for a moment longer than who has left it
+	my $left = q{SELECT count(*) FROM counters WHERE shard NOT IN (SELECT pid FROM pg_stat_activity) AND shard <> 0};
+	ok wait_until(30, sub { $s->maintain('prune'); $s->psql_value($left) == 0 }), 'nothing of connections that are gone is left over';
 	is value('wapool_claims_total{outcome="claimed"}'), $claimed, 'restarts, folding and pruning take nothing away';
 	is value('wapool_releases_total{reason="user"}'), $releases, 'nor from what the trail told';
-	is $s->psql_value('SELECT count(*) FROM counters WHERE shard NOT IN (SELECT pid FROM pg_stat_activity) AND shard <> 0'), 0,
-		'nothing of connections that are gone is left over';
+	my $claims = sub { value('wapool_claims_total{outcome="claimed"}') + value('wapool_claims_total{outcome="empty"}') };
+	my $before = $claims->();
 	my ($status, $output) = cgi(user($s)->{token});
 	like $output, qr/^Status: (200|503|504)/m, 'a CGI process connects somebody' or diag $output;
-	is value('wapool_claims_total{outcome="claimed"}') + value('wapool_claims_total{outcome="empty"}')
-		- $claimed - 0 >= 1, 1, 'and is counted';
+	is $claims->() - $before, 1, 'and is counted';
 	return;
 }
 
@@ -232,7 +244,8 @@ sub access {
 	spew($allow, $was, 0644);
 	$s->group('nginx')->signal('HUP');
 	ok wait_until(10, sub { scrape()->{status} == 200 }), 'and again it may';
-	is $s->http(POST => '/metrics', json => {})->{status}, 405, 'POST is no way to read';
+	# another worker of nginx may take this, one that is about to leave with what it was told before
+	ok wait_until(10, sub { $s->http(POST => '/metrics', json => {})->{status} == 405 }), 'POST is no way to read';
 	return;
 }
 

@@ -53,6 +53,7 @@ sub customer {
 # --- The pool ---
 
 sub glance {
+	eventually_ok('how fast its server answered', sub { defined pool()->{servers}[0]{latencyMs} });
 	my $o = pool();
 	is_deeply [@{$o}{qw(target low max assigned online recycling retired frozen)}], [3, 2, 50, 0, 0, 0, 0, undef], 'counts and settings';
 	is $o->{free}, 3, 'what is free';
@@ -61,7 +62,6 @@ sub glance {
 	my ($server) = @{ $o->{servers} };
 	is_deeply [@{$server}{qw(id kind health active draining sessions standby)}],
 		[server_id($s), 'waha', 'up', JSON::PP::true(), JSON::PP::false(), 3, 3], 'its server';
-	eventually_ok('how fast it answered', sub { defined pool()->{servers}[0]{latencyMs} });
 	like pool()->{servers}[0]{lastLookAt}, qr/Z\z/, 'when it was looked at';
 	eventually_ok('the helper', sub { pool()->{helper}{tasks}{sample} });
 	is pool()->{helper}{hosts}, 1, 'on one host';
@@ -101,10 +101,13 @@ sub drained {
 	my $before = pool()->{servers}[0]{sessions};
 	is $s->http(POST => "/api/waha/servers/$id/drain", token => $ana, json => {})->{status}, 202, 'it begins';
 	my ($work) = grep { $_->{what} eq 'drain' } @{ pool()->{progress} };
-	is_deeply [@{$work}{qw(serverId server total)}], [$id, 'WAHA', $before], 'of so many';
+	my $total = $work->{total};
+	is_deeply [@{$work}{qw(serverId server)}], [$id, 'WAHA'], 'it is told';
+	# once a minute the helper tops up: it may have ordered one meanwhile
+	ok $total == $before || $total == $before + 1, 'of so many' or diag "$total, not $before";
 	eventually_ok('what stood by has left', sub {
 		my ($now) = grep { $_->{what} eq 'drain' } @{ pool()->{progress} };
-		$now && $now->{done} == $before - 1;
+		$now && $now->{done} == $total - 1;
 	});
 	is $s->http(POST => "/api/waha/servers/$id/activate", token => $ana, json => {})->{status}, 200, 'back in service';
 	eventually_ok('no draining, and the pool fills', sub {
@@ -161,7 +164,10 @@ sub plots {
 	utf8::decode($svg);
 	like $svg, qr{\A<svg .*<title>Pool de instâncias: últimas 24 horas</title><desc>.*livres: agora .*sem dados: 13/144}s, 'with its text';
 	like $svg, qr{<text[^>]*>15\.000</text>}, 'numbers as Brazilians write them';
-	like $svg, qr{<text[^>]*>(?:dom|seg|ter|qua|qui|sex|sáb) \d+</text>}, 'the day begins';
+	# of a week: in a day's, until half an hour after midnight, the word has no room at the edge
+	my $week = ask(GET => 'pool/history.svg?range=week')->{body};
+	utf8::decode($week);
+	like $week, qr{<text[^>]*>(?:dom|seg|ter|qua|qui|sex|sáb) \d+</text>}, 'a day begins';
 	my $english = ask(GET => 'pool/history.svg?range=day&theme=dark&width=390', headers => { 'Accept-Language' => 'en' });
 	like $english->{body}, qr{viewBox="0 0 390 .*Pool of instances: last 24 hours}s, 'in English, so wide';
 	unlike $english->{body}, qr/prefers-color-scheme/, 'in the theme asked for';
@@ -236,10 +242,9 @@ sub unheard {
 	is $s->http(PUT => '/api/webhook', token => $him->{token}, json => { url => $hook->url("$path?key=secret") })->{status}, 201,
 		"$path is registered";
 	my $device = $s->psql_value("SELECT device_id FROM instances WHERE assigned_to_user_id = '$him->{id}'");
-	for (1 .. $n) {
-		$s->psql("SELECT event_emit('$him->{id}', '$device', 'message.received', '{\"text\": \"hush\"}')");
-	}
-	$s->psql("UPDATE deliveries SET state = 'parked', last_error = 'HTTP status 500', attempts = 9 WHERE device_id = '$device'");
+	# at once, or the helper has them in hand
+	$s->psql("BEGIN; SELECT event_emit('$him->{id}', '$device', 'message.received', '{\"text\": \"hush\"}') FROM generate_series(1, $n);"
+		. " UPDATE deliveries SET state = 'parked', last_error = 'HTTP status 500', attempts = 9 WHERE device_id = '$device'; COMMIT");
 	return { %$him, device => $device };
 }
 

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 
-import { accessible, finish, fits, person } from './lib/browser.js';
+import { accessible, finish, fits, painted, person } from './lib/browser.js';
 import { env, eventually, sim, stack } from './lib/stack.js';
 import { atQr, button, CONNECTED, hide, hideable, logIn, newPhone, newUser, qr, scan, sees, sessionOf } from './lib/people.js';
 import { test } from './lib/tap.js';
@@ -19,6 +19,18 @@ async function shownByGateway(name) {
 // A page that is loaded again has lost this.
 const mark = (page) => page.evaluate(() => { window.sinceTheClick = true; });
 const marked = async (page) => assert.equal(await page.evaluate(() => window.sinceTheClick), true, 'the page was not loaded again');
+
+// Waits until every request of the page from now on has its answer, and the page has shown it.
+function answered(page) {
+	let open = 0;
+
+	page.on('request', () => { open += 1; });
+	for (const end of ['requestfinished', 'requestfailed']) page.on(end, () => { open -= 1; });
+	return async () => {
+		await eventually('all is answered', () => open === 0);
+		await painted(page);
+	};
+}
 
 async function atConnected(options) {
 	const who = await atQr(options);
@@ -79,13 +91,15 @@ await test('a page that was in the background shows a code that is good', async 
 	const user = await newUser();
 	ana.expects(/events/);
 	await ana.page.route('**/api/whatsapp/events', (route) => route.abort());    // what is asleep hears nothing
+	const quiet = answered(ana.page);
 	await hideable(ana.page);
 	await logIn(ana.page, user);
 	await button(ana.page, 'Conectar WhatsApp').click();
 	await qr(ana.page).waitFor();
-	const first = await readQr(ana.page);
 	const name = await sessionOf(user);
 	await hide(ana.page, true);
+	await quiet();    // it may have asked for a new one just before
+	const first = await readQr(ana.page);
 	await eventually('the gateway shows another', async () => (await shownByGateway(name)) !== first);
 	assert.equal(await readQr(ana.page), first, 'nobody looks, nobody asks');
 	await hide(ana.page, false);

@@ -217,9 +217,10 @@ fake_run(void *arg)
 	return NULL;
 }
 
-/* A listening socket on a free port of 127.0.0.1. */
+/* A socket on a free port of 127.0.0.1. As long as it is open and does not listen, who
+ * calls there is refused. */
 static inline int
-fake_listen(int *port)
+fake_bind(int *port)
 {
 	struct sockaddr_in at = {.sin_family = AF_INET};
 	socklen_t size = sizeof(at);
@@ -228,9 +229,18 @@ fake_listen(int *port)
 	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	ck_assert_int_ge(fd, 0);
 	ck_assert_int_eq(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
-	ck_assert_int_eq(listen(fd, 16), 0);
 	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&at, &size), 0);
 	*port = ntohs(at.sin_port);
+	return fd;
+}
+
+/* The same, listening. */
+static inline int
+fake_listen(int *port)
+{
+	int fd = fake_bind(port);
+
+	ck_assert_int_eq(listen(fd, 16), 0);
 	return fd;
 }
 
@@ -262,6 +272,16 @@ static inline int
 fake_count(struct fake *f)
 {
 	return atomic_load(&f->served);
+}
+
+/* The same, when so many were sent and nobody waited for an answer: the server may not
+ * have read the last ones yet. */
+static inline int
+fake_await(struct fake *f, int n)
+{
+	for (int ms = 0; ms < 20000 && fake_count(f) < n; ms++)
+		usleep(1000);
+	return fake_count(f);
 }
 
 /* The i-th request as it was read; "" if there was none. */

@@ -353,13 +353,13 @@ START_TEST(what_failed_on_the_way_is_told)
 	struct err e = ERR_INIT;
 	struct http_answer a;
 	char url[64];
-	int port;
+	int port, fd = fake_bind(&port);
 
-	close(fake_listen(&port));
 	snprintf(url, sizeof(url), "http://127.0.0.1:%d/", port);
 	rq.url = url;
 	ck_assert(!http_call(h, &rq, deadline_in(5000), &a, &e));
 	ck_assert_str_eq(e.cause, "connect");
+	close(fd);
 	http_answer_free(&a);
 	err_clear(&e);
 	rq.url = "http://name.invalid/";

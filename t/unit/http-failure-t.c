@@ -18,6 +18,14 @@ check_failure(struct fake_step step, int deadline_ms, enum err_code code)
 	fake_start(&f, &step, 1);
 	ck_assert_msg(!get(h, f.url, deadline_ms, 1000, &a, &e), "kind %d, text %s: %d",
 		step.kind, step.text != NULL ? step.text : "-", a.status);
+	if (!a.sent && e.code == ERR_TIMEOUT && deadline_ms < 10000) {
+		/* the machine paused for that long before anything had left */
+		http_answer_free(&a);
+		fake_stop(&f);
+		http_free(h);
+		check_failure(step, 2 * deadline_ms, code);
+		return;
+	}
 	ck_assert_msg(e.code == code, "kind %d, text %s: %s: %s", step.kind,
 		step.text != NULL ? step.text : "-", err_name(e.code), e.text);
 	ck_assert(a.sent); /* what became of it is unknown */
@@ -122,15 +130,16 @@ START_TEST(nobody_there_is_unavailable)
 	struct http_answer a;
 	char url[64];
 	struct err e;
-	int port;
+	int fd, port;
 
-	close(fake_listen(&port));
+	fd = fake_bind(&port);
 	snprintf(url, sizeof(url), "http://127.0.0.1:%d", port);
 	ck_assert(!get(h, url, 10000, 0, &a, &e));
 	ck_assert_int_eq(e.code, ERR_UNAVAILABLE);
 	ck_assert_ptr_null(strstr(e.text, "CANARY"));
 	http_answer_free(&a);
 	http_free(h);
+	close(fd);
 }
 END_TEST
 

@@ -9,6 +9,8 @@ unit_suite(const char *name, const TTest *const *tests)
 	TCase *tc = tcase_create(name);
 
 	suite_add_tcase(s, tc);
+	/* What hangs is ended. Check's own four seconds may pass on a busy machine. */
+	tcase_set_timeout(tc, 60);
 	for (; *tests != NULL; tests++)
 		tcase_add_test(tc, *tests);
 	return s;

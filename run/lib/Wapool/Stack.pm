@@ -324,7 +324,8 @@ sub start_responders {
 # Sends one responder a signal (default TERM) and waits until another has taken its place.
 sub restart_responder {
 	my ($self, $name, $signal) = @_;
-	my $old = $self->pids($name) or croak "$name does not run";
+	# the helper's time may be over in this moment
+	my $old = wait_until(10, sub { scalar $self->pids($name) }) or croak "$name does not run";
 	kill $signal // 'TERM', $old;
 	return wait_until(140, sub { my $new = $self->pids($name); $new && $new != $old && $new })
 		|| croak "$name did not come back";

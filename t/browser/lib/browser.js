@@ -141,7 +141,7 @@ function nothing(found, what) {
 }
 
 // The page has followed what changed before: two frames.
-const painted = (page) => page.evaluate(() =>
+export const painted = (page) => page.evaluate(() =>
 	new Promise((resolve) => { requestAnimationFrame(() => requestAnimationFrame(resolve)); }));
 
 // axe-core finds nothing serious, in light and in dark.
