@@ -27,6 +27,7 @@ subtest 'a rate limit is nobody\'s fault'                         => \&too_many;
 subtest 'a session that gives no QR is made anew'                 => \&no_qr;
 subtest 'a deleted session that lingers is not handed out'        => \&lingers;
 subtest 'a helper is killed at each rung: the next one goes on'   => \&killed;
+subtest 'the last look is given its time'                         => \&last_look;
 subtest 'missing for three minutes is told'                       => \&missing;
 subtest 'most sessions hang at once: frozen, with an alarm'       => \&frozen;
 subtest 'most sessions are stopped: they are started all the same' => \&all_stopped;
@@ -232,6 +233,22 @@ sub killed {
 		is !!$told->{connected}, $rung eq 'restart', $rung eq 'restart' ? 'and connected' : 'and waits for a scan';
 	}
 	return;
+}
+
+# Each answer comes after 0.2 s: that of the third look, begun after 1.4 s, when the 1.5 s are over.
+sub last_look {
+	my $who = connected();
+	hang($who);
+	faults($s, { kind => 'latency', ms => 4000, path => "/api/sessions/$who->{name}" }, { kind => 'stuck_starting', session => $who->{name} });
+	$s->set_env(HEALTH_RETRY_MS => 60_000);    # one attempt
+	$s->psql("UPDATE instances SET mending = true, work_next_at = now() WHERE id = '$who->{instance}'");
+	is +($s->maintain('health'))[0], 0, 'it is mended in vain';
+	is_deeply [trail($who, 'repair')], ['restart>failed: it stays STARTING'], 'for what its gateway says of it';
+	no_faults($s);
+	$s->set_env(HEALTH_RETRY_MS => 100);
+	time_passes($s);
+	is +($s->maintain('health'))[0], 0, 'again';
+	return is column($who, 'mending, status'), 'f WORKING', 'it works';
 }
 
 # --- The server's trouble ---
