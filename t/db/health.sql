@@ -99,7 +99,7 @@ CREATE FUNCTION pg_temp.health_of(p_name text) RETURNS text LANGUAGE sql AS $$
 SELECT make('moves', 'provisioning');
 SELECT pg_temp.spoil('moves');
 UPDATE instances SET lifecycle = 'standby', work_token = gen_random_uuid() WHERE name = 'moves';
-SELECT is(pg_temp.health_of('moves'), '(standby,healthy,,0,f,0,t,t)', 'made: it stands by in good health');
+SELECT is(pg_temp.health_of('moves'), '(standby,healthy,"Stands by",0,f,0,t,t)', 'made: it stands by in good health, as a look would say');
 SELECT pg_temp.spoil('moves');
 UPDATE instances SET assigned_to_user_id = somebody('mo') WHERE name = 'moves';
 SELECT is(pg_temp.health_of('moves'), '(assigned,disconnected,,0,f,0,t,t)', 'claimed: its owner waits for a QR, of the former trouble nothing is left');
