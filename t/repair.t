@@ -14,9 +14,9 @@ use Wapool::Process qw(wait_until);
 
 use constant PATIENCE => 30;
 
-# a QR must last for as long as three looks take
+# a QR must last for as long as three looks take; a look comes when it is asked for, and no second one before the helper ends
 my $s = fault_stack(qr_scale => 4, env => { POOL_TARGET => 8, POOL_LOW => 2, GATEWAY_START_GRACE => 0, HEALTH_RETRY_MS => 100,
-		HEALTH_TIMEOUT_MS => 1500, CONNECT_DEADLINE_MS => 8000 });
+		HEALTH_INTERVAL => 3600, HEALTH_TIMEOUT_MS => 1500, CONNECT_DEADLINE_MS => 8000 });
 my $phone = 5511955500000;
 is +($s->maintain)[0], 0, 'the pool is filled';
 
@@ -194,7 +194,9 @@ sub lingers {
 sub missing {
 	my $who = connected();
 	is +(sim($s, DELETE => "/api/sessions/$who->{name}"))[0], 200, 'the gateway loses it';
+	time_passes($s);
 	is +($s->maintain('reconcile'))[0], 0, 'a look';
+	is column($who, 'missing_since IS NOT NULL'), 't', 'misses it';
 	isnt my_connection($who)->{status}, 'MISSING', 'one look is no verdict';
 	$s->psql("UPDATE instances SET missing_since = now() - interval '4 minutes' WHERE id = '$who->{instance}'");
 	my $told = my_connection($who);
@@ -217,7 +219,6 @@ sub killed {
 		my $doomed = helper($s, qw(--for 60 health));
 		ok wait_until(PATIENCE, sub { requests_seen($s, POST => $first{$rung}) > $before }), "$rung: under way";
 		helper_end($doomed, 'KILL');
-		$s->set_env(HEALTH_TIMEOUT_MS => 1500);
 		is column($who, 'lifecycle, mending, mend_rung, work_token IS NOT NULL'), "assigned t $rung t", 'killed: rung and lease are left';
 		is column($who, 'paired_at IS NULL'), $rung eq 'logout' ? 't' : 'f', 'what a logout ended is on record before it is sent';
 		time_passes($s);
@@ -231,6 +232,7 @@ sub killed {
 		my $told = my_connection($who);
 		is $told->{instanceName}, $who->{name}, 'it is still his';
 		is !!$told->{connected}, $rung eq 'restart', $rung eq 'restart' ? 'and connected' : 'and waits for a scan';
+		$s->set_env(HEALTH_TIMEOUT_MS => 1500);
 	}
 	return;
 }
@@ -245,9 +247,10 @@ sub last_look {
 	is +($s->maintain('health'))[0], 0, 'it is mended in vain';
 	is_deeply [trail($who, 'repair')], ['restart>failed: it stays STARTING'], 'for what its gateway says of it';
 	no_faults($s);
-	$s->set_env(HEALTH_RETRY_MS => 100);
+	$s->set_env(HEALTH_RETRY_MS => 100, HEALTH_TIMEOUT_MS => 6000);
 	time_passes($s);
 	is +($s->maintain('health'))[0], 0, 'again';
+	$s->set_env(HEALTH_TIMEOUT_MS => 1500);
 	return is column($who, 'mending, status'), 'f WORKING', 'it works';
 }
 
