@@ -30,7 +30,8 @@ is_settled(const struct session *s)
 		s->state == SESSION_SCAN;
 }
 
-/* Looks until the session has settled or its time is over; false if it has not. */
+/* Looks until the session has settled or its time is over; false if it has not. The last look is given
+ * its time: or its own end would be taken for the gateway's silence. */
 static bool
 settle(struct work_item *it, struct session *s, struct err *e)
 {
@@ -41,7 +42,8 @@ settle(struct work_item *it, struct session *s, struct err *e)
 	do {
 		asked = clock_ms();
 		err_clear(e);
-		if (it->gw->state(it->app->http, it->server, it->name, s, until, e) &&
+		if (it->gw->state(
+			    it->app->http, it->server, it->name, s, it->deadline, e) &&
 			is_settled(s)) {
 			work_item_observe(it, s, asked);
 			return true;

@@ -129,7 +129,7 @@ sub back {
 	return;
 }
 
-# One visit of a user: he clicks, perhaps scans, looks, perhaps leaves.
+# One visit of a user: he clicks, perhaps scans, looks, perhaps leaves. True if he was given one.
 sub visit {
 	my ($user, $phone, $say) = @_;
 	my $seen = sub {
@@ -143,7 +143,7 @@ sub visit {
 	sleep 0.1 + rand 0.2;
 	$seen->(look => $s->http(GET => '/api/whatsapp/my-connection', token => $user->{token}));
 	$seen->(disconnect => $s->http(POST => '/api/whatsapp/disconnect', token => $user->{token}, json => {})) if rand() < 0.7;
-	return;
+	return $got ? 1 : 0;
 }
 
 # The most sessions that each gateway itself has had, beyond its places.
@@ -160,11 +160,18 @@ sub under_load {
 	my @crowd = map { user($s) } 1 .. $CLIENTS;
 	my (%most, $state);
 	my $began = time;
-	my $crowd = crowd($CLIENTS, $SECONDS, sub { my ($i, $say) = @_; visit($crowd[$i - 1], "551191000000$i", $say) });
+	my $served = 0;
+	my $crowd = crowd($CLIENTS, $SECONDS, sub {
+		my ($i, $say) = @_;
+		do {    # on a slow machine he goes on until he has had his share of the least that is a load
+			$served += visit($crowd[$i - 1], "551191000000$i", $say);
+		} while ($served < 5 && time > $began + $SECONDS && time < $began + $SECONDS + 20);
+	});
 	while (time < $began + $SECONDS) {
 		my $now = time < $began + 2 ? 'up' : time < $began + 5 ? 'dead' : 'back';
-		faults_at('b', $now eq 'dead' ? { kind => 'reset' } : ()) if ($state // 'up') ne $now;
+		# restarted while nothing gets through to it: what it makes just then and cannot tell would be one too many
 		sim($s, POST => '/s/b/_sim/restart', { downMs => 100 }) if $now eq 'back' && $state ne 'back';
+		faults_at('b', $now eq 'dead' ? { kind => 'reset' } : ()) if ($state // 'up') ne $now;
 		$state = $now;
 		time_passes($s);
 		excess(\%most);

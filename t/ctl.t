@@ -14,7 +14,7 @@ use IPC::Open2 qw(open2);
 use JSON::PP ();
 use Test::More;
 
-use Wapool::Test qw(stack sim_session scan faults eventually eventually_ok instance_of lifecycle present_name json_of
+use Wapool::Test qw(stack sim sim_session scan faults eventually eventually_ok instance_of lifecycle present_name json_of
 	invariants_ok);
 
 use constant { DONE => 0, REFUSED => 1, NOT_WELL => 2, USAGE => 100, TROUBLE => 111 };
@@ -88,6 +88,18 @@ sub rows_of {
 			($names[$_] => $starts[$_] < length $line ? substr($line, $starts[$_], $end - $starts[$_]) =~ s/ +\z//r : '')
 		} 0 .. $#names };
 	} @lines;
+}
+
+# Does it, and again if the helper has changed meanwhile what that statement tells; what it told before and after.
+sub unchanged {
+	my ($sql, $do) = @_;
+	my $before;
+	eventually_ok('what is compared stays as it is meanwhile', sub {
+		$before = $s->psql_value($sql);
+		$do->();
+		$before eq $s->psql_value($sql);
+	});
+	return $before;
 }
 
 my $phones;
@@ -234,17 +246,21 @@ sub instance_list {
 
 sub list {
 	my ($user, $name) = paired_user();
-	my (undef, $table) = ctl('list');
+	my ($table, $all);
+	my $names = unchanged(q{SELECT string_agg(name, ' ' ORDER BY name) FROM instances WHERE lifecycle <> 'retired'}, sub {
+		(undef, $table) = ctl('list');
+		$all = json('list');
+	});
 	my %row = map { $_->{NAME} => $_ } rows_of($table);
 	is_deeply [@{ $row{$name} }{qw(LIFECYCLE STATUS SERVER OWNER)}], ['assigned', 'WORKING', 'WAHA', "u$user\@example.org"], 'a table';
-	is scalar keys %row, $s->psql_value(q{SELECT count(*) FROM instances WHERE lifecycle <> 'retired'}), 'of all';
-	my $all = json('list');
+	is join(' ', sort keys %row), join(' ', sort split / /, $names), 'of all';
 	is_deeply [sort map { $_->{nome} } @{ $all->{instances} }], [sort keys %row], 'the same as JSON';
 	my %filter = (
 		'--lifecycle standby'  => sub { $_->{lifecycle} eq 'standby' },
 		'--status connected'   => sub { $_->{nome} eq $name },
 		'--text LOJA'          => sub { $_->{nome} =~ /loja/ },
 		'--server WAHA --lifecycle assigned' => sub { $_->{lifecycle} eq 'assigned' });
+	eventually_ok('some stand by', sub { $s->psql_value(q{SELECT count(*) FROM instances WHERE lifecycle = 'standby'}) });
 	for my $args (sort keys %filter) {
 		my @rows = @{ json('list', split / /, $args)->{instances} };
 		cmp_ok scalar @rows, '>', 0, 'finds some';
@@ -384,9 +400,7 @@ sub pool {
 	is $pool->{serversUp} + $pool->{serversDown}, 1, 'and the servers';
 	is_deeply $pool->{alarms}, [], 'no alarm';
 	status_is(DONE, qr/^free +[0-9]+$/m, 'for people', 'pool');
-	# (a look would clear what it did not raise)
-	eventually_ok('no look is under way or to come', sub { $s->psql_value(q{UPDATE waha_servers SET check_next_at = now() + interval '1 hour'
-		WHERE nome = 'WAHA' AND check_lease_until IS NULL RETURNING 1}) });
+	$s->group('maintain')->stop;    # a look clears what it did not raise, at its very end
 	$s->psql(q{INSERT INTO alarms (kind, server_id, reason) SELECT 'sessions', id, '9 of 10 sessions are missing'
 		FROM waha_servers WHERE NOT ativo});
 	is_deeply [map { "$_->{kind} $_->{server} $_->{reason}" } @{ json('pool')->{alarms} }],
@@ -398,9 +412,13 @@ sub pool {
 	status_is(DONE, qr/^sessions  other +\Q$owner\E +\S+  9 of 10/m, 'for people', 'pool');
 	$s->psql(q{UPDATE waha_servers SET user_id = NULL WHERE nome = 'other'});
 	$s->psql('DELETE FROM alarms');
-	my ($waha) = grep { $_->{nome} eq 'WAHA' } @{ json('servers')->{servers} };
+	$s->group('maintain')->start($s->maintain_program);
+	my $waha;
+	my $sessions = unchanged(q{SELECT sessions_ativas FROM waha_servers WHERE nome = 'WAHA'}, sub {
+		($waha) = grep { $_->{nome} eq 'WAHA' } @{ json('servers')->{servers} };
+	});
 	is_deeply [@{$waha}{qw(kind health)}], ['waha', 'up'], 'servers tells kind and health';
-	is $waha->{sessions}, $s->psql_value(q{SELECT sessions_ativas FROM waha_servers WHERE nome = 'WAHA'}), 'and sessions';
+	is $waha->{sessions}, $sessions, 'and sessions';
 	my (undef, $table) = ctl('servers');
 	my ($row) = grep { $_->{NAME} eq 'WAHA' } rows_of($table);
 	is_deeply [@{$row}{qw(ID HEALTH)}], [$waha->{id}, 'up'], 'and as a table';
@@ -422,6 +440,7 @@ sub secrets {
 
 sub escape {
 	my ($user, $name) = paired_user();
+	eventually_ok('his gateway has told all', sub { sim($s, GET => 'stats')->{webhooks}{pending} == 0 });
 	$s->psql("UPDATE instances SET profile_name = E'\\x1b[2Jevil\\nline' WHERE name = '$name'");
 	my ($status, $output) = ctl('show', $name, '--phones');
 	unlike $output, qr/\x1b/, 'no escape sequence';

@@ -103,7 +103,10 @@ sub nothing {
 	my $key = random_hex(8);
 	my @same = burst($s, map { +{ method => 'POST', path => '/device/login', token => $s->token($user), json => { nome => 'Um' },
 		headers => { 'Idempotency-Key' => $key } } } 1 .. 3);
-	is scalar(grep { $_->{status} == 200 } @same), 1, 'one of three with one key' or diag join ' ', map { $_->{status} } @same;
+	# who comes while the first is being served is told so, who comes later is given its answer
+	my %given = map { $_->{json}{device_id} => 1 } grep { $_->{status} == 200 } @same;
+	is scalar keys %given, 1, 'three with one key: one is served' or diag join ' ', map { $_->{status} } @same;
+	problem_ok($_, 409, 'idempotency-busy', 'or told to wait for it') for grep { $_->{status} != 200 } @same;
 	is scalar(grep { ($_->{nome} // '') eq 'Um' } @{ list($user) }), 1, 'makes one device';
 	return;
 }

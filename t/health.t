@@ -18,7 +18,8 @@ use Wapool::Process qw(wait_until);
 
 use constant PATIENCE => 40;
 
-my $s = fault_stack(responders => [qw(connect webhook my-connection)], env => {
+# a QR must last until all are looked at
+my $s = fault_stack(qr_scale => 1, responders => [qw(connect webhook my-connection)], env => {
 		WAHA_URL => '', POOL_TARGET => 0, POOL_LOW => 0, HEALTH_INTERVAL => 1, GATEWAY_START_GRACE => 0,
 		PROVISION_PARALLEL => 10, DB_POOL => 6, GATEWAY_TIMEOUT_MS => 3000 });
 

@@ -23,6 +23,7 @@ subtest 'settings that are missing or wrong'         => \&settings;
 subtest 'several at once do not double the pool'     => \&several;
 subtest 'one task alone ends'                        => \&one_task;
 subtest 'for some seconds'                           => \&for_seconds;
+subtest 'a look writes nothing onto what stands by'  => \&left_alone;
 subtest 'a key in clear works at once and is sealed' => \&sealing;
 subtest 'altered or moved, a sealed key is refused'  => \&altered;
 subtest 'the claim that crosses the line refills'    => \&refilling;
@@ -116,6 +117,20 @@ sub for_seconds {
 	$s->psql(q{INSERT INTO instances (name, server_id) SELECT 'for-seconds', id FROM waha_servers LIMIT 1});
 	ok wait_until(10, sub { one($s, 'for-seconds')->{lifecycle} eq 'standby' }), 'does what comes meanwhile, unasked';
 	is helper_end($pid, 'INT', 10), 0, 'SIGINT ends it as well';
+	return;
+}
+
+# A claim passes by a row that somebody is writing: were all of them judged in writing by the first look at a pool that has
+# just been filled, it would seem empty meanwhile.
+sub left_alone {
+	$s->psql(q{INSERT INTO instances (name, server_id) SELECT 'fresh-' || n, id FROM waha_servers, generate_series(1, 3) n});
+	is +($s->maintain('recycle'))[0], 0, 'some are made';
+	is_deeply [$s->psql(q{SELECT DISTINCT lifecycle, health, health_reason FROM instances WHERE name LIKE 'fresh-%'})],
+		[['standby', 'healthy', 'Stands by']], 'they stand by, and are well';
+	time_passes($s);
+	my (undef, $output) = $s->maintain(qw(health reconcile));
+	like $output, qr/"event":"look\.done"[^\n]*"changed":0/, 'a look';
+	unlike $output, qr/"event":"look\.judged"/, 'has nothing to write down';
 	return;
 }
 

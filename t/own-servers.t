@@ -92,6 +92,7 @@ sub falls_back {
 	my ($kind) = @_;
 	my ($user, $ask) = somebody();
 	my ($name) = own($ask, $kind);
+	eventually_ok('the platform has some for each of these', sub { free_instances($s) >= 5 });
 	for my $fault ({ kind => 'status', status => 503 }, { kind => 'unauthorized' }, { kind => 'reset' }, { kind => 'garbage' }, { kind => 'hang' }) {
 		sim($s, PUT => "/s/$name/_sim/faults", { faults => [$fault] });
 		my $answer = $ask->(POST => CONNECT, {});
@@ -104,6 +105,7 @@ sub falls_back {
 }
 
 sub several {
+	eventually_ok('the platform has some', sub { free_instances($s) >= 3 });
 	for my $n (2, 3, 10) {
 		my ($user, $ask) = somebody();
 		$ask->(POST => SERVERS, { nome => "n$_", api_url => "https://gateway$_.invalid", prioridade => 10 - $_ % 10 }) for 1 .. $n;

@@ -13,7 +13,8 @@ use Wapool::Test qw(stack scan sim sim_session faults problem_ok eventually_ok i
 
 binmode $_, ':encoding(UTF-8)' for map { Test::More->builder->$_ } qw(output failure_output todo_output);
 
-my $s = stack(env => { POOL_TARGET => 14, POOL_LOW => 4, HEALTH_INTERVAL => 1 });
+# a QR lasts for as long as one waits for his scan
+my $s = stack(qr_scale => 1, env => { POOL_TARGET => 14, POOL_LOW => 4, HEALTH_INTERVAL => 1 });
 my @devices = map { connected(5511700000000 + $_) } 1 .. 8;    # [user, instance]
 my $waiting = $s->unique_user;
 is $s->http(POST => '/api/whatsapp/connect', token => $s->token($waiting))->{status}, 200, 'one waits for a scan';

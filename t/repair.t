@@ -15,9 +15,9 @@ use Wapool::Process qw(wait_until);
 
 use constant PATIENCE => 30;
 
-# a QR must last for as long as three looks take
+# a QR must last for as long as three looks take; a look comes when it is asked for, and no second one before the helper ends
 my $s = fault_stack(qr_scale => 4, env => { POOL_TARGET => 8, POOL_LOW => 2, GATEWAY_START_GRACE => 0, HEALTH_RETRY_MS => 100,
-		HEALTH_TIMEOUT_MS => 1500, CONNECT_DEADLINE_MS => 8000 });
+		HEALTH_INTERVAL => 3600, HEALTH_TIMEOUT_MS => 1500, CONNECT_DEADLINE_MS => 8000 });
 my $phone = 5511955500000;
 is +($s->maintain)[0], 0, 'the pool is filled';
 
@@ -32,6 +32,7 @@ subtest 'a rate limit is nobody\'s fault'                         => \&too_many;
 subtest 'a session that gives no QR is made anew'                 => \&no_qr;
 subtest 'a deleted session that lingers is not handed out'        => \&lingers;
 subtest 'a helper is killed at each rung: the next one goes on'   => \&killed;
+subtest 'the last look is given its time'                         => \&last_look;
 subtest 'missing for three minutes is told'                       => \&missing;
 subtest 'most sessions hang at once: frozen, with an alarm'       => \&frozen;
 subtest 'ensure: nobody loses one while it is frozen'  => \&ensure_frozen;
@@ -252,7 +253,9 @@ sub lingers {
 sub missing {
 	my $who = connected();
 	is +(sim($s, DELETE => "/api/sessions/$who->{name}"))[0], 200, 'the gateway loses it';
+	time_passes($s);
 	is +($s->maintain('reconcile'))[0], 0, 'a look';
+	is column($who, 'missing_since IS NOT NULL'), 't', 'misses it';
 	isnt my_connection($who)->{status}, 'MISSING', 'one look is no verdict';
 	$s->psql("UPDATE instances SET missing_since = now() - interval '4 minutes' WHERE id = '$who->{instance}'");
 	my $told = my_connection($who);
@@ -275,7 +278,6 @@ sub killed {
 		my $doomed = helper($s, qw(--for 60 health));
 		ok wait_until(PATIENCE, sub { requests_seen($s, POST => $first{$rung}) > $before }), "$rung: under way";
 		helper_end($doomed, 'KILL');
-		$s->set_env(HEALTH_TIMEOUT_MS => 1500);
 		is column($who, 'lifecycle, mending, mend_rung, work_token IS NOT NULL'), "assigned t $rung t", 'killed: rung and lease are left';
 		is column($who, 'paired_at IS NULL'), $rung eq 'logout' ? 't' : 'f', 'what a logout ended is on record before it is sent';
 		time_passes($s);
@@ -289,8 +291,26 @@ sub killed {
 		my $told = my_connection($who);
 		is $told->{instanceName}, $who->{name}, 'it is still his';
 		is !!$told->{connected}, $rung eq 'restart', $rung eq 'restart' ? 'and connected' : 'and waits for a scan';
+		$s->set_env(HEALTH_TIMEOUT_MS => 1500);
 	}
 	return;
+}
+
+# Each answer comes after 0.2 s: that of the third look, begun after 1.4 s, when the 1.5 s are over.
+sub last_look {
+	my $who = connected();
+	hang($who);
+	faults($s, { kind => 'latency', ms => 4000, path => "/api/sessions/$who->{name}" }, { kind => 'stuck_starting', session => $who->{name} });
+	$s->set_env(HEALTH_RETRY_MS => 60_000);    # one attempt
+	$s->psql("UPDATE instances SET mending = true, work_next_at = now() WHERE id = '$who->{instance}'");
+	is +($s->maintain('health'))[0], 0, 'it is mended in vain';
+	is_deeply [trail($who, 'repair')], ['restart>failed: it stays STARTING'], 'for what its gateway says of it';
+	no_faults($s);
+	$s->set_env(HEALTH_RETRY_MS => 100, HEALTH_TIMEOUT_MS => 6000);
+	time_passes($s);
+	is +($s->maintain('health'))[0], 0, 'again';
+	$s->set_env(HEALTH_TIMEOUT_MS => 1500);
+	return is column($who, 'mending, status'), 'f WORKING', 'it works';
 }
 
 # --- The server's trouble ---

@@ -139,6 +139,12 @@ sub round_robin {
 	return;
 }
 
+# A user's devices as that host lists them: {device => has an instance}.
+sub listed {
+	my ($host, $token) = @_;
+	return { map { $_->{device_id} => defined $_->{instanceName} ? 1 : 0 } @{ $host->http(GET => '/device/list', token => $token)->{json}{devices} } };
+}
+
 # Users who connect, disconnect, add and remove devices on whichever host: what the lists say is what was done.
 sub random_life {
 	my $seed = $ENV{WAPOOL_SEED} // int rand 1e6;
@@ -155,8 +161,9 @@ sub random_life {
 		if ($dice < 0.4 || !defined $device) {
 			my $answer = $host->http(POST => '/device/login', token => $token, json => {
 				defined $device && rand() < 0.5 ? (device_id => $device) : () });
-			if ($answer->{status} == 200) { $devices{$user}{ $answer->{json}{device_id} } = 1 }
-			elsif ($answer->{status} != 503) { push @wrong, "step $step: login $answer->{status}" if $answer->{status} != 409 }
+			if    ($answer->{status} == 200) { $devices{$user}{ $answer->{json}{device_id} } = 1 }
+			elsif ($answer->{status} == 503) { $devices{$user} = listed($host, $token) }    # helpers are slow; it may have made the device
+			elsif ($answer->{status} != 409) { push @wrong, "step $step: login $answer->{status}" }
 		} elsif ($dice < 0.7) {
 			my $answer = $host->http(POST => '/device/logout', token => $token, json => { device_id => $device });
 			push @wrong, "step $step: logout $answer->{status}" if $answer->{status} != 200;
@@ -167,8 +174,7 @@ sub random_life {
 			delete $devices{$user}{$device};
 		} else {
 			my $other = $host == $one ? $two : $one;
-			my %seen = map { $_->{device_id} => defined $_->{instanceName} ? 1 : 0 }
-				@{ $other->http(GET => '/device/list', token => $token)->{json}{devices} };
+			my %seen = %{ listed($other, $token) };
 			push @wrong, "step $step: the other host's list differs"
 				if join(' ', map { "$_=$seen{$_}" } sort keys %seen) ne join(' ', map { "$_=$devices{$user}{$_}" } sort keys %{ $devices{$user} });
 		}

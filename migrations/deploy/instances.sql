@@ -202,7 +202,9 @@ BEGIN
 	END CASE;
 	-- Whoever gets it next begins in good health.
 	NEW.health := CASE NEW.lifecycle WHEN 'assigned' THEN 'disconnected' ELSE 'healthy' END;
-	NEW.health_reason := NULL;
+	-- as a look would judge it (lib/health.c): one that finds nothing else has nothing to write, and locks no row
+	-- that a claim then passes by
+	NEW.health_reason := CASE NEW.lifecycle WHEN 'standby' THEN 'Stands by' END;
 	NEW.health_at := clock_timestamp();
 	NEW.bad_samples := 0;
 	NEW.mending := false;

@@ -99,7 +99,7 @@ CREATE FUNCTION pg_temp.health_of(p_name text) RETURNS text LANGUAGE sql AS $$
 SELECT make('moves', 'provisioning');
 SELECT pg_temp.spoil('moves');
 UPDATE instances SET lifecycle = 'standby', work_token = gen_random_uuid() WHERE name = 'moves';
-SELECT is(pg_temp.health_of('moves'), '(standby,healthy,,0,f,0,t,t)', 'made: it stands by in good health');
+SELECT is(pg_temp.health_of('moves'), '(standby,healthy,"Stands by",0,f,0,t,t)', 'made: it stands by in good health, as a look would say');
 SELECT pg_temp.spoil('moves');
 UPDATE instances SET assigned_to_user_id = somebody('mo') WHERE name = 'moves';
 SELECT is(pg_temp.health_of('moves'), '(assigned,disconnected,,0,f,0,t,t)', 'claimed: its owner waits for a QR, of the former trouble nothing is left');
@@ -132,7 +132,7 @@ SELECT ok((SELECT state_ms BETWEEN 90000 AND 120000 FROM health_facts(server('s'
 	'and for how long it has been in that status');
 SELECT is((SELECT array_agg(format('%s %s %s [%s]', name, assigned, paired, reason) ORDER BY name)
 	FROM health_facts(server('s'), '30 seconds') WHERE name IN ('standby', 'unpaired')),
-	'{"standby f f []","unpaired t f []"}', 'nobody''s, and never paired');
+	'{"standby f f [Stands by]","unpaired t f []"}', 'nobody''s, and never paired');
 SELECT ok(EXISTS (SELECT FROM health_facts(server('s'), '0') WHERE name = 'claimed-just-now'), 'a later list judges it');
 UPDATE instances SET work_lease_until = clock_timestamp() - interval '1 second' WHERE name = 'in-repair';
 SELECT ok(EXISTS (SELECT FROM health_facts(server('s'), '0') WHERE name = 'in-repair'), 'what only waits to be mended is judged');

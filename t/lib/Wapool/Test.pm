@@ -45,7 +45,7 @@ my @stacks;    # weak: those made here
 # --- A stack ---
 
 # A running stack with settings for tests:
-#   scale => how many times shorter simulated durations are (20; 0: no simulator)
+#   scale => how many times shorter simulated durations are (20; 0: no simulator), qr_scale => another for the life of QRs
 #   helper => 0: none runs; the caller runs $s->maintain(TASK…) when he likes
 #   env => {…}, responders => [names] (all)
 #   hosts => 2: two sets of responders and helpers on the one database; burst spreads its requests over them
@@ -56,7 +56,7 @@ sub stack {
 	push @stacks, $s;
 	weaken($stacks[-1]);
 	start_database($s);
-	$s->start_sim('--time-scale', $scale) if $scale;
+	$s->start_sim('--time-scale', $scale, $opt{qr_scale} ? ('--qr-scale', $opt{qr_scale}) : ()) if $scale;
 	$s->start_responders(@{ $opt{responders} || [] });
 	$s->start_maintain if $opt{helper} // 1;
 	$s->start_nginx;
