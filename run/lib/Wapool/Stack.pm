@@ -355,7 +355,10 @@ sub sim_program {
 sub start_sim {
 	my ($self, @args) = @_;
 	$self->{sim} = 1;
-	return $self->start_group(sim => $self->sim_program(@args));
+	$self->start_group(sim => $self->sim_program(@args));
+	# a helper that finds nobody there takes the gateway for down, and looks again in half a minute
+	wait_until(10, sub { IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $self->{sim_port}) });
+	return;
 }
 
 # The X-Api-Key it asks for.
