@@ -43,7 +43,7 @@ is running(), 0, 'no sweep brings one back';
 is +($s->ctl('quiesce', '--yes'))[0], 0, 'again is no error';
 
 my $bad = $devices[3][1];
-faults($s, { kind => 'hang', path => "/api/sessions/$bad" });
+faults($s, { kind => 'hang', session => $bad });
 ($status, $output) = $s->ctl('resume');
 is $status, 0, 'resume' or diag $output;
 like $output, qr/^8 are being started/, 'eight are to come back';

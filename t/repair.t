@@ -300,7 +300,7 @@ sub killed {
 sub last_look {
 	my $who = connected();
 	hang($who);
-	faults($s, { kind => 'latency', ms => 4000, path => "/api/sessions/$who->{name}" }, { kind => 'stuck_starting', session => $who->{name} });
+	faults($s, { kind => 'latency', ms => 4000, session => $who->{name}, path => "/api/sessions/" }, { kind => 'stuck_starting', session => $who->{name} });
 	$s->set_env(HEALTH_RETRY_MS => 60_000);    # one attempt
 	$s->psql("UPDATE instances SET mending = true, work_next_at = now() WHERE id = '$who->{instance}'");
 	is +($s->maintain('health'))[0], 0, 'it is mended in vain';
