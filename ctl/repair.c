@@ -6,6 +6,9 @@
 #include "lib/instance.h"
 #include "lib/repair.h"
 
+/* check, recover and clean up, one after the other: each ends by itself within a minute */
+#define ENSURE_MS 180000
+
 /* The one operand and the options that these have. */
 struct call {
 	const char *name;
@@ -112,7 +115,7 @@ ensure_one(struct app *app, const struct call *c)
 	struct err e = ERR_INIT;
 	int status = DONE;
 
-	if (!ensure_healthy_instance(app, c->name, ctl_deadline(), &r, &e))
+	if (!ensure_healthy_instance(app, c->name, deadline_in(ENSURE_MS), &r, &e))
 		return complain_err(&e);
 	if (c->json)
 		status = print_json(json_pack("{s:s, s:b, s:b, s:b}", "instance",

@@ -53,7 +53,7 @@ bool cleanup_corrupted_instance(
 
 /* The three above as seed 002 has them: check, recover if that is worth trying, clean up what
  * should be; the latter not while its server is frozen, nor if it has changed hands since the
- * beginning (ERR_CONFLICT). */
+ * beginning (ERR_CONFLICT). Each takes a minute at the most: an earlier d may end it before the last. */
 bool ensure_healthy_instance(struct app *app, const char *which, deadline_t d,
 	struct ensure_result *out, struct err *e);
 

@@ -7,6 +7,7 @@
 #include "lib/work-int.h"
 
 #define SETTLE_LOOK_MS 500
+#define LAST_LOOK_MS 5000 /* what a look may take beyond the time to settle */
 
 static const struct db_stmt stmt_claim = {"mend_claim",
 	"SELECT id, name, server_id, lifecycle, work_token, mend_attempts, generation,"
@@ -30,20 +31,20 @@ is_settled(const struct session *s)
 		s->state == SESSION_SCAN;
 }
 
-/* Looks until the session has settled or its time is over; false if it has not. The last look is given
- * its time: or its own end would be taken for the gateway's silence. */
+/* Looks until the session has settled or its time is over; false if it has not. The last
+ * look is given its time: or its own end would be taken for the gateway's silence. */
 static bool
 settle(struct work_item *it, struct session *s, struct err *e)
 {
 	deadline_t until = deadline_min(
 		deadline_in(it->app->config.health_timeout_ms), it->deadline);
+	deadline_t last = deadline_min(until + LAST_LOOK_MS, it->deadline);
 	int64_t asked;
 
 	do {
 		asked = clock_ms();
 		err_clear(e);
-		if (it->gw->state(
-			    it->app->http, it->server, it->name, s, it->deadline, e) &&
+		if (it->gw->state(it->app->http, it->server, it->name, s, last, e) &&
 			is_settled(s)) {
 			work_item_observe(it, s, asked);
 			return true;

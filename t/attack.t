@@ -44,7 +44,7 @@ sub connected {
 # The gateway holds the first logout for long; the instance is emptied by a second one and goes to somebody else.
 sub late_command {
 	my ($ana, $name) = connected('5511900000001');
-	faults($s, { kind => 'latency', ms => 200_000, session => $name, path => "/api/sessions/", rate => 1 });
+	faults($s, { kind => 'latency', ms => 200_000, session => $name, path => '/api/sessions/', rate => 1 });
 	$s->http(POST => DISCONNECT, token => $ana, json => {});
 	ok eventually(sub { (sim($s, GET => 'faults')->{faults}[0]{hits} // 0) > 0 }), 'a logout is on its way';
 	faults($s);

@@ -197,12 +197,14 @@ sub ensure_recovers {
 sub ensure_cleans {
 	my $who = connected();
 	hang($who);
+	$s->set_env(HEALTH_RETRY_MS => 2000, HEALTH_TIMEOUT_MS => 15_000);    # the defaults: recovery takes a minute
 	my $restarts = requests_seen($s, POST => '/api/sessions/*/restart');
 	is ensure($who->{name}), '0 healthy cleaned', 'a fresh one stands there';
 	is requests_seen($s, POST => '/api/sessions/*/restart') - $restarts, 4, 'after three restarts, a logout and a restart';
 	is column($who, 'lifecycle, assigned_to_user_id'), 'standby NULL', 'nobody has it';
 	is +(trail($who, 'repair'))[-1] =~ s/:.*//r, 'logout>failed', 'the trail tells the last that was tried';
 	like +(grep { /assigned>recycling/ } trail($who, 'transition'))[0], qr/recycling: stuck: ./, 'and why it was taken';
+	$s->set_env(HEALTH_RETRY_MS => 100, HEALTH_TIMEOUT_MS => 1500);
 	no_faults($s);
 	return isnt connect_user($s, $who)->{json}{instanceName}, $who->{name}, 'his next click gives him another';
 }
@@ -300,7 +302,7 @@ sub killed {
 sub last_look {
 	my $who = connected();
 	hang($who);
-	faults($s, { kind => 'latency', ms => 4000, session => $who->{name}, path => "/api/sessions/" }, { kind => 'stuck_starting', session => $who->{name} });
+	faults($s, { kind => 'latency', ms => 4000, session => $who->{name}, path => '/api/sessions/' }, { kind => 'stuck_starting', session => $who->{name} });
 	$s->set_env(HEALTH_RETRY_MS => 60_000);    # one attempt
 	$s->psql("UPDATE instances SET mending = true, work_next_at = now() WHERE id = '$who->{instance}'");
 	is +($s->maintain('health'))[0], 0, 'it is mended in vain';

@@ -17,7 +17,7 @@ use POSIX qw(:sys_wait_h);
 use Time::HiRes qw(sleep time);
 
 our @EXPORT_OK = qw(run_program run_ok as_user slurp spew random_hex make_dir own reachable
-	alive wait_until free_ports port_taken find_program copy_tree);
+	alive wait_until free_ports port_taken listens find_program copy_tree);
 
 # Runs a program to its end. Returns (exit status, what it wrote); a death by signal is 128 + signal.
 #   env => {…} its whole environment, stdin => text, dir => where, as => user (when root),
@@ -159,6 +159,13 @@ sub free_ports {
 		return @ports if @ports == $n;
 	}
 	croak 'no free port';
+}
+
+# Whether somebody listens there. By connecting: to try the port, as port_taken does, takes it for a moment, perhaps
+# that in which he is about to.
+sub listens {
+	my ($port) = @_;
+	return !!IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port);
 }
 
 sub port_taken {

@@ -49,13 +49,12 @@ use Cwd qw(abs_path);
 use File::Basename qw(dirname);
 use File::Path qw(remove_tree);
 use File::Temp ();
-use IO::Socket::INET;
 use Scalar::Util qw(weaken);
 
 use Wapool::Group;
 use Wapool::Nginx;
 use Wapool::Postgres;
-use Wapool::Process qw(alive find_program free_ports make_dir own random_hex reachable run_ok
+use Wapool::Process qw(alive find_program free_ports listens make_dir own random_hex reachable run_ok
 	run_program slurp spew wait_until);
 
 use parent 'Wapool::Client';
@@ -357,7 +356,8 @@ sub start_sim {
 	$self->{sim} = 1;
 	$self->start_group(sim => $self->sim_program(@args));
 	# a helper that finds nobody there takes the gateway for down, and looks again in half a minute
-	wait_until(10, sub { IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $self->{sim_port}) });
+	wait_until(10, sub { listens($self->{sim_port}) })
+		or croak "the simulator does not listen; see $self->{var}/log/sim.log";
 	return;
 }
 
@@ -415,8 +415,7 @@ sub start_nginx {
 	my ($self) = @_;
 	$self->nginx->configure;
 	$self->start_group(nginx => $self->nginx->programs);
-	# by connecting: to try the port would take it for a moment, perhaps that in which nginx does
-	wait_until(10, sub { IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $self->{http_port}) })
+	wait_until(10, sub { listens($self->{http_port}) })
 		or croak "nginx does not listen; see $self->{var}/log/nginx-error.log";
 	return;
 }
